@@ -1,0 +1,41 @@
+# Shorthand for the plain commands in the README.
+PYTHON ?= python3
+BIN = .venv/bin
+READY = .venv/requirements.txt
+export NO_MKDOCS_2_WARNING = 1 # the README says what is known of it
+
+.PHONY: help site serve fresh test lint lock clean
+
+help: ## say what there is to make
+	@grep -hE '^[a-z]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z]+):.*## /  make \1	/' | expand -t 16
+
+site: $(READY) ## run the programs and build the site into site/ (QUICK=1: a hundredth of the work)
+	$(BIN)/mkdocs build
+
+serve: $(READY) ## the site on localhost, rebuilt when a page or a program changes
+	$(BIN)/mkdocs serve
+
+fresh: $(READY) ## forget every recording, so that the next build runs every program
+	$(BIN)/python -m recorder forget --all
+
+test: $(READY) ## run the test suite
+	$(BIN)/python -m pytest
+
+lint: $(READY) ## check the format, the style and the types
+	$(BIN)/ruff format --check
+	$(BIN)/ruff check
+	$(BIN)/mypy
+
+lock: $(READY) ## lock requirements.in again (needs uv)
+	uv pip compile --universal --generate-hashes --python-version 3.11 --no-header --quiet \
+	  --output-file requirements.txt requirements.in
+
+clean: ## remove what the other targets make
+	rm -rf .venv .recordings site .site-new .site-old
+
+# The copy of the lock says which lock is installed.
+$(READY): requirements.txt
+	@$(PYTHON) -c 'import sys; sys.exit("Python 3.11 or newer is needed; %s is %s. Try make PYTHON=python3.13" % ("$(PYTHON)", sys.version.split()[0]) if sys.version_info < (3, 11) else 0)'
+	$(PYTHON) -m venv .venv
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes -r requirements.txt
+	@cp requirements.txt $(READY)

@@ -1,0 +1,69 @@
+"""What MkDocs itself does not do: keep the old site until the new one is whole, and sum up.
+
+MkDocs empties the site's folder before it builds. Here it builds beside it, and the two are
+swapped when nothing has failed. Zensical ignores hooks; the pages don't need them.
+"""
+
+import logging
+import shutil
+import sys
+import time
+from pathlib import Path
+from typing import Any
+
+from mkdocs.exceptions import Abort
+from mkdocs.plugins import event_priority
+from mkdocs.utils import CountHandler
+
+sys.path.insert(
+    0, str(Path(__file__).parent)
+)  # `mkdocs` alone does not look here for recorder
+
+from recorder import pages
+
+state: dict[str, Any] = {}
+
+
+def on_startup(command: str, **_: Any) -> None:
+    """Remember what MkDocs was called for."""
+    state["command"] = command
+
+
+def on_config(config: Any) -> None:
+    """Build beside the site that stands; `mkdocs serve` has a folder of its own."""
+    state["started"] = time.perf_counter()
+    pages.failures.clear()
+    if state["command"] == "build":
+        state["site"] = Path(config.site_dir)
+        config.site_dir = str(state["site"].with_name(f".{state['site'].name}-new"))
+
+
+def on_env(env: Any, **_: Any) -> None:
+    """Stop, before a page is written, when a run did not come out as its page says."""
+    if pages.failures and state["command"] == "build":
+        raise Abort("\n\n".join(dict.fromkeys(pages.failures)))
+
+
+@event_priority(-100)
+def on_post_build(config: Any) -> None:
+    """Swap the new site for the old one, and say how long it took."""
+    handlers = logging.getLogger("mkdocs").handlers
+    warned = any(
+        isinstance(handler, CountHandler) and handler.get_counts() for handler in handlers
+    )
+    if (
+        state["command"] != "build" or warned
+    ):  # with warnings, strict ends the build right after
+        return
+    new, site = Path(config.site_dir), state["site"]
+    old = site.with_name(f".{site.name}-old")
+    shutil.rmtree(old, ignore_errors=True)
+    if site.exists():
+        site.rename(old)
+    new.rename(site)
+    shutil.rmtree(old, ignore_errors=True)
+    took = time.perf_counter() - state["started"]
+    logging.getLogger("mkdocs.site").info(
+        f"The site is in {site.name}/. It took {took:.1f} s, "
+        f"of which the programs ran for {pages.progress.seconds:.1f} s."
+    )

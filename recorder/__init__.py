@@ -1,0 +1,1 @@
+"""Runs a program as a reader would, watches it from outside, and keeps what happened."""
