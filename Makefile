@@ -31,7 +31,7 @@ lock: $(READY) ## lock requirements.in again (needs uv)
 	  --output-file requirements.txt requirements.in
 
 clean: ## remove what the other targets make
-	rm -rf .venv .recordings site .site-new .site-old
+	rm -rf .venv .recordings site .site-*
 
 # The copy of the lock says which lock is installed.
 $(READY): requirements.txt

@@ -5,6 +5,7 @@ swapped when nothing has failed. Zensical ignores hooks; the pages don't need th
 """
 
 import logging
+import os
 import shutil
 import sys
 import time
@@ -35,7 +36,9 @@ def on_config(config: Any) -> None:
     pages.failures.clear()
     if state["command"] == "build":
         state["site"] = Path(config.site_dir)
-        config.site_dir = str(state["site"].with_name(f".{state['site'].name}-new"))
+        # A folder of this process's own: two builds at once don't meet.
+        config.site_dir = str(state["site"].with_name(f".{state['site'].name}-{os.getpid()}"))
+        state["new"] = Path(config.site_dir)
 
 
 def on_env(env: Any, **_: Any) -> None:
@@ -55,9 +58,8 @@ def on_post_build(config: Any) -> None:
         state["command"] != "build" or warned
     ):  # with warnings, strict ends the build right after
         return
-    new, site = Path(config.site_dir), state["site"]
-    old = site.with_name(f".{site.name}-old")
-    shutil.rmtree(old, ignore_errors=True)
+    new, site = state["new"], state["site"]
+    old = new.with_name(f"{new.name}-old")
     if site.exists():
         site.rename(old)
     new.rename(site)
@@ -67,3 +69,9 @@ def on_post_build(config: Any) -> None:
         f"The site is in {site.name}/. It took {took:.1f} s, "
         f"of which the programs ran for {pages.progress.seconds:.1f} s."
     )
+
+
+def on_shutdown() -> None:
+    """Remove what a build that failed had written."""
+    if "new" in state:
+        shutil.rmtree(state["new"], ignore_errors=True)

@@ -72,9 +72,9 @@ def seconds(value: float) -> str:
     return figure(f"{value:.2f} s")
 
 
-def times(value: float) -> str:
+def times(value: float, digits: int = 2) -> str:
     """A ratio as a figure, for example 1.98 times."""
-    return figure(f"{value:.2f} times")
+    return figure(f"{value:.{digits}f} times")
 
 
 def mebibytes(value: float) -> str:
@@ -108,7 +108,14 @@ def elapsed(recording: Recording) -> float:
     return float(value(recording, "Elapsed").removesuffix(" s"))
 
 
-def table(head: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
-    """A Markdown table; all columns but the first are aligned to the right."""
-    ruler = ["---", *["---:"] * (len(head) - 1)]
+def table(head: Sequence[str], rows: Iterable[Sequence[str]], align: str = "") -> str:
+    """A Markdown table.
+
+    Args:
+        head: The titles of the columns.
+        rows: The cells, as Markdown. A link in them is written as an address, not as a file:
+            MkDocs turns only what stands on the page itself from the one into the other.
+        align: A letter for each column, `l` or `r`; by default all are aligned to the left.
+    """
+    ruler = ["---:" if letter == "r" else "---" for letter in align.ljust(len(head), "l")]
     return "\n".join(f"| {' | '.join(row)} |" for row in (head, ruler, *rows)) + "\n"

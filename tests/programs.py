@@ -1,0 +1,88 @@
+"""Runs a program as a copier would, in an empty folder, and looks at what it leaves behind."""
+
+import os
+import shutil
+import signal
+import subprocess
+import sys
+import time
+import uuid
+
+import psutil
+
+from recorder.store import EXAMPLES
+from recorder.watch import TAG, alive, environment
+
+METHODS = ["spawn"] if sys.platform == "win32" else ["fork", "spawn", "forkserver"]
+PATIENCE = 30  # seconds after which a test gives up; a sound program needs far less
+
+
+def wait_until(condition, what):
+    """Wait until the condition holds; fail when it never does."""
+    deadline = time.monotonic() + PATIENCE
+    while not (result := condition()):
+        assert time.monotonic() < deadline, f"never came true: {what}"
+        time.sleep(0.01)
+    return result
+
+
+class Started:
+    """A program under way; use it in a `with` statement, which leaves nothing of it behind."""
+
+    def __init__(self, folder, program, *arguments, python=sys.executable):
+        self.tag = uuid.uuid4().hex
+        file = shutil.copy(EXAMPLES / program, folder) if "/" not in str(program) else program
+        self.process = subprocess.Popen(
+            [python, os.path.basename(file), *map(str, arguments)],
+            cwd=folder,
+            env=environment(str(folder), self.tag),
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            text=True,
+            start_new_session=True,
+        )
+
+    def __enter__(self):
+        return self
+
+    def __exit__(self, *exception):
+        for process in self.tree():
+            process.kill()
+        self.process.communicate()
+
+    def tree(self):
+        """Every process that has this run's tag in its environment and still runs."""
+        found = []
+        for process in psutil.process_iter():
+            try:
+                if process.environ().get(TAG) == self.tag and alive(process):
+                    found.append(process)
+            except (psutil.Error, OSError):
+                pass
+        return found
+
+    def busy(self):
+        """The processes other than the first that have counted for a while."""
+        others = [process for process in self.tree() if process.pid != self.process.pid]
+        return [process for process in others if process.cpu_times().user > 0.1]
+
+    def interrupt(self):
+        """Press Ctrl-C: the terminal sends SIGINT to every process of the program."""
+        os.killpg(self.process.pid, signal.SIGINT)
+
+    def finish(self):
+        """Wait for its end; return its exit status, standard output and standard error."""
+        out, err = self.process.communicate(timeout=PATIENCE)
+        return self.process.returncode, out, err
+
+    def assert_nothing_left(self):
+        wait_until(lambda: not self.tree(), "no process of the program is left")
+
+
+def run(folder, program, *arguments, python=sys.executable):
+    """Run a program to its end; return (exit status, standard output, standard error)."""
+    with Started(folder, program, *arguments, python=python) as started:
+        result = started.finish()
+        started.assert_nothing_left()
+    return result
