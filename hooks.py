@@ -33,7 +33,7 @@ def on_startup(command: str, **_: Any) -> None:
 def on_config(config: Any) -> None:
     """Build beside the site that stands; `mkdocs serve` has a folder of its own."""
     state["started"] = time.perf_counter()
-    pages.failures.clear()
+    pages.new_build()
     if state["command"] == "build":
         state["site"] = Path(config.site_dir)
         # A folder of this process's own: two builds at once don't meet.

@@ -108,6 +108,16 @@ def elapsed(recording: Recording) -> float:
     return float(value(recording, "Elapsed").removesuffix(" s"))
 
 
+def speed_up(serial: Recording, parallel: Recording, workers: int) -> str:
+    """How much faster than one process the workers were, and the limit that the cores set."""
+    ratio, cores = elapsed(serial) / elapsed(parallel), parallel.machine.cores
+    limit = min(workers, cores)
+    text = f"{times(ratio)} as fast. With {cores} cores the limit is {times(limit, 0)}."
+    if ratio > limit:
+        text += " More than the limit: other work slowed the single process down."
+    return text
+
+
 def table(head: Sequence[str], rows: Iterable[Sequence[str]], align: str = "") -> str:
     """A Markdown table.
 

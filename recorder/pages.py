@@ -157,3 +157,10 @@ class Progress:
 
 
 progress = Progress()
+
+
+def new_build() -> None:
+    """Forget what went wrong and how long it took: `mkdocs serve` builds again and again."""
+    global progress
+    failures.clear()
+    progress = Progress()

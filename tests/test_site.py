@@ -18,7 +18,7 @@ from recorder.watch import TAG, alive
 from tests.programs import wait_until
 
 MKDOCS = Path(sys.executable).with_name("mkdocs.exe" if sys.platform == "win32" else "mkdocs")
-SHOWN = re.compile(r'^``` ?python title="(.+)"$', re.MULTILINE)
+SHOWN = re.compile(r'^--8<-- "(.+)"$', re.MULTILINE)
 FIGURE = re.compile(r"\d[\d,.]*\s?(?:s|ms|µs|KiB|MiB|GiB|kB|MB|GB|times|%)\b")
 
 
@@ -109,6 +109,15 @@ def test_every_page_is_there(pages):
     sources = {file.stem for file in (ROOT / "docs").rglob("*.md")}
     built = {Path(name).parent.name for name in pages} - {""}
     assert built == sources - {"index"} and {"index.html", "404.html"} <= set(pages)
+
+
+def test_every_page_describes_itself(pages):
+    found = [
+        re.search(r'<meta name="description" content="(.+?)">', p.text) for p in pages.values()
+    ]
+    described = [match[1] for match in found if match]
+    assert len(set(described)) == len(pages)
+    assert all(40 < len(text) < 200 for text in described), described
 
 
 def test_links_and_anchors(pages):
