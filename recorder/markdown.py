@@ -1,6 +1,7 @@
 """Turns recordings, and the programs they are of, into Markdown."""
 
 import ast
+import difflib
 import html
 import re
 from collections.abc import Iterable, Sequence
@@ -15,13 +16,45 @@ def console(recording: Recording) -> str:
 
 
 def stacks(recording: Recording) -> str:
-    """Where each process of a run that hung was stuck, as a console block for each."""
-    blocks = []
+    """Where each process of a run that hung was stuck: a block for each, newest call first."""
+    text = (
+        f"\nThere it hung. After {seconds(recording.wall)}, when no process did anything any "
+        "more, each one was asked where it was, and ended.\n"
+    )
     for process in recording.processes:
-        if process.stack:
-            blocks.append(f"The {process.role}, process {process.pid}:\n")
-            blocks.append(fenced("text", "\n".join(process.stack) + "\n"))
-    return "\n".join(blocks)
+        stack = [line for line in process.stack if not NOISE.match(line)]
+        if stack:
+            text += f"\nThe {process.role}, process ID {process.pid}, newest call first:\n\n"
+            text += fenced("text", "\n".join(stack).strip("\n") + "\n")
+    return text
+
+
+# What faulthandler writes beside the stacks.
+NOISE = re.compile(r"Fatal Python error: Aborted|Extension modules: |<.*truncated.*>")
+
+
+def methods(recordings: Iterable[Recording]) -> str:
+    """What became of the same program under several start methods, as a table."""
+    rows = [
+        (
+            f"`{recording.start_method}`",
+            "hangs" if recording.hung else f"ends with exit status {recording.status}",
+            f"`{recording.lines[-1].text}`" if recording.lines else "nothing",
+        )
+        for recording in recordings
+    ]
+    return table(("Start method", "What it does", "The last line it prints"), rows)
+
+
+def diff(broken: str, fixed: str) -> str:
+    """What differs between two programs, as a diff block without their docstrings."""
+    before, after = (
+        (EXAMPLES / program).read_text(encoding="utf-8").partition('"""\n\n')[2].splitlines()
+        for program in (broken, fixed)
+    )
+    names = (broken.rpartition("/")[2], fixed.rpartition("/")[2])
+    lines = difflib.unified_diff(before, after, *names, lineterm="", n=2)
+    return fenced("diff", "\n".join(line for line in lines if line[:2] != "@@") + "\n")
 
 
 def caption(recording: Recording) -> str:
@@ -128,4 +161,4 @@ def table(head: Sequence[str], rows: Iterable[Sequence[str]], align: str = "") -
         align: A letter for each column, `l` or `r`; by default all are aligned to the left.
     """
     ruler = ["---:" if letter == "r" else "---" for letter in align.ljust(len(head), "l")]
-    return "\n".join(f"| {' | '.join(row)} |" for row in (head, ruler, *rows)) + "\n"
+    return "\n" + "".join(f"| {' | '.join(row)} |\n" for row in (head, ruler, *rows))

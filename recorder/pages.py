@@ -1,6 +1,7 @@
 """What the blocks on the pages call: ask for a run, and be sure of what came out of it."""
 
 import ast
+import multiprocessing
 import os
 import re
 import shlex
@@ -17,6 +18,7 @@ from recorder.watch import KEPT
 DOCS = store.ROOT / "docs"
 QUICK = bool(os.environ.get("QUICK"))  # a build for writing: a hundredth of the work
 BLOCK = re.compile(r'^```python exec="on".*?\n(.*?)^```', re.MULTILINE | re.DOTALL)
+METHODS = "fork spawn forkserver"
 
 
 class WrongRun(Exception):
@@ -25,53 +27,76 @@ class WrongRun(Exception):
 
 @dataclass(frozen=True)
 class Run:
-    """A run as a page asks for it, and what must come out of it."""
+    """A run as a page asks for it, and what must come out of it.
 
-    request: store.Request
-    status: int
-    total: int | None
+    Attributes:
+        program: The program, as a path below `examples/`.
+        arguments: Its command-line arguments, as typed in a shell.
+        status: The exit status it must have.
+        total: The number that its last line must say, after `Total: `.
+        says: What its output, or the stacks of its processes, must contain.
+        hangs: Whether it must hang.
+        quick: Further arguments in a quick build, which does a hundredth of the work.
+    """
+
+    program: str
+    arguments: str = ""
+    status: int = 0
+    total: int | None = None
+    says: str = ""
+    hangs: bool = False
+    quick: str = ""
+
+    @property
+    def request(self) -> store.Request:
+        """What the recorder is asked for."""
+        arguments = f"{self.arguments} {self.quick}" if QUICK else self.arguments
+        return store.Request(self.program, tuple(shlex.split(arguments)), self.hangs)
 
     def check(self, recording: Recording) -> None:
         """Compare what came out with what must come out.
 
         Raises:
-            WrongRun: They differ. The message names the page, the command, what was expected, and
-                what it printed.
+            WrongRun: They differ. The message names the page, the command, what was expected,
+                and what it printed.
         """
-        hangs, wrong = self.request.hangs, []
-        if hangs != recording.hung:
-            wrong.append(("that it hangs", "it ended") if hangs else ("an end", "it hung"))
-        elif not hangs and recording.status != self.status:
+        wrong = []
+        if self.hangs != recording.hung:
+            wrong.append(
+                ("that it hangs", "it ended") if self.hangs else ("an end", "it hung")
+            )
+        elif not self.hangs and recording.status != self.status:
             wrong.append((f"exit status {self.status}", str(recording.status)))
-        last = recording.lines[-1].text if recording.lines else ""
-        if self.total is not None and last != f"Total: {self.total:,}":
-            wrong.append((f"Total: {self.total:,}", last or "no output"))
+        if self.total is not None:
+            total = self.total // 100 if QUICK and self.quick else self.total
+            last = recording.lines[-1].text if recording.lines else "no output"
+            if last != f"Total: {total:,}":
+                wrong.append((f"Total: {total:,}", last))
+        stacks = [line for process in recording.processes for line in process.stack]
+        if self.says not in "\n".join([recording.output, *stacks]):
+            wrong.append((repr(self.says), "none of it"))
         if recording.left_behind:
             wrong.append(("no process left behind", str(recording.left_behind)))
         if recording.dropped:
             wrong.append((f"at most {KEPT:,} bytes", f"{recording.dropped:,} more"))
         if wrong:
             said = "; ".join(f"expected {expected}, got {got}" for expected, got in wrong)
-            pages = " and ".join(sorted({page for page, run in planned() if run == self}))
-            stacks = [line for process in recording.processes for line in process.stack]
+            pages = " and ".join(sorted({page for page, run, _ in planned() if run == self}))
             printed = "\n".join([*recording.output.splitlines()[-20:], *stacks])
             raise WrongRun(f"{pages}: {recording.command}: {said}. It printed:\n{printed}")
 
 
-def asked(
-    program: str,
-    arguments: str = "",
-    *,
-    status: int = 0,
-    total: int | None = None,
-    hangs: bool = False,
-    quick: str = "",
-) -> Run:
-    """What a call of `run` with the same arguments asks for."""
-    if QUICK and quick:
-        arguments, total = f"{arguments} {quick}", total and total // 100
-    request = store.Request(program, tuple(shlex.split(arguments)), hangs)
-    return Run(request, status, total)
+def each(
+    program: str, methods: str = METHODS, arguments: str = "", **expected: Any
+) -> list[Run]:
+    """A run under each of the start methods that this platform has."""
+    here = [method for method in methods.split() if method in available()]
+    return [Run(program, f"--start-method {m} {arguments}".strip(), **expected) for m in here]
+
+
+def available() -> list[str]:
+    """The start methods of this platform."""
+    return multiprocessing.get_all_start_methods()
 
 
 def run(program: str, arguments: str = "", **expected: Any) -> Recording:
@@ -80,18 +105,29 @@ def run(program: str, arguments: str = "", **expected: Any) -> Recording:
     Args:
         program: The program, as a path below `examples/`.
         arguments: Its command-line arguments, as typed in a shell.
-        **expected: What must come out of it, and how it is run:
-            `status` (int, default 0), its exit status;
-            `total` (int), the number that its last line must say;
-            `hangs` (bool), whether it must hang;
-            `quick` (str), further arguments in a quick build, which does a hundredth of the work.
-            All are literals: the build reads them off the pages to know how many runs there are.
+        **expected: What must come out of it; see [Run][recorder.pages.Run]. All are literals:
+            the build reads them off the pages to know how many runs there are.
 
     Raises:
         WrongRun: The run did not come out as expected. It is not kept.
         FileNotFoundError: There is no such program.
     """
-    return recorded(asked(program, arguments, **expected))
+    return recorded(Run(program, arguments, **expected))
+
+
+def run_each(program: str, methods: str = METHODS, **expected: Any) -> list[Recording]:
+    """The recordings of a program under each of the start methods that this platform has.
+
+    Args:
+        program: The program, as a path below `examples/`. It takes `--start-method`.
+        methods: The start methods, with spaces between them.
+        **expected: What must come out of each run; see [Run][recorder.pages.Run].
+
+    Raises:
+        WrongRun: A run did not come out as expected. It is not kept.
+        FileNotFoundError: There is no such program.
+    """
+    return [recorded(wanted) for wanted in each(program, methods, **expected)]
 
 
 def recorded(wanted: Run) -> Recording:
@@ -112,20 +148,55 @@ known: dict[Path, Recording] = {}  # what this process has loaded and checked, b
 failures: list[str] = []  # what came out wrong in this build, and must stop it
 
 
-def planned() -> Iterator[tuple[str, Run]]:
-    """Every run that a page asks for, read off its blocks, with the page's name."""
+def planned() -> Iterator[tuple[str, Run, bool]]:
+    """Every run that a page asks for, read off its blocks.
+
+    Yields:
+        The page's name, the run, and whether it is one of those of a `run_each`.
+    """
     for page in sorted(DOCS.rglob("*.md")):
+        name = page.relative_to(DOCS.parent).as_posix()
         for block in BLOCK.findall(page.read_text(encoding="utf-8")):
             for call in ast.walk(ast.parse(block)):
-                if isinstance(call, ast.Call) and getattr(call.func, "id", "") == "run":
-                    values = [ast.literal_eval(value) for value in call.args]
-                    named = {str(k.arg): ast.literal_eval(k.value) for k in call.keywords}
-                    yield page.relative_to(DOCS.parent).as_posix(), asked(*values, **named)
+                if not (isinstance(call, ast.Call) and isinstance(call.func, ast.Name)):
+                    continue
+                called = call.func.id
+                if called not in ("run", "run_each"):
+                    continue
+                values = [ast.literal_eval(value) for value in call.args]
+                named = {str(k.arg): ast.literal_eval(k.value) for k in call.keywords}
+                runs = [Run(*values, **named)] if called == "run" else each(*values, **named)
+                yield from ((name, run, called == "run_each") for run in runs)
+
+
+def sayings(folder: str, label: str) -> Iterator[tuple[Path, str, str]]:
+    """What the pages of a folder say on a line that starts with `**LABEL:**`.
+
+    Yields:
+        The page, its title, and the text behind the label.
+    """
+    for page in sorted((DOCS / folder).glob("*.md")):
+        text = page.read_text(encoding="utf-8")
+        found = re.search(rf"^\*\*{label}:\*\* (.+)$", text, re.MULTILINE)
+        title = re.search(r"^# (.+)$", text, re.MULTILINE)
+        if found and title:
+            yield page, title[1], found[1]
+
+
+def bites(page: Path) -> list[str]:
+    """The start methods under which a page runs a broken program to show that it fails."""
+    name = page.relative_to(DOCS.parent).as_posix()
+    return [
+        run.request.arguments[1]
+        for asking, run, each_method in planned()
+        if asking == name and each_method and run.program.endswith("_broken.py")
+    ]
 
 
 def every_run() -> list[Recording]:
-    """The recordings of all runs that the pages ask for, each once, in the order of the pages."""
-    return [recorded(wanted) for wanted in dict.fromkeys(run for _, run in planned())]
+    """The recordings of all runs that the pages ask for, in the order of the pages, each once."""
+    recordings = [recorded(wanted) for wanted in dict.fromkeys(run for _, run, _ in planned())]
+    return list(dict.fromkeys(recordings))
 
 
 class Progress:
@@ -137,7 +208,7 @@ class Progress:
 
     def record(self, request: store.Request) -> Recording:
         """Record a run, and show on standard error how it goes on."""
-        asked = {run.request for _, run in planned()}
+        asked = {run.request for _, run, _ in planned()}
         missing = {other for other in asked if store.load(other.file()) is None} | {request}
         label = f"[{self.done + 1}/{self.done + len(missing)}] {request.command}"
         self.done += 1

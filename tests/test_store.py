@@ -26,6 +26,7 @@ def folders(tmp_path, monkeypatch):
     (tmp_path / "docs").mkdir()
     store.EXAMPLES.mkdir()
     (store.EXAMPLES / "one.py").write_text(PROGRAM)
+    (store.EXAMPLES / "two.py").write_text("print('Total: 10')\n")
     return tmp_path
 
 
@@ -92,10 +93,11 @@ def test_run_again_is_not_run_again(capsys):
         ("", {"total": 999}, "expected Total: 999, got Total: 1,000"),
         ("x", {}, "expected exit status 0, got 1"),
         ("", {"hangs": True}, "expected that it hangs, got it ended"),
+        ("", {"says": "'no'"}, "expected \"'no'\", got none of it"),
     ],
 )
 def test_a_wrong_run_stops_the_page(folders, arguments, expected, message):
-    named = ", ".join(f"{name}={value}" for name, value in expected.items())
+    named = ", ".join(f"{name}={value!r}" for name, value in expected.items())
     call = f"run('one.py', '{arguments}', {named})"
     (folders / "docs" / "a.md").write_text(f'```python exec="on"\nprint({call})\n```\n')
     with pytest.raises(pages.WrongRun) as error:
@@ -107,8 +109,12 @@ def test_a_wrong_run_stops_the_page(folders, arguments, expected, message):
 
 def test_a_quick_build_does_a_hundredth(monkeypatch):
     monkeypatch.setattr(pages, "QUICK", True)
-    run = pages.asked("one.py", "--workers 5", total=1000, quick="--count 1")
-    assert (run.request.arguments, run.total) == (("--workers", "5", "--count", "1"), 10)
+    assert pages.run("two.py", "--workers 5", total=1000, quick="--count 1").arguments == (
+        "--workers",
+        "5",
+        "--count",
+        "1",
+    )
 
 
 def test_plan_reads_the_pages(folders):
@@ -116,8 +122,8 @@ def test_plan_reads_the_pages(folders):
         '```python exec="on"\nx = run("one.py", "a b", status=2)\nprint(run("one.py"))\n```\n'
     )
     (folders / "docs" / "a.md").write_text("# A\n\n" + block)
-    asked = dict.fromkeys(run for _, run in pages.planned())
-    assert [(run.request.arguments, run.status) for run in asked] == [(("a", "b"), 2), ((), 0)]
+    asked = dict.fromkeys(run for _, run, _ in pages.planned())
+    assert list(asked) == [pages.Run("one.py", "a b", status=2), pages.Run("one.py")]
     assert [recording.command for recording in pages.every_run()[1:]] == ["python one.py"]
 
 
