@@ -4,15 +4,37 @@ import ast
 import difflib
 import html
 import re
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 
+from recorder.picture import start_plot, start_rows, sweep_plot, sweep_rows, timeline
 from recorder.recording import Recording
-from recorder.store import EXAMPLES
+from recorder.store import EXAMPLES, drawn
 
 
 def console(recording: Recording) -> str:
     """The command and its output as a console block, as a reader sees them in a terminal."""
     return fenced("console", f"$ {recording.command}\n{recording.output}")
+
+
+def shown(recording: Recording) -> str:
+    """A run as its page shows it: what it printed; where it hung, with its timeline; the caption."""
+    hang = picture(timeline, recording) + stacks(recording) if recording.hung else ""
+    return console(recording) + hang + caption(recording)
+
+
+def picture(draw: Callable[[Recording], str], recording: Recording) -> str:
+    """What a function draws of a recording, ready for the page."""
+    return f'\n<div class="picture">{drawn(draw, recording)}</div>\n\n'
+
+
+def sweep(recording: Recording) -> str:
+    """The plot of a run of `worker_sweep.py`."""
+    return sweep_plot(sweep_rows(recording.output), recording.machine.cores)
+
+
+def starts(recording: Recording) -> str:
+    """The plot of a run of `start_cost.py`."""
+    return start_plot(start_rows(recording.output))
 
 
 def stacks(recording: Recording) -> str:

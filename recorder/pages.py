@@ -1,6 +1,7 @@
 """What the blocks on the pages call: ask for a run, and be sure of what came out of it."""
 
 import ast
+import functools
 import multiprocessing
 import os
 import re
@@ -157,16 +158,21 @@ def planned() -> Iterator[tuple[str, Run, bool]]:
     for page in sorted(DOCS.rglob("*.md")):
         name = page.relative_to(DOCS.parent).as_posix()
         for block in BLOCK.findall(page.read_text(encoding="utf-8")):
-            for call in ast.walk(ast.parse(block)):
-                if not (isinstance(call, ast.Call) and isinstance(call.func, ast.Name)):
-                    continue
-                called = call.func.id
-                if called not in ("run", "run_each"):
-                    continue
-                values = [ast.literal_eval(value) for value in call.args]
-                named = {str(k.arg): ast.literal_eval(k.value) for k in call.keywords}
-                runs = [Run(*values, **named)] if called == "run" else each(*values, **named)
-                yield from ((name, run, called == "run_each") for run in runs)
+            yield from ((name, *found) for found in asked_in(block))
+
+
+@functools.cache
+def asked_in(block: str) -> list[tuple[Run, bool]]:
+    """The runs that a block asks for, and whether each is one of those of a `run_each`."""
+    found = []
+    for call in ast.walk(ast.parse(block)):
+        called = getattr(call.func, "id", "") if isinstance(call, ast.Call) else ""
+        if isinstance(call, ast.Call) and called in ("run", "run_each"):
+            values = [ast.literal_eval(value) for value in call.args]
+            named = {str(k.arg): ast.literal_eval(k.value) for k in call.keywords}
+            runs = [Run(*values, **named)] if called == "run" else each(*values, **named)
+            found += [(run, called == "run_each") for run in runs]
+    return found
 
 
 def sayings(folder: str, label: str) -> Iterator[tuple[Path, str, str]]:
@@ -186,11 +192,12 @@ def sayings(folder: str, label: str) -> Iterator[tuple[Path, str, str]]:
 def bites(page: Path) -> list[str]:
     """The start methods under which a page runs a broken program to show that it fails."""
     name = page.relative_to(DOCS.parent).as_posix()
-    return [
+    found = [
         run.request.arguments[1]
         for asking, run, each_method in planned()
         if asking == name and each_method and run.program.endswith("_broken.py")
     ]
+    return list(dict.fromkeys(found))
 
 
 def every_run() -> list[Recording]:
@@ -209,7 +216,7 @@ class Progress:
     def record(self, request: store.Request) -> Recording:
         """Record a run, and show on standard error how it goes on."""
         asked = {run.request for _, run, _ in planned()}
-        missing = {other for other in asked if store.load(other.file()) is None} | {request}
+        missing = {other for other in asked if not other.file().exists()} | {request}
         label = f"[{self.done + 1}/{self.done + len(missing)}] {request.command}"
         self.done += 1
         live = sys.stderr.isatty()

@@ -19,6 +19,9 @@ from recorder.watch import BOUND, watch
 ROOT = Path(__file__).resolve().parent.parent
 EXAMPLES = ROOT / "examples"
 STORE = ROOT / ".recordings"
+DRAWING = [  # what a picture depends on, beside its recording
+    ROOT / name for name in ("recorder/picture.py", "recorder/vega.py", "requirements.txt")
+]
 
 
 @dataclass(frozen=True)
@@ -65,15 +68,31 @@ def recorder_text() -> str:
     return "".join((ROOT / "recorder" / name).read_text(encoding="utf-8") for name in modules)
 
 
-def load(file: Path) -> Recording | None:
-    """The recording in a file of the store, or None when there is none or it is damaged."""
+def read(file: Path) -> str | None:
+    """The text that was kept in a file of the store; None when there is none or it is damaged."""
     try:
         checksum, _, text = file.read_text(encoding="utf-8").partition("\n")
     except (FileNotFoundError, UnicodeDecodeError):
         return None
-    if checksum != hashlib.sha256(text.encode()).hexdigest():
-        return None
-    return Recording.from_json(text)
+    return text if checksum == hashlib.sha256(text.encode()).hexdigest() else None
+
+
+def keep(file: Path, text: str) -> None:
+    """Keep a text in a file of the store.
+
+    It is written beside it and then moved: another build sees the old text or the new, whole.
+    """
+    STORE.mkdir(exist_ok=True)
+    handle, name = tempfile.mkstemp(dir=STORE, suffix=".part")
+    with os.fdopen(handle, "w", encoding="utf-8", newline="\n") as part:
+        part.write(f"{hashlib.sha256(text.encode()).hexdigest()}\n{text}")
+    os.replace(name, file)
+
+
+def load(file: Path) -> Recording | None:
+    """The recording that is kept in a file of the store, or None."""
+    text = read(file)
+    return Recording.from_json(text) if text else None
 
 
 def record(
@@ -93,15 +112,21 @@ def record(
         hangs=request.hangs,
         progress=progress,
     )
-    text = recording.to_json()
-    checksum = hashlib.sha256(text.encode()).hexdigest()
-    STORE.mkdir(exist_ok=True)
-    # Written beside it and then moved: another build sees the old file or the new, never half a one.
-    handle, name = tempfile.mkstemp(dir=STORE, suffix=".part")
-    with os.fdopen(handle, "w", encoding="utf-8", newline="\n") as part:
-        part.write(f"{checksum}\n{text}")
-    os.replace(name, file)
+    keep(file, recording.to_json())
     return recording
+
+
+def drawn(draw: Callable[[Recording], str], recording: Recording) -> str:
+    """What a function of `recorder.picture` draws of a recording: kept from before, or drawn now."""
+    sources = "".join(file.read_text(encoding="utf-8") for file in DRAWING)
+    depends_on = f"{draw.__name__}\n{sources}\n{recording.to_json()}"
+    key = hashlib.sha256(depends_on.encode()).hexdigest()
+    file = STORE / f"{Path(recording.program).stem}-{key[:32]}.svg"
+    picture = read(file)
+    if picture is None:
+        picture = draw(recording)
+        keep(file, picture)
+    return picture
 
 
 def kept() -> Iterator[tuple[Path, Recording | None, float]]:
@@ -112,7 +137,7 @@ def kept() -> Iterator[tuple[Path, Recording | None, float]]:
 
 def forget(program: str = "") -> int:
     """Forget the recordings of a program, or all of them; return how many."""
-    files = list(STORE.glob(f"{Path(program).stem}-*.json" if program else "*"))
+    files = list(STORE.glob(f"{Path(program).stem}-*" if program else "*"))
     for file in files:
         with contextlib.suppress(FileNotFoundError):  # another build may forget it too
             file.unlink()

@@ -1,0 +1,61 @@
+"""Press Ctrl-C while workers work: one line from the parent, which ends them all.
+
+python ctrl_c_fixed.py --start-method spawn
+"""
+
+import argparse
+import multiprocessing
+import os
+import signal
+import sys
+import time
+
+
+def work(tasks, results):
+    """Run in a worker: do one task after another."""
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is the parent's business
+    for task in iter(tasks.get, None):
+        results.put((task, os.getpid()))
+        time.sleep(0.2)  # the work
+
+
+def press_ctrl_c(workers):
+    """Send SIGINT to the workers and to this process, as a terminal does on Ctrl-C."""
+    for worker in workers:
+        os.kill(worker.pid, signal.SIGINT)
+    signal.raise_signal(signal.SIGINT)
+
+
+def main(start_method=None):
+    """Give out tasks, and press Ctrl-C when each worker has done one."""
+    context = multiprocessing.get_context(start_method)
+    tasks, results = context.Queue(), context.Queue()
+    workers = [context.Process(target=work, args=(tasks, results)) for _ in range(3)]
+    handler = signal.signal(signal.SIGINT, signal.SIG_IGN)  # no worker is born hearing it
+    try:
+        for worker in workers:
+            worker.start()
+        signal.signal(signal.SIGINT, handler)
+        for task in range(20_000):  # more than the pipe under the queue holds
+            tasks.put(task)
+        busy = set()
+        while len(busy) < len(workers):
+            task, worker = results.get(timeout=10)
+            busy.add(worker)
+        print("parent: Ctrl-C", flush=True)
+        press_ctrl_c(workers)
+    finally:
+        tasks.cancel_join_thread()  # nobody will take the tasks that are left
+        for worker in multiprocessing.active_children():
+            worker.kill()
+            worker.join()
+
+
+if __name__ == "__main__":
+    parser = argparse.ArgumentParser()
+    parser.add_argument("--start-method", choices=multiprocessing.get_all_start_methods())
+    try:
+        main(parser.parse_args().start_method)
+    except KeyboardInterrupt:
+        print("Interrupted", file=sys.stderr)
+        sys.exit(130)

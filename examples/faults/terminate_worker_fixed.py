@@ -1,0 +1,42 @@
+"""Ask a worker that uses a Queue to end, and take what is left: the queue goes on working.
+
+python terminate_worker_fixed.py --start-method spawn
+"""
+
+import argparse
+import multiprocessing
+import time
+
+
+def produce(number, results, stop):
+    """Run in a worker: put one result after another, and None at the end."""
+    while not stop.is_set():
+        results.put((number, bytes(1_000_000)))
+    results.put(None)
+
+
+def main(start_method=None):
+    """Return the numbers of the workers, in the order in which their first results came."""
+    context = multiprocessing.get_context(start_method)
+    results = context.Queue(maxsize=2)
+    seen = []
+    for number in (1, 2):
+        stop = context.Event()
+        worker = context.Process(target=produce, args=(number, results, stop), daemon=True)
+        worker.start()
+        seen.append(results.get(timeout=10)[0])
+        print(f"worker {number}: a result came", flush=True)
+        while worker.is_alive() and results.empty():  # until it writes, and holds the lock
+            time.sleep(0.01)
+        stop.set()
+        while results.get(timeout=10) is not None:  # take what is left, or it can't end
+            pass
+        worker.join()
+        print(f"worker {number}: ended", flush=True)
+    return seen
+
+
+if __name__ == "__main__":
+    parser = argparse.ArgumentParser()
+    parser.add_argument("--start-method", choices=multiprocessing.get_all_start_methods())
+    main(parser.parse_args().start_method)
