@@ -1,7 +1,8 @@
 # Shorthand for the plain commands in the README.
 PYTHON ?= python3
-BIN = .venv/bin
-READY = .venv/requirements.txt
+VENV ?= .venv
+BIN = $(VENV)/bin
+READY = $(VENV)/requirements.txt
 export NO_MKDOCS_2_WARNING = 1 # the README says what is known of it
 
 .PHONY: help site serve fresh test lint lock clean
@@ -31,11 +32,11 @@ lock: $(READY) ## lock requirements.in again (needs uv)
 	  --output-file requirements.txt requirements.in
 
 clean: ## remove what the other targets make
-	rm -rf .venv .recordings site .site-*
+	rm -rf .venv* .recordings site .site-*
 
 # The copy of the lock says which lock is installed.
 $(READY): requirements.txt
 	@$(PYTHON) -c 'import sys; sys.exit("Python 3.11 or newer is needed; %s is %s. Try make PYTHON=python3.13" % ("$(PYTHON)", sys.version.split()[0]) if sys.version_info < (3, 11) else 0)'
-	$(PYTHON) -m venv .venv
+	$(PYTHON) -m venv $(VENV)
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes -r requirements.txt
 	@cp requirements.txt $(READY)

@@ -212,13 +212,16 @@ class Progress:
     def __init__(self) -> None:
         self.seconds = 0.0  # the programs' own time in this build
         self.done = 0
+        self.missing: set[store.Request] = set()  # when the first program of this build ran
 
     def record(self, request: store.Request) -> Recording:
         """Record a run, and show on standard error how it goes on."""
-        asked = {run.request for _, run, _ in planned()}
-        missing = {other for other in asked if not other.file().exists()} | {request}
-        label = f"[{self.done + 1}/{self.done + len(missing)}] {request.command}"
+        if not self.missing:
+            asked = {run.request for _, run, _ in planned()}
+            self.missing = {other for other in asked if not other.file().exists()}
+        self.missing.add(request)
         self.done += 1
+        label = f"[{self.done}/{len(self.missing)}] {request.command}"
         live = sys.stderr.isatty()
         if not live:
             print(label, file=sys.stderr, flush=True)

@@ -70,10 +70,12 @@ def watch(
             hung = run.watch(bound, STILL if hangs else bound, progress)
             if hung:
                 run.ask_where()
-            left_behind = 0 if hung else run.end_tree(GRACE)
+            left = run.end_tree(0 if hung else GRACE)
             run.output.mark()
-        finally:
+        except BaseException:
             run.end_tree(0)
+            raise
+        finally:
             run.output.close()
     clean = cleaner(folder)
     return Recording(
@@ -89,7 +91,7 @@ def watch(
         wall=round(run.wall, 4),
         cpu=round(max(run.waited_cpu, sum(p.samples[-1][1] for p in run.known.values())), 3),
         peak_memory=run.peak_memory,
-        left_behind=left_behind,
+        left_behind=0 if hung else left,
         processes=tuple(
             process.frozen(run.wall, clean)
             for process in sorted(run.known.values(), key=lambda process: process.started)
