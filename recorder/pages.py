@@ -14,7 +14,7 @@ from typing import Any
 
 from recorder import store
 from recorder.recording import Recording
-from recorder.watch import KEPT
+from recorder.watch import BOUND, KEPT
 
 DOCS = store.ROOT / "docs"
 QUICK = bool(os.environ.get("QUICK"))  # a build for writing: a hundredth of the work
@@ -38,6 +38,7 @@ class Run:
         says: What its output, or the stacks of its processes, must contain.
         hangs: Whether it must hang.
         quick: Further arguments in a quick build, which does a hundredth of the work.
+        bound: Seconds after which it is ended.
     """
 
     program: str
@@ -47,12 +48,14 @@ class Run:
     says: str = ""
     hangs: bool = False
     quick: str = ""
+    bound: float = BOUND
 
     @property
     def request(self) -> store.Request:
         """What the recorder is asked for."""
         arguments = f"{self.arguments} {self.quick}" if QUICK else self.arguments
-        return store.Request(self.program, tuple(shlex.split(arguments)), self.hangs)
+        words = tuple(shlex.split(arguments))
+        return store.Request(self.program, words, self.hangs, self.bound)
 
     def check(self, recording: Recording) -> None:
         """Compare what came out with what must come out.

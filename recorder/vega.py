@@ -1,7 +1,7 @@
-"""Draws plain Vega specifications, as SVG that stands in a page and takes its colours from it.
+"""Draws with Vega, and makes of what it writes an SVG that stands in a page.
 
-Vega writes for an SVG file of its own: every element with its font, its role and all its digits.
-What a page needs of that is kept, and the rest left out.
+Vega writes an SVG file of its own: each element with its font, its role and all its digits. What a
+page needs of that is kept, and what all elements of a group have in common is said once.
 """
 
 import re
@@ -12,9 +12,9 @@ from typing import Any
 Spec = dict[str, Any]
 
 WIDTH = 400  # of every drawing, in its own units; a page of 360 pixels shows it 328 wide
-FONT = 13  # in the same units: 10.7 pixels there
-LETTER = 7  # how wide a letter is, about
-BELOW = 46  # room for the axis below the drawing
+ABOVE, BELOW = 30, 46  # room for the legend and for the axis
+FONT = 13  # 10.7 pixels on that page
+LETTER = 6.6  # the width of a letter, about
 
 # The page's own colours, in light and dark; its style sheet may set those that start with bp.
 TEXT = "var(--md-default-fg-color, currentColor)"
@@ -25,90 +25,71 @@ WAIT = "var(--bp-wait, gray)"
 QUEUE = "var(--bp-queue, royalblue)"
 PIPE = "var(--bp-pipe, chocolate)"
 
+NUMBER = re.compile(r"\d+\.\d+(e-?\d+)?")
+PLACE = ("x2", "y2", "transform", "d")
 LOOK = ("fill", "stroke", "stroke-width", "stroke-dasharray", "font-size", "text-anchor")
-PLACE = ("d", "x2", "y2", "transform")
 
 
-def at(scale: str, field: str = "") -> Spec:
-    """A field of the data through a scale; by default the field has the scale's name."""
-    return {"scale": scale, "field": field or scale}
-
-
-def own(field: str) -> Spec:
-    """A field of the data as it is."""
-    return {"field": field}
-
-
-def scale(name: str, kind: str, domain: Sequence[Any], first: float, last: float) -> Spec:
+def scale(name: str, kind: str, domain: Sequence[Any], *ends: float) -> Spec:
     """A scale from values to the units of the drawing."""
-    return {"name": name, "type": kind, "domain": domain, "range": [first, last]}
+    return {"name": name, "type": kind, "domain": domain, "range": ends}
 
 
-def axis(scale: str, title: str, orient: str = "bottom", **options: object) -> Spec:
-    """The axis of a scale."""
-    look = {"domain": False, "gridColor": GRID, "tickColor": GRID, "labelPadding": 4}
+def axis(scale: str, title: str, **options: object) -> Spec:
+    """The axis of the scale x or y."""
+    look = {"domain": False, "gridColor": GRID, "tickColor": GRID, "translate": 0}
     for part in ("label", "title"):
         look |= {f"{part}Color": FAINT, f"{part}FontSize": FONT}
-    return {"scale": scale, "orient": orient, "title": title, "translate": 0} | look | options
+    return {"scale": scale, "orient": "bottom", "title": title, **look, **options}
 
 
-def mark(kind: str, name: str, rows: Sequence[Spec], **channels: object) -> Spec:
-    """A mark for each row. A channel is an entry of `at` or `own`, or the same for all rows."""
-    enter = {
-        channel: entry if isinstance(entry, dict) else {"value": entry}
-        for channel, entry in channels.items()
-    }
-    return {"type": kind, "name": name, "rows": rows, "encode": {"enter": enter}}
+def mark(kind: str, name: str, rows: Sequence[Spec], **same: object) -> Spec:
+    """A mark for each row, which has x, y and other channels of it; `same` are those of all.
+
+    What a row says of x and y goes through the scale of that name.
+    """
+    channels: Spec = {channel: {"value": value} for channel, value in same.items()}
+    for channel in rows[0] if rows else ():
+        channels[channel] = {"field": channel}
+        if channel in ("x", "x2", "y", "y2"):
+            channels[channel]["scale"] = channel[0]
+    named = {"name": f"bp-{name}", "from": {"data": name}, "rows": rows}
+    return {"type": kind, "encode": {"enter": channels}, **named}
 
 
-def words(name: str, rows: Sequence[Spec], align: str = "left", **channels: object) -> Spec:
-    """The field `text` of each row."""
-    look = {"fill": TEXT, "fontSize": FONT, "align": align, "baseline": "middle"}
-    return mark("text", name, rows, text=own("text"), **look | channels)
+def words(name: str, rows: Sequence[Spec], **same: object) -> Spec:
+    """The text of each row."""
+    look = {"fill": TEXT, "fontSize": FONT, "baseline": "middle"}
+    return mark("text", name, rows, **look | same)
 
 
 def legend(*keys: tuple[str, str, str]) -> list[Spec]:
-    """What the shapes mean, in a row at the top: (a letter like the shape, colour, words)."""
-    rows: list[Spec] = []
-    x = 0
-    for sign, colour, text in keys:
-        rows.append({"x": x, "sign": sign, "fill": colour, "text": text})
-        x += LETTER * len(text) + 40
-    place = {"x": own("x"), "y": 8}
-    return [
-        words("sign", rows, text=own("sign"), fill=own("fill"), **place),
-        words("key", rows, dx=18, **place),
-    ]
+    """What the shapes mean, in a row above the drawing: (a letter like the shape, colour, words)."""
+    marks, x = [], 0.0
+    for number, (sign, colour, text) in enumerate(keys):
+        marks.append(words(f"sign{number}", [{"text": sign}], x=x, y=9 - ABOVE, fill=colour))
+        marks.append(words(f"key{number}", [{"text": text}], x=x + 18, y=9 - ABOVE))
+        x += LETTER * len(text) + 30
+    return marks
 
 
 def svg(spec: Spec, title: str, description: str) -> str:
-    """Draw a specification.
-
-    Args:
-        spec: A Vega specification, its marks made by `mark`.
-        title: What is drawn, as the picture's name.
-        description: What is seen, for those who can't see it.
-
-    Returns:
-        An `<svg>` element in one line, the same for the same arguments.
-    """
+    """Draw a specification, its marks made by `mark`, as an `<svg>` element in one line."""
     import vl_convert  # starts a JavaScript engine: not in a build that draws nothing
 
-    data = []
-    for one in spec["marks"]:
-        data.append({"name": f"{one['name']} rows", "values": one.pop("rows")})
-        one["from"] = {"data": f"{one['name']} rows"}
+    marks = spec["marks"]
+    data = [{"name": one["from"]["data"], "values": one.pop("rows")} for one in marks]
     whole = {"width": WIDTH, "padding": 0, "autosize": "none", "data": data} | spec
-    drawn = vl_convert.vega_to_svg(whole).replace(' xmlns="http://www.w3.org/2000/svg"', "")
-    drawing = ET.fromstring(drawn)[0]
+    drawn = vl_convert.vega_to_svg(whole)
+    drawing = ET.fromstring(drawn.replace(' xmlns="http://www.w3.org/2000/svg"', ""))[0]
     slim(drawing)
-    look = {"class": "bp-picture", "width": "100%", "fill": "none", "data-search-exclude": ""}
-    look["viewBox"] = f"0 0 {WIDTH} {spec['height'] + BELOW:.0f}"
-    # A title element would do as a label too, but shows as a tooltip wherever one points.
-    picture = ET.Element("svg", {"role": "img", "aria-label": title} | look)
+    picture = ET.Element("svg", {"class": "bp-picture", "role": "img", "aria-label": title})
+    picture.set("viewBox", f"0 {-ABOVE} {WIDTH} {ABOVE + spec['height'] + BELOW:.0f}")
+    picture.attrib |= {"width": "100%", "data-search-exclude": ""}
     ET.SubElement(picture, "desc").text = description
     picture.append(drawing)
-    return ET.tostring(picture, encoding="unicode").replace("\n", "&#10;")
+    text = ET.tostring(picture, encoding="unicode").replace("\n", "&#10;").replace(" />", "/>")
+    return text.replace('"/><path d="', "")  # outlines that differ in nothing else become one
 
 
 def slim(node: ET.Element) -> None:
@@ -118,23 +99,18 @@ def slim(node: ET.Element) -> None:
             node.remove(child)
         else:
             slim(child)
-    before = dict(node.attrib)
+    vegas = dict(node.attrib)
     node.attrib.clear()
-    for name in (*PLACE, *LOOK):
-        if name in before:
-            node.set(name, re.sub(r"-?\d+\.\d+(e-?\d+)?", short, before[name]))
-    if node.tag == "g" and "class" in before:
-        node.set("class", "bp-" + before["class"].split()[-1].removeprefix("role-"))
-    elif node.tag != "g" and before.get("aria-label"):
-        ET.SubElement(node, "title").text = before["aria-label"]
-    for name in LOOK:  # what all in a group have in common is said once
+    for name in (*LOOK, *PLACE):
+        if name in vegas:
+            node.set(name, NUMBER.sub(lambda one: f"{round(float(one[0]), 1):g}", vegas[name]))
+    if node.tag == "g" and vegas.get("class", "").startswith("mark-"):
+        node.set("class", vegas["class"].split()[-1].replace("role-", "bp-"))
+    elif node.tag != "g" and vegas.get("aria-label"):
+        ET.SubElement(node, "title").text = vegas["aria-label"]  # a tooltip
+    for name in LOOK:
         looks = {child.get(name) for child in node}
-        if len(looks) == 1 and (look := looks.pop()) is not None:
+        if len(looks) == 1 and (look := looks.pop()):
             node.set(name, look)
             for child in node:
                 del child.attrib[name]
-
-
-def short(number: re.Match[str]) -> str:
-    """A number with one digit after the point, or none."""
-    return f"{round(float(number[0]), 1):g}"
