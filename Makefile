@@ -5,7 +5,7 @@ BIN = $(VENV)/bin
 READY = $(VENV)/requirements.txt
 export NO_MKDOCS_2_WARNING = 1 # the README says what is known of it
 
-.PHONY: help site serve fresh test lint lock clean
+.PHONY: help site serve fresh test stress lint lock clean
 
 help: ## say what there is to make
 	@grep -hE '^[a-z]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z]+):.*## /  make \1	/' | expand -t 16
@@ -21,6 +21,9 @@ fresh: $(READY) ## forget every recording, so that the next build runs every pro
 
 test: $(READY) ## run the test suite
 	$(BIN)/python -m pytest
+
+stress: $(READY) ## kill a worker of the work queue at a random moment, in 100 runs
+	$(BIN)/python -m tests.stress_work_queue --runs 100
 
 lint: $(READY) ## check the format, the style and the types
 	$(BIN)/ruff format --check

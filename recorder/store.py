@@ -6,6 +6,8 @@ import functools
 import hashlib
 import json
 import os
+import re
+import sys
 import tempfile
 import time
 from collections.abc import Callable, Iterator
@@ -51,14 +53,25 @@ class Request:
         Raises:
             FileNotFoundError: There is no such program.
         """
+        text = (EXAMPLES / self.program).read_text(encoding="utf-8")
         depends_on = (
             dataclasses.astuple(self),
-            (EXAMPLES / self.program).read_text(encoding="utf-8"),
+            text,
+            packages(text),
             dataclasses.astuple(this_machine()),
             recorder_text(),
         )
         key = hashlib.sha256(json.dumps(depends_on).encode()).hexdigest()
         return STORE / f"{Path(self.program).stem}-{key[:32]}.json"
+
+
+@functools.cache
+def packages(text: str) -> str:
+    """The locked packages, for a program that imports more than the standard library."""
+    imported = re.findall(r"^\s*(?:import|from) (\w+)", text, re.MULTILINE)
+    if set(imported) <= sys.stdlib_module_names:
+        return ""
+    return (ROOT / "requirements.txt").read_text(encoding="utf-8")
 
 
 @functools.cache

@@ -58,6 +58,11 @@ def test_each_thing_it_depends_on(monkeypatch):
             assert request.file() != file
 
 
+def test_a_program_that_needs_a_package_depends_on_the_lock():
+    assert store.packages(PROGRAM) == ""
+    assert "psutil==" in store.packages("import sys\nfrom rich.progress import Progress\n")
+
+
 @pytest.mark.parametrize("damage", [b"", b"{}", b"\xff\xfe\n{", None, "half"])
 def test_damaged(damage):
     request = store.Request("one.py")

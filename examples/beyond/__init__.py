@@ -1,0 +1,1 @@
+"""Beyond one machine: the same five counts, over the network and on a cluster."""

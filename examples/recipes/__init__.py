@@ -1,0 +1,1 @@
+"""Recipes: small complete programs to build a real one on."""

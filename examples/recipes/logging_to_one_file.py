@@ -1,0 +1,129 @@
+"""Log from many workers to one file: no line is lost, none is broken.
+
+python logging_to_one_file.py --workers 8 --lines 1250 --file workers.log
+"""
+
+import argparse
+import logging
+import logging.handlers
+import multiprocessing
+import os
+import re
+import signal
+import sys
+import tempfile
+
+
+class PipeHandler(logging.handlers.QueueHandler):
+    """A QueueHandler whose queue is a pipe of the worker's own.
+
+    A worker that is killed may hold the lock of a shared Queue, and stop the logs of all. And
+    what send() has sent is safe, while put() leaves it to a thread that dies with the worker.
+    """
+
+    def enqueue(self, record):
+        """Send the record."""
+        self.queue.send(record)
+
+
+class PipeListener(logging.handlers.QueueListener):
+    """A QueueListener, a thread of the parent, that ends when the pipe of its worker does."""
+
+    def dequeue(self, block):
+        """Return the next record; None after the last one."""
+        try:
+            return self.queue.recv()
+        except (EOFError, OSError):
+            return None
+
+    def enqueue_sentinel(self):
+        """Do nothing: stop() then waits until all that was sent is in the file."""
+
+
+def work(sender, lines):
+    """Run in a worker: log so many lines."""
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is the parent's business
+    logger = logging.getLogger("work")
+    logger.setLevel(logging.INFO)
+    logger.addHandler(PipeHandler(sender))
+    for number in range(1, lines + 1):
+        logger.info("line %d is whole", number)
+
+
+def start(worker):
+    """Start a worker with Ctrl-C held back: it never sees it, the parent does."""
+    if sys.platform != "win32":
+        signal.pthread_sigmask(signal.SIG_BLOCK, [signal.SIGINT])
+    worker.start()
+    if sys.platform != "win32":
+        signal.pthread_sigmask(signal.SIG_UNBLOCK, [signal.SIGINT])
+
+
+def main(file, workers=8, lines=1250, start_method=None):
+    """Let every worker log to the file, then count the lines in it.
+
+    Args:
+        file (str): The name of the log file. It is written anew.
+        workers (int): How many worker processes log.
+        lines (int): How many lines each of them logs.
+        start_method (str | None): "fork", "spawn", "forkserver", or None: the default.
+
+    Returns:
+        int: How many lines are lost or broken: none, unless a worker was killed.
+    """
+    context = multiprocessing.get_context(start_method)
+    context.Lock()  # starts the resource tracker, which up to Python 3.13.0 unblocks Ctrl-C
+    handler = logging.FileHandler(file, mode="w", encoding="utf-8")
+    handler.setFormatter(logging.Formatter("%(asctime)s %(processName)s: %(message)s"))
+    team, receivers, listeners = [], [], []
+    try:
+        for number in range(1, workers + 1):
+            receiver, sender = context.Pipe(duplex=False)
+            name = f"Worker {number}"
+            team.append(context.Process(target=work, args=(sender, lines), name=name))
+            start(team[-1])
+            sender.close()  # now, before the next worker is forked and inherits it
+            receivers.append(receiver)
+        for receiver in receivers:
+            listeners.append(PipeListener(receiver, handler))
+            listeners[-1].start()  # a thread, so after the last fork
+        for worker in team:
+            worker.join()
+            print(f"{worker.name}: ended, exit code {worker.exitcode}", flush=True)
+    finally:
+        for worker in multiprocessing.active_children():  # after a failure or Ctrl-C
+            worker.kill()
+            worker.join()
+        for listener in listeners:
+            listener.stop()
+        handler.close()
+    with open(file, encoding="utf-8") as log:
+        found = re.findall(
+            r"^[-\d]+ [:,\d]+ (Worker \d+: line \d+) is whole$", log.read(), re.M
+        )
+    lost = workers * lines - len(set(found))
+    print(f"Lines in the file: {len(found):,}, lost or broken: {lost:,}", flush=True)
+    return lost
+
+
+if __name__ == "__main__":
+    parser = argparse.ArgumentParser(description="Log from many workers to one file.")
+    parser.add_argument("--workers", type=int, default=8, help="how many, 1 to 100")
+    parser.add_argument("--lines", type=int, default=1250, help="of each, 0 or more")
+    parser.add_argument("--file", help="default: a temporary one")
+    parser.add_argument("--start-method", choices=multiprocessing.get_all_start_methods())
+    args = parser.parse_args()
+    if not 1 <= args.workers <= 100:
+        parser.error(f"argument --workers: {args.workers} is not from 1 to 100")
+    if args.lines < 0:
+        parser.error(f"argument --lines: {args.lines} is not 0 or more")
+    with tempfile.TemporaryDirectory() as folder:
+        file = args.file or os.path.join(folder, "log")
+        try:
+            open(file, "a").close()
+            sys.exit(main(file, args.workers, args.lines, args.start_method) > 0)
+        except OSError as error:
+            parser.error(f"argument --file: {error}")
+        except KeyboardInterrupt:
+            print("Interrupted", file=sys.stderr)
+            sys.exit(130)

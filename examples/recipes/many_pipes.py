@@ -1,0 +1,101 @@
+"""Read from many pipes at once: a chatty worker doesn't keep the others waiting.
+
+python many_pipes.py --messages 5000
+"""
+
+import argparse
+import multiprocessing
+import multiprocessing.connection
+import os
+import signal
+import sys
+import time
+
+
+def talk(sender, messages, pause):
+    """Run in a worker: send the time, again and again."""
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is the parent's business
+    for _ in range(messages):
+        sender.send(time.monotonic())
+        time.sleep(pause)
+
+
+def talk_and_die(sender, messages, pause):
+    """Run in a worker: talk, and don't end as one should."""
+    talk(sender, messages, pause)
+    os._exit(3)
+
+
+def start(worker):
+    """Start a worker with Ctrl-C held back: it never sees it, the parent does."""
+    if sys.platform != "win32":
+        signal.pthread_sigmask(signal.SIG_BLOCK, [signal.SIGINT])
+    worker.start()
+    if sys.platform != "win32":
+        signal.pthread_sigmask(signal.SIG_UNBLOCK, [signal.SIGINT])
+
+
+def main(messages=5000, start_method=None):
+    """Read all that three workers send, and print how long a message had to wait.
+
+    Args:
+        messages (int): How many messages the chatty worker sends.
+        start_method (str | None): "fork", "spawn", "forkserver", or None: the default.
+
+    Returns:
+        dict[str, tuple[int, int]]: For each worker how many messages came, and its exit code.
+    """
+    context = multiprocessing.get_context(start_method)
+    context.Lock()  # starts the resource tracker, which up to Python 3.13.0 unblocks Ctrl-C
+    talks = {
+        "Chatty": (talk, messages, 0),
+        "Quiet": (talk, 10, 0.01),
+        "Dying": (talk_and_die, 5, 0),
+    }
+    ends, waited = {}, {}
+    try:
+        for name, (target, *args) in talks.items():
+            receiver, sender = context.Pipe(duplex=False)
+            worker = context.Process(target=target, args=(sender, *args), name=name)
+            start(worker)
+            sender.close()  # now, before the next worker is forked and inherits it
+            ends[receiver] = ends[worker.sentinel] = worker
+            waited[worker] = []
+        while ends:
+            ready = multiprocessing.connection.wait(ends, timeout=1)
+            for end in ready or [end for end in ends if not ends[end].is_alive()]:
+                worker = ends[end]
+                if end == worker.sentinel:
+                    worker.join()
+                    print(f"{worker.name}: ended, exit code {worker.exitcode}", flush=True)
+                    del ends[end]
+                    continue
+                try:
+                    if not end.poll():
+                        raise EOFError  # dead, and a child of its own holds the pipe open
+                    sent = end.recv()  # one message, then the next worker's turn: that is fair
+                    waited[worker].append(time.monotonic() - sent)
+                except (EOFError, OSError):  # all is read, the messages of the dead as well
+                    print(f"{worker.name}: {len(waited[worker])} messages", flush=True)
+                    del ends[end]
+    finally:
+        for worker in multiprocessing.active_children():  # after a failure or Ctrl-C
+            worker.kill()
+            worker.join()
+    for worker, times in waited.items():
+        print(f"{worker.name}: longest wait {1000 * max(times, default=0):.1f} ms", flush=True)
+    return {worker.name: (len(times), worker.exitcode) for worker, times in waited.items()}
+
+
+if __name__ == "__main__":
+    parser = argparse.ArgumentParser(description="Read from many pipes, fairly.")
+    parser.add_argument("--messages", type=int, default=5000, help="of the chatty worker")
+    parser.add_argument("--start-method", choices=multiprocessing.get_all_start_methods())
+    args = parser.parse_args()
+    if args.messages < 0:
+        parser.error(f"argument --messages: {args.messages} is not 0 or more")
+    try:
+        main(args.messages, args.start_method)
+    except KeyboardInterrupt:
+        print("Interrupted", file=sys.stderr)
+        sys.exit(130)

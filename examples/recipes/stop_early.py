@@ -1,0 +1,112 @@
+"""Search in several workers: the first good result wins, and the others are told to stop.
+
+python stop_early.py --workers 3 --number 10000019070000133
+"""
+
+import argparse
+import contextlib
+import math
+import multiprocessing
+import multiprocessing.connection
+import signal
+import sys
+
+PIECE = 20_000  # candidates between two looks at the pipe
+
+
+def search(connection, number, first, step):
+    """Run in a worker: look for a divisor until one is found, none is left, or a word comes."""
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is the parent's business
+    tried, divisor, last = 0, None, math.isqrt(number)
+    while first <= last and not divisor and not connection.poll():
+        for candidate in range(first, min(first + PIECE * step, last + 1), step):
+            tried += 1
+            if number % candidate == 0:
+                divisor = candidate
+                break
+        first += PIECE * step
+    with contextlib.suppress(OSError):  # the parent has died
+        connection.send((tried, divisor))  # also when told to stop: no work is lost
+
+
+def start(worker):
+    """Start a worker with Ctrl-C held back: it never sees it, the parent does."""
+    if sys.platform != "win32":
+        signal.pthread_sigmask(signal.SIG_BLOCK, [signal.SIGINT])
+    worker.start()
+    if sys.platform != "win32":
+        signal.pthread_sigmask(signal.SIG_UNBLOCK, [signal.SIGINT])
+
+
+def main(workers=3, number=10_000_019_070_000_133, start_method=None):
+    """Find a divisor of the number, each worker among candidates of its own.
+
+    Args:
+        workers (int): How many worker processes search.
+        number (int): The number to divide.
+        start_method (str | None): "fork", "spawn", "forkserver", or None: the default.
+
+    Returns:
+        int | None: The divisor that was found first. None: the number is prime.
+
+    Raises:
+        ChildProcessError: None was found, but a worker ended before it had searched.
+    """
+    context = multiprocessing.get_context(start_method)
+    context.Lock()  # starts the resource tracker, which up to Python 3.13.0 unblocks Ctrl-C
+    pipes, found, dead = {}, None, None
+    try:
+        for index in range(workers):
+            ours, theirs = context.Pipe()
+            args = (theirs, number, 2 + index, workers)
+            worker = context.Process(target=search, args=args, name=f"Worker {index + 1}")
+            start(worker)
+            theirs.close()  # now, before the next worker is forked and inherits it
+            pipes[ours] = worker
+        while pipes:
+            ready = multiprocessing.connection.wait(pipes, timeout=1)
+            for connection in ready or [end for end in pipes if not pipes[end].is_alive()]:
+                worker = pipes.pop(connection)
+                try:
+                    if not connection.poll():
+                        raise EOFError  # dead, and a child of its own holds the pipe open
+                    tried, divisor = connection.recv()
+                except (EOFError, OSError):
+                    worker.join()
+                    dead = f"{worker.name} ended without a word, exit code {worker.exitcode}"
+                    print(dead, flush=True)
+                    continue
+                print(f"{worker.name}: {tried:,} candidates, found {divisor}", flush=True)
+                worker.join(timeout=5)
+                if divisor and not found:
+                    found = divisor
+                    for other in pipes:  # no Event: a worker that dies may hold its lock
+                        with contextlib.suppress(OSError):
+                            other.send("stop")
+    finally:
+        for worker in multiprocessing.active_children():  # after a failure or Ctrl-C
+            worker.kill()
+            worker.join()
+    if dead and not found:
+        raise ChildProcessError("nothing found, but not all is searched")
+    print(f"First: {found}", flush=True)
+    return found
+
+
+if __name__ == "__main__":
+    parser = argparse.ArgumentParser(description="Search in workers: the first result wins.")
+    parser.add_argument("--workers", type=int, default=3, help="how many, 1 to 100")
+    parser.add_argument("--number", type=int, default=10_000_019_070_000_133, help="2 or more")
+    parser.add_argument("--start-method", choices=multiprocessing.get_all_start_methods())
+    args = parser.parse_args()
+    if not 1 <= args.workers <= 100:
+        parser.error(f"argument --workers: {args.workers} is not from 1 to 100")
+    if args.number < 2:
+        parser.error(f"argument --number: {args.number} is not 2 or more")
+    try:
+        main(args.workers, args.number, args.start_method)
+    except ChildProcessError as error:
+        sys.exit(str(error))
+    except KeyboardInterrupt:
+        print("Interrupted", file=sys.stderr)
+        sys.exit(130)
