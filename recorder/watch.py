@@ -31,7 +31,7 @@ from recorder.recording import Line, Process, Recording
 
 BOUND = 60.0  # seconds a run may take
 STILL = 0.5  # seconds without CPU time or output after which an expected hang has shown itself
-GRACE = 0.5  # seconds that processes may take to end after the program has
+GRACE = 2.0  # seconds that processes may take to end after the program has
 KEPT = 256 * 1024  # bytes of output that are kept
 TAG = "BETWEEN_PROCESSES_RUN"  # in the environment of every process of a run, however far it strays
 HELPERS = ("multiprocessing.resource_tracker", "multiprocessing.forkserver")
@@ -317,7 +317,9 @@ class Run:
                 seen.role = seen.role or "worker"
             else:
                 seen.samples.append((at, cpu))
-                state.append((pid, cpu, status == psutil.STATUS_RUNNING))
+                # One that runs, or waits for the disk, is not stuck, even if it gets no CPU time.
+                busy = status in (psutil.STATUS_RUNNING, psutil.STATUS_DISK_SLEEP)
+                state.append((pid, cpu, at if busy else None))
         self.peak_memory = max(self.peak_memory, memory)
         return state, len(self.output.lines), self.output.dropped
 
@@ -339,14 +341,13 @@ class Run:
         self.output.limit += KEPT
         if sys.platform == "win32":
             return  # no signal there asks a process for its stack
-        stuck = [seen for seen in self.known.values() if seen.ended is None]
+        alive = [seen for seen in self.known.values() if seen.ended is None]
+        stuck = [seen for seen in alive if seen.role != "helper"]
         kept = self.output.mark()
         for seen in stuck:
             with contextlib.suppress(psutil.NoSuchProcess):
                 seen.process.send_signal(signal.SIGSTOP)
         for seen in stuck:
-            if seen.role == "helper":
-                continue
             with contextlib.suppress(psutil.NoSuchProcess):
                 seen.process.send_signal(signal.SIGABRT)
                 seen.process.send_signal(signal.SIGCONT)
@@ -354,6 +355,10 @@ class Run:
             self.output.mark()
             seen.stack = [text for _, text in self.output.lines[kept:]]
             del self.output.lines[kept:]
+        # The helpers end by themselves: the resource tracker takes the semaphores away before.
+        self.gone([seen.process for seen in alive if seen.role == "helper"], 1)
+        self.output.mark()
+        del self.output.lines[kept:]
 
     def end_tree(self, grace: float) -> int:
         """End every process of the run that is left after the grace, and return how many were."""

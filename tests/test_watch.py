@@ -87,7 +87,8 @@ def test_the_life_of_each_process(method):
         assert 0 <= worker.started < worker.ended <= recording.wall
         cpu = [cpu for _, cpu in worker.samples]
         assert cpu == sorted(cpu) and cpu[-1] > 0
-    assert 0 < sum(process.samples[-1][1] for process in recording.processes) <= recording.cpu
+    sampled = sum(process.samples[-1][1] for process in recording.processes)
+    assert 0 < sampled <= recording.cpu + 0.001
     assert 5 * 2**20 < recording.peak_memory < 2**30
 
 

@@ -10,11 +10,11 @@ import signal
 import time
 
 
-def work(tasks, results):
+def work(tasks, ready):
     """Run in a worker: do one task after another."""
-    for task in iter(tasks.get, None):
-        results.put((task, os.getpid()))
-        time.sleep(0.2)  # the work
+    ready.release()
+    for _ in iter(tasks.get, None):
+        time.sleep(0.2)  # the work for the task
 
 
 def press_ctrl_c(workers):
@@ -25,18 +25,16 @@ def press_ctrl_c(workers):
 
 
 def main(start_method=None):
-    """Give out tasks, and press Ctrl-C when each worker has done one."""
+    """Give out tasks, and press Ctrl-C while the workers work."""
     context = multiprocessing.get_context(start_method)
-    tasks, results = context.Queue(), context.Queue()
-    workers = [context.Process(target=work, args=(tasks, results)) for _ in range(3)]
+    tasks, ready = context.Queue(), context.Semaphore(0)
+    workers = [context.Process(target=work, args=(tasks, ready)) for _ in range(3)]
     for worker in workers:
         worker.start()
     for task in range(20_000):  # more than the pipe under the queue holds
         tasks.put(task)
-    busy = set()
-    while len(busy) < len(workers):
-        task, worker = results.get(timeout=10)
-        busy.add(worker)
+    for _ in workers:
+        ready.acquire(timeout=10)
     print("parent: Ctrl-C", flush=True)
     press_ctrl_c(workers)
 

@@ -11,12 +11,12 @@ import sys
 import time
 
 
-def work(tasks, results):
+def work(tasks, ready):
     """Run in a worker: do one task after another."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is the parent's business
-    for task in iter(tasks.get, None):
-        results.put((task, os.getpid()))
-        time.sleep(0.2)  # the work
+    ready.release()
+    for _ in iter(tasks.get, None):
+        time.sleep(0.2)  # the work for the task
 
 
 def press_ctrl_c(workers):
@@ -27,10 +27,10 @@ def press_ctrl_c(workers):
 
 
 def main(start_method=None):
-    """Give out tasks, and press Ctrl-C when each worker has done one."""
+    """Give out tasks, and press Ctrl-C while the workers work."""
     context = multiprocessing.get_context(start_method)
-    tasks, results = context.Queue(), context.Queue()
-    workers = [context.Process(target=work, args=(tasks, results)) for _ in range(3)]
+    tasks, ready = context.Queue(), context.Semaphore(0)
+    workers = [context.Process(target=work, args=(tasks, ready)) for _ in range(3)]
     handler = signal.signal(signal.SIGINT, signal.SIG_IGN)  # no worker is born hearing it
     try:
         for worker in workers:
@@ -38,10 +38,8 @@ def main(start_method=None):
         signal.signal(signal.SIGINT, handler)
         for task in range(20_000):  # more than the pipe under the queue holds
             tasks.put(task)
-        busy = set()
-        while len(busy) < len(workers):
-            task, worker = results.get(timeout=10)
-            busy.add(worker)
+        for _ in workers:
+            ready.acquire(timeout=10)
         print("parent: Ctrl-C", flush=True)
         press_ctrl_c(workers)
     finally:

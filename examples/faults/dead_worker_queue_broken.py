@@ -25,11 +25,12 @@ def main(start_method=None):
         worker = context.Process(target=square, args=(number, results), daemon=True)
         worker.start()
         waiting[number] = worker
+    print("parent: wait for 3 results", flush=True)
     squares = {}
     while waiting:
         number, squares[number] = results.get()
         waiting.pop(number).join()
-        print(f"results: {len(squares)} of 3", flush=True)
+    print(f"results: {len(squares)} of 3", flush=True)
     return squares
 
 

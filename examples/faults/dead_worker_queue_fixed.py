@@ -26,6 +26,7 @@ def main(start_method=None):
         worker = context.Process(target=square, args=(number, results), daemon=True)
         worker.start()
         waiting[number] = worker
+    print("parent: wait for 3 results", flush=True)
     squares = {}
     while waiting:
         dead = [number for number in waiting if not waiting[number].is_alive()]
@@ -37,7 +38,7 @@ def main(start_method=None):
                 raise ChildProcessError(f"worker {number} died, exit code {code}") from None
             continue
         waiting.pop(number).join()
-        print(f"results: {len(squares)} of 3", flush=True)
+    print(f"results: {len(squares)} of 3", flush=True)
     return squares
 
 

@@ -5,6 +5,7 @@ python join_before_get_size.py --start-method spawn
 
 import argparse
 import multiprocessing
+import time
 
 
 def answer(size, results, begun):
@@ -18,12 +19,14 @@ def ends(size, number, context, patience):
     results = context.Queue()
     begun = context.Semaphore(0)
     workers = []
+    started = time.monotonic()
     for _ in range(number):
         worker = context.Process(target=answer, args=(size, results, begun), daemon=True)
         worker.start()
         workers.append(worker)
     for _ in workers:
-        begun.acquire(timeout=10)  # a slow start is no hang: the time runs from here
+        begun.acquire(timeout=10)
+    patience = max(patience, time.monotonic() - started)  # a slow machine is no hang
     ended = True
     for worker in workers:
         worker.join(patience if ended else 0)
@@ -36,17 +39,17 @@ def ends(size, number, context, patience):
 
 def largest(number, context):
     """Return the largest size with which join() returns, by bisection."""
-    low, high = 0, 2**17 // number
+    low, hung = 0, [2**17 // number]
     while True:
-        while high - low > 1:
-            middle = (low + high) // 2
+        while hung[-1] - low > 1:
+            middle = (low + hung[-1]) // 2
             if ends(middle, number, context, patience=0.1):
                 low = middle
             else:
-                high = middle
-        if not ends(high, number, context, patience=0.5):
+                hung.append(middle)
+        if not ends(hung[-1], number, context, patience=0.5):
             return low
-        low, high = high, 2**17 // number  # it was only slow: go on above it
+        low = hung.pop()  # it was only slow: go on above it
 
 
 def main(start_method=None):
