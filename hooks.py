@@ -6,6 +6,7 @@ swapped when nothing has failed. Zensical ignores hooks; the pages don't need th
 
 import logging
 import os
+import re
 import shutil
 import sys
 import time
@@ -20,6 +21,7 @@ sys.path.insert(
     0, str(Path(__file__).parent)
 )  # `mkdocs` alone does not look here for recorder
 
+import downloads
 from recorder import pages
 
 state: dict[str, Any] = {}
@@ -34,6 +36,7 @@ def on_config(config: Any) -> None:
     """Build beside the site that stands; `mkdocs serve` has a folder of its own."""
     state["started"] = time.perf_counter()
     pages.new_build()
+    downloads.before()
     if state["command"] == "build":
         state["site"] = Path(config.site_dir)
         # A folder of this process's own: two builds at once don't meet.
@@ -47,9 +50,17 @@ def on_env(env: Any, **_: Any) -> None:
         raise Abort("\n\n".join(dict.fromkeys(pages.failures)))
 
 
+def on_post_page(output: str, **_: Any) -> str:
+    """Take the style sheet of mkdocstrings off the pages that have nothing of it."""
+    if 'class="doc ' in output:
+        return output
+    return re.sub(r"<link [^>]*_mkdocstrings.css[^>]*>", "", output)
+
+
 @event_priority(-100)
 def on_post_build(config: Any) -> None:
     """Swap the new site for the old one, and say how long it took."""
+    downloads.after(Path(config.site_dir))
     handlers = logging.getLogger("mkdocs").handlers
     warned = any(
         isinstance(handler, CountHandler) and handler.get_counts() for handler in handlers

@@ -161,7 +161,8 @@ def with_key(folder, key):
 @on_posix
 @with_sockets
 def test_a_worker_joins_from_another_terminal(tmp_path, program):
-    file, right, wrong = copied(tmp_path, program), *(with_key(tmp_path, k) for k in "ab")
+    file = copied(tmp_path, program)
+    right, wrong = with_key(tmp_path, "a"), with_key(tmp_path, "b")
     arguments = ("--workers", 1, "--count", SLOW)
     with Started(tmp_path, right, file, *arguments) as started:
         lines = [started.process.stdout.readline() for _ in range(3)]

@@ -13,7 +13,9 @@ RUNS = [run for _, run, _ in pages.planned() if run.program.startswith("faults/"
 BROKEN = [run for run in RUNS if not run.program.endswith("_fixed.py")]
 FIXED = [run for run in RUNS if run.program.endswith("_fixed.py")]
 
-pytestmark = pytest.mark.skipif(sys.platform == "win32", reason="the faults are those of POSIX")
+pytestmark = pytest.mark.skipif(
+    sys.platform == "win32", reason="the faults are those of POSIX"
+)
 
 
 def named(run):
@@ -25,7 +27,9 @@ def check(run, method=None):
     arguments = run.request.arguments
     if method:
         arguments = ("--start-method", method)
-    run.check(watch(EXAMPLES / run.program, arguments, hangs=run.hangs, bound=run.request.bound))
+    run.check(
+        watch(EXAMPLES / run.program, arguments, hangs=run.hangs, bound=run.request.bound)
+    )
 
 
 @pytest.mark.parametrize("run", dict.fromkeys(BROKEN), ids=named)

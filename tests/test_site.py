@@ -1,5 +1,6 @@
 """The site as it is built, and builds that must fail."""
 
+import html
 import html.parser
 import os
 import re
@@ -59,7 +60,9 @@ class Page(html.parser.HTMLParser):
         tags = [tag for tag, _ in self.open]
         if "pre" in tags:
             self.codes[-1] += data
-        elif "article" in tags and not {"code", "data", "q", "svg", "script", "style"} & set(tags):
+        elif "article" in tags and not {"code", "data", "q", "svg", "script", "style"} & set(
+            tags
+        ):
             self.prose += data
         elif "article" in tags:
             self.prose += " | "
@@ -106,9 +109,11 @@ def copy(project, tmp_path):
 
 
 def test_every_page_is_there(pages):
-    sources = {file.stem for file in (ROOT / "docs").rglob("*.md")}
-    built = {Path(name).parent.name for name in pages} - {""}
-    assert built == sources - {"index"} and {"index.html", "404.html"} <= set(pages)
+    docs = ROOT / "docs"
+    sources = {
+        file.relative_to(docs).with_suffix(".html").as_posix() for file in docs.rglob("*.md")
+    }
+    assert set(pages) == sources | {"404.html"}
 
 
 def test_every_page_describes_itself(pages):
@@ -140,14 +145,14 @@ def test_each_shown_program_is_the_file(pages, project):
         for program in SHOWN.findall(source.read_text(encoding="utf-8")):
             file = EXAMPLES / program
             name = source.relative_to(project / "docs").with_suffix("").as_posix()
-            assert file.read_text(encoding="utf-8") in pages[f"{name}/index.html"].codes
+            assert file.read_text(encoding="utf-8") in pages[f"{name}.html"].codes
             shown += 1
     assert shown >= 2
 
 
 def test_each_total_stands_on_its_page(pages):
     for name in ("queue", "pipe"):
-        page = pages[f"{name}/index.html"]
+        page = pages[f"{name}.html"]
         assert any(code.endswith("\nTotal: 5,000,000\n") for code in page.codes)
         assert "$ python " in "".join(page.codes)
     assert pages["index.html"].text.count(">5,000,000<") == 2
@@ -291,4 +296,25 @@ def test_two_builds_at_once(copy):
     builds = [build(copy), build(copy)]
     printed = [building.communicate()[0] for building in builds]
     assert [building.returncode for building in builds] == [0, 0], printed
-    assert "Total: 5,000,000" in (copy / "site/queue/index.html").read_text(encoding="utf-8")
+    assert "Total: 5,000,000" in (copy / "site/queue.html").read_text(encoding="utf-8")
+
+
+def test_zensical_builds_the_same_pages(copy, pages):
+    """The successor of MkDocs and Material reads the same mkdocs.yml."""
+
+    def text(page):
+        article = re.search(r"<article.*?</article>", page, re.DOTALL)[0]
+        article = re.sub(r"<(style|script|svg).*?</\1>", "", article, flags=re.DOTALL)
+        return " ".join(html.unescape(re.sub(r"<.*?>", " ", article)).split())
+
+    shutil.rmtree(copy / "site")
+    environment = os.environ | {"QUICK": "1"}
+    for command in (["downloads.py"], ["-m", "zensical", "build"], ["downloads.py", "site"]):
+        subprocess.run([sys.executable, *command], cwd=copy, env=environment, check=True)
+    for name, page in pages.items():
+        assert text((copy / "site" / name).read_text(encoding="utf-8")) == text(page.text), (
+            name
+        )
+    built = pages["index.html"].file.parent
+    for name in ("programs/programs.zip", "programs/queue_totals.py", "llms-full.txt"):
+        assert (copy / "site" / name).read_bytes() == (built / name).read_bytes(), name

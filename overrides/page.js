@@ -1,0 +1,39 @@
+// What the theme leaves to do. It stands in each page's head: a request less.
+
+// A program is copied as its file is, to the last newline, which the theme's copy button trims; and a
+// console block as what one types, without the prompt and the output.
+const copied = ({ target }) => {
+  const button = target.closest("[data-md-type=copy]");
+  if (!button) return;
+  const code = button.closest("pre").querySelector("code");
+  const typed = [...code.textContent.matchAll(/^\$ (.*)$/gm)].map((line) => line[1]);
+  const console = typed.length && code.querySelector(".gp");
+  button.dataset.clipboardText = console ? typed.join("\n") : code.textContent;
+};
+addEventListener("click", copied, true); // before the theme reads it
+
+// The theme makes a landmark of each copy button and of each level of the contents.
+addEventListener("load", () => {
+  for (const nav of document.querySelectorAll(".md-code__nav, .md-nav--secondary .md-nav")) {
+    nav.removeAttribute("aria-label");
+    nav.role = "none";
+  }
+});
+
+// The menu button is part of a check box's label: Enter and Space do what a click does.
+addEventListener("keydown", (event) => {
+  if (!event.target.matches("label > [role=button]") || !["Enter", " "].includes(event.key)) return;
+  event.preventDefault();
+  event.target.click();
+});
+
+// The search fetches its index when it is used, not with each page.
+const used = new Promise((use) => addEventListener("focusin", ({ target }) => target.name === "query" && use()));
+const { open, send } = XMLHttpRequest.prototype;
+XMLHttpRequest.prototype.open = function (method, url, ...more) {
+  this.waits = String(url).includes("search_index") ? used : null;
+  open.call(this, method, url, ...more);
+};
+XMLHttpRequest.prototype.send = function (body) {
+  this.waits ? this.waits.then(() => send.call(this, body)) : send.call(this, body);
+};

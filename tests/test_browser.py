@@ -1,0 +1,314 @@
+"""The built site in a browser: what a reader sees, copies, finds, and reaches with the keyboard."""
+
+import contextlib
+import functools
+import gzip
+import http.server
+import os
+import re
+import shutil
+import sys
+import threading
+import urllib.parse
+from pathlib import Path
+
+import pytest
+from axe_playwright_python.sync_playwright import Axe  # type: ignore[import-untyped]
+from playwright.sync_api import sync_playwright
+
+from recorder.store import EXAMPLES, ROOT
+from tests import programs
+from tests.test_site import SHOWN, build, copy_of_the_project
+
+CHROMIUM = next(filter(None, map(shutil.which, ("chromium", "google-chrome", "chrome"))), None)
+FLAGS = ["--headless", "--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run"]
+FLAGS += ["--disable-background-networking", "--disable-component-update", "--disable-sync"]
+FLAGS += ["--host-resolver-rules=MAP * ~NOTFOUND , EXCLUDE 127.0.0.1"]
+SOURCES = sorted((ROOT / "docs").rglob("*.md"))
+ADDRESS = {
+    file: file.relative_to(ROOT / "docs").with_suffix(".html").as_posix() for file in SOURCES
+}
+PAGES = [*ADDRESS.values(), "404.html"]
+PROGRAMS = [
+    (name, program)
+    for file, name in ADDRESS.items()
+    for program in SHOWN.findall(file.read_text(encoding="utf-8"))
+]
+LOOKS = [(scheme, width) for scheme in ("light", "dark") for width in (360, 1280)]
+CLIPBOARD = "navigator.clipboard.readText()"
+
+
+@pytest.fixture(scope="module")
+def site(tmp_path_factory):
+    """A copy of the project's site, built quickly."""
+    project = copy_of_the_project(tmp_path_factory.mktemp("seen"))
+    building = build(project)
+    printed, _ = building.communicate()
+    assert building.returncode == 0, printed
+    return project / "site"
+
+
+@pytest.fixture(scope="module")
+def server(site):
+    """The address of a server of the site."""
+
+    class Quiet(http.server.SimpleHTTPRequestHandler):
+        def log_message(self, *_):
+            pass
+
+    handler = functools.partial(Quiet, directory=site)
+    with http.server.ThreadingHTTPServer(("127.0.0.1", 0), handler) as serving:
+        threading.Thread(target=serving.serve_forever, daemon=True).start()
+        yield f"http://127.0.0.1:{serving.server_port}"
+        serving.shutdown()
+
+
+@pytest.fixture(scope="module")
+def browser():
+    if not CHROMIUM:
+        needed = os.environ.get("CI") and sys.platform == "linux"  # .ci/run installs it
+        (pytest.fail if needed else pytest.skip)("there is no chromium on the PATH")
+    with sync_playwright() as playwright:
+        browser = playwright.chromium.launch(executable_path=CHROMIUM, args=FLAGS)
+        yield browser
+        browser.close()
+
+
+@pytest.fixture
+def window(browser, server):
+    """Opens browser windows; in each, nothing may fail and nothing may ask another host."""
+    with contextlib.ExitStack() as opened:
+
+        def open_window(width=1280, scheme="light", **options):
+            size = {"width": width, "height": 800}
+            context = browser.new_context(
+                viewport=size, color_scheme=scheme, base_url=server, **options
+            )
+            opened.callback(context.close)
+            context.grant_permissions(["clipboard-read", "clipboard-write"], origin=server)
+            page = context.new_page()
+            page.asked, page.wrong = [], []
+            page.on("request", lambda request: page.asked.append(request.url))
+            page.on("requestfailed", failed)
+            page.on("pageerror", lambda error: page.wrong.append(str(error)))
+            page.on(
+                "console", lambda said: said.type == "error" and page.wrong.append(said.text)
+            )
+            opened.callback(check, page)
+            return page
+
+        def failed(request):
+            if request.failure != "net::ERR_ABORTED":  # the page was left before it came
+                request.frame.page.wrong.append(request.url)
+
+        def check(page):
+            assert not page.wrong
+            assert all(url.startswith((server, "file:", "data:")) for url in page.asked)
+
+        yield open_window
+
+
+def copied(page, block):
+    """What the copy button of a code block puts on the clipboard."""
+    page.evaluate("navigator.clipboard.writeText('nothing was copied')")
+    block.locator("[data-md-type=copy]").click()
+    page.wait_for_function(f"{CLIPBOARD}.then(text => text !== 'nothing was copied')")
+    return page.evaluate(CLIPBOARD)
+
+
+def shown(page, program):
+    """The code block that shows a program."""
+    title = page.locator(
+        ".filename", has_text=re.compile(f"^{re.escape(Path(program).name)}$")
+    )
+    return page.locator(".highlight", has=title)
+
+
+def test_there_are_programs_to_copy():
+    assert len(PROGRAMS) > 10 and {page for page, _ in PROGRAMS} <= set(PAGES)
+
+
+def test_a_program_is_copied_and_downloaded_byte_for_byte(window):
+    page = window()
+    for name, program in PROGRAMS:
+        page.goto(name)
+        file = (EXAMPLES / program).read_bytes()
+        assert copied(page, shown(page, program)).encode() == file, f"{name}: {program}"
+        link = page.locator(f"article a[download][href$='programs/{program}']")
+        with page.expect_download() as download:
+            link.first.click()
+        assert Path(download.value.path()).read_bytes() == file, f"{name}: {program}"
+        assert download.value.suggested_filename == Path(program).name
+
+
+@pytest.mark.parametrize(
+    ("name", "program"), [shown for shown in PROGRAMS if shown[1].endswith("_totals.py")]
+)
+def test_a_copied_program_runs(window, tmp_path, name, program):
+    page = window()
+    page.goto(name)
+    file = tmp_path / program
+    file.write_text(copied(page, shown(page, program)), encoding="utf-8", newline="\n")
+    status, out, err = programs.run(tmp_path, str(file), "--workers", 3, "--count", 1000)
+    assert (status, err) == (0, "") and out.endswith("\nTotal: 3,000\n")
+
+
+def test_a_console_block_is_copied_as_it_is_typed(window):
+    page, seen = window(), 0
+    for name in PAGES:
+        page.goto(name)
+        for block in page.locator(".highlight", has=page.locator(".gp")).all():
+            text = block.locator("code").text_content()
+            commands = re.findall(r"^\$ (.+)$", text, re.MULTILINE)
+            assert copied(page, block) == "\n".join(commands), name
+            seen += bool(commands)
+    assert seen > 5
+
+
+@pytest.mark.parametrize(("scheme", "width"), LOOKS)
+def test_axe_finds_nothing(window, scheme, width):
+    page, axe, found = window(width, scheme, reduced_motion="reduce"), Axe(), []
+    rules = ["wcag2a", "wcag2aa", "wcag21a", "wcag21aa", "wcag22aa", "best-practice"]
+
+    def look(what):
+        options = {"runOnly": rules, "resultTypes": ["violations"]}
+        for violation in axe.run(page, options=options).response["violations"]:
+            found.extend(
+                f"{what}: {violation['id']}: {node['html'][:200]}"
+                for node in violation["nodes"]
+            )
+
+    for name in PAGES:
+        page.goto(name)
+        look(name)
+        assert page.evaluate("document.documentElement.scrollWidth") <= width, name
+    page.goto("queue.html")
+    page.evaluate("document.getElementById('__drawer').click()")
+    look("the menu")
+    page.goto("queue.html")
+    search(page, "queue")
+    look("the search")
+    assert not found, "\n".join(found)
+
+
+def search(page, words):
+    """Type words into the search; return the addresses of what it finds."""
+    page.keyboard.press("/")
+    page.keyboard.type(words)
+    page.locator(".md-search-result__item").first.wait_for()
+    links = page.locator(".md-search-result__item > .md-search-result__link").all()
+    return [link.get_attribute("href") for link in links]
+
+
+SYMPTOMS = ["hangs", "deadlock", "EOFError", "BrokenPipeError", "can't pickle", "wrong total"]
+
+
+@pytest.mark.parametrize("symptom", SYMPTOMS)
+def test_the_search_finds_a_symptom(window, symptom):
+    page = window()
+    page.goto("index.html")
+    assert any("faults/" in url for url in search(page, symptom)[:3])
+
+
+def test_the_keyboard_is_enough(window):
+    page = window()
+    page.goto("queue.html")
+    page.keyboard.press("Tab")
+    assert page.locator(":focus").inner_text() == "Skip to content"
+    page.keyboard.press("Enter")
+    assert page.url.endswith("#queue")
+    page.wait_for_timeout(300)  # following a link closes the search
+    search(page, "EOFError")
+    page.keyboard.press("ArrowDown")
+    page.keyboard.press("Enter")
+    page.wait_for_url(lambda url: "queue.html" not in url)
+    page.goto("queue.html")
+    press_until(page, "[data-md-type=copy]")
+    page.keyboard.press("Enter")
+    page.wait_for_function(f'{CLIPBOARD}.then(text => text.startsWith(\'"""\'))')
+
+
+def press_until(page, selector):
+    """Press Tab until an element has the focus, and see that whatever had it can be seen."""
+    for _ in range(60):
+        page.keyboard.press("Tab")
+        if page.evaluate(f"document.activeElement.matches('{selector}')"):
+            return
+    raise AssertionError(f"the Tab key does not reach {selector}")
+
+
+def test_the_keyboard_opens_the_menu_of_a_narrow_page(window):
+    page = window(360, reduced_motion="reduce")
+    page.goto("queue.html")
+    for key in ("Enter", " "):
+        press_until(page, "[aria-label=Menu]")
+        page.keyboard.press(key)
+        press_until(page, ".md-sidebar--primary a")
+        assert page.locator(":focus").is_visible()
+        page.evaluate("document.getElementById('__drawer').click()")
+    page.keyboard.press("Tab")
+    assert not page.evaluate("document.activeElement.matches('.md-sidebar--primary *')")
+
+
+def test_light_and_dark(window):
+    paper = "getComputedStyle(document.body).backgroundColor"
+    for scheme in ("light", "dark"):
+        page = window(scheme=scheme)
+        page.goto("index.html")
+        first = page.evaluate(paper)
+        press_until(page, "[name=__palette]")
+        page.keyboard.press("Enter")
+        page.wait_for_function(f"{paper} !== '{first}'")
+        second = page.evaluate(paper)
+        page.goto("queue.html")
+        assert page.evaluate(paper) == second, "the choice holds on the next page"
+
+
+def test_a_page_is_light_and_stands_still(window, server):
+    page, came = window(360), []
+    network = page.context.new_cdp_session(page)
+    network.send("Network.enable")
+    network.send("Network.setCacheDisabled", {"cacheDisabled": True})
+    page.on("response", lambda response: came.append(response))
+    for name in PAGES:
+        came.clear()
+        page.goto(name, wait_until="networkidle")
+        bodies = [response.body() for response in came]
+        weight = sum(len(gzip.compress(body)) for body in bodies)
+        assert len(bodies) <= 10 and weight <= 100_000, f"{name}: {len(bodies)}, {weight}"
+        shifts = page.evaluate(
+            "new Promise(give => new PerformanceObserver(list => give(list.getEntries()"
+            ".reduce((sum, one) => sum + one.value, 0))).observe("
+            "{type: 'layout-shift', buffered: true}) || setTimeout(give, 200, 0))"
+        )
+        assert shifts == 0, name
+
+
+def test_a_folder_without_a_server(window, site):
+    page = window()
+    page.goto((site / "index.html").as_uri())
+    for name in ("pipe.html", "index.html"):
+        page.locator(f"article a[href='{name}'], header a[href='{name}']").first.click()
+        page.wait_for_url(f"**/{name}")
+    found = search(page, "EOFError")
+    assert found and all(url.startswith(site.as_uri()) for url in found)
+    links = "[...document.querySelectorAll('a[href]')].map(link => link.href)"
+    for name in PAGES:
+        if name != "404.html":  # it is shown at any address, so its links are the site's own
+            page.goto((site / name).as_uri())
+            for target in map(urllib.parse.urlsplit, page.evaluate(links)):
+                file = Path(urllib.parse.unquote(target.path))
+                assert target.scheme != "file" or file.is_file(), f"{name}: {file}"
+
+
+def test_a_printed_page_fits_its_paper(window):
+    page = window(690)  # the width of A4 within its margins
+    page.emulate_media(media="print")
+    for name in PAGES:
+        page.goto(name)
+        wide = page.evaluate(
+            "[...document.querySelectorAll('article pre > code')]"
+            ".filter(code => code.scrollWidth > code.clientWidth + 1).length"
+        )
+        assert not wide, name
+    assert not page.locator(".md-header").is_visible()
