@@ -47,7 +47,7 @@ def on_config(config: Any) -> None:
 def on_env(env: Any, **_: Any) -> None:
     """Stop, before a page is written, when a run did not come out as its page says."""
     if pages.failures and state["command"] == "build":
-        raise Abort("\n\n".join(dict.fromkeys(pages.failures)))
+        raise Abort("\n\n".join(pages.failures.values()))
 
 
 def on_post_page(output: str, **_: Any) -> str:

@@ -136,20 +136,22 @@ def run_each(program: str, methods: str = METHODS, **expected: Any) -> list[Reco
 
 def recorded(wanted: Run) -> Recording:
     """The recording of a run that a page asks for, checked; see `run`."""
+    if wanted in failures:  # a page asks again: no need to wait for it again
+        raise WrongRun(failures[wanted])
     file = wanted.request.file()
     recording = known.get(file) or store.load(file) or progress.record(wanted.request)
     try:
         wanted.check(recording)
     except WrongRun as error:
         file.unlink(missing_ok=True)
-        failures.append(str(error))
+        failures[wanted] = str(error)
         raise
     known[file] = recording
     return recording
 
 
 known: dict[Path, Recording] = {}  # what this process has loaded and checked, by its file
-failures: list[str] = []  # what came out wrong in this build, and must stop it
+failures: dict[Run, str] = {}  # what came out wrong in this build, and must stop it
 
 
 def planned() -> Iterator[tuple[str, Run, bool]]:

@@ -17,9 +17,9 @@ METHODS = ["spawn"] if sys.platform == "win32" else ["fork", "spawn", "forkserve
 PATIENCE = 30  # seconds after which a test gives up; a sound program needs far less
 
 
-def wait_until(condition, what):
+def wait_until(condition, what, patience=PATIENCE):
     """Wait until the condition holds; fail when it never does."""
-    deadline = time.monotonic() + PATIENCE
+    deadline = time.monotonic() + patience
     while not (result := condition()):
         assert time.monotonic() < deadline, f"never came true: {what}"
         time.sleep(0.01)

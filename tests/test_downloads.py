@@ -7,18 +7,18 @@ import zipfile
 
 import downloads
 from recorder.store import EXAMPLES
-from tests.test_site import SHOWN, project  # noqa: F401  (a fixture)
+from tests.test_site import SHOWN
 
 
 def names(archive):
     return [entry.filename for entry in archive.infolist()]
 
 
-def test_the_zip_of_the_programs_is_the_files(project):  # noqa: F811
+def test_the_zip_of_the_programs_is_the_files(project):
     with zipfile.ZipFile(project / "site/programs/programs.zip") as archive:
         assert archive.testzip() is None and "programs/queue_totals.py" in names(archive)
         for name in names(archive):
-            file = EXAMPLES / name.removeprefix("programs/")
+            file = project / "examples" / name.removeprefix("programs/")
             assert archive.read(name) == file.read_bytes()
             assert (project / "site" / name).read_bytes() == file.read_bytes()
 
@@ -31,7 +31,7 @@ def test_a_zip_is_the_same_for_the_same_content():
     assert first == downloads.packed(content, "programs", zipfile.ZIP_STORED)
 
 
-def test_the_zip_of_the_site_is_the_site(project):  # noqa: F811
+def test_the_zip_of_the_site_is_the_site(project):
     with zipfile.ZipFile(project / "site" / downloads.OFFLINE) as archive:
         found = set(names(archive))
         assert {f"between-processes/{name}" for name in ("index.html", "style.css")} <= found
@@ -40,7 +40,7 @@ def test_the_zip_of_the_site_is_the_site(project):  # noqa: F811
             assert archive.read(name) == file.read_bytes()
 
 
-def test_machines_read_the_outputs(project):  # noqa: F811
+def test_machines_read_the_outputs(project):
     text = (project / "site/llms-full.txt").read_text(encoding="utf-8")
     assert 'exec="on"' not in text and "<svg" not in text and not SHOWN.search(text)
     assert "Total: 5,000,000\n" in text

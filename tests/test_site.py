@@ -16,9 +16,9 @@ import pytest
 
 from recorder.store import EXAMPLES, ROOT
 from recorder.watch import TAG, alive
+from tests.conftest import build
 from tests.programs import wait_until
 
-MKDOCS = Path(sys.executable).with_name("mkdocs.exe" if sys.platform == "win32" else "mkdocs")
 SHOWN = re.compile(r'^--8<-- "(.+)"$', re.MULTILINE)
 FIGURE = re.compile(r"\d[\d,.]*\s?(?:s|ms|µs|KiB|MiB|GiB|kB|MB|GB|times|%)\b")
 
@@ -68,34 +68,6 @@ class Page(html.parser.HTMLParser):
             self.prose += " | "
 
 
-def copy_of_the_project(folder):
-    ignored = shutil.ignore_patterns(
-        ".git", ".venv", ".recordings", "site", ".*cache*", "__pyc*"
-    )
-    return Path(shutil.copytree(ROOT, folder / "project", ignore=ignored))
-
-
-def build(project, **popen):
-    environment = {name: value for name, value in os.environ.items() if name != "PYTHONPATH"}
-    environment |= {"QUICK": "1", "NO_MKDOCS_2_WARNING": "1"} | popen.pop("env", {})
-    output = {"stdout": subprocess.PIPE, "stderr": subprocess.STDOUT, "text": True}
-    return subprocess.Popen([MKDOCS, "build"], cwd=project, env=environment, **output, **popen)
-
-
-@pytest.fixture(scope="session")
-def project(tmp_path_factory):
-    """A copy of the project with its site, built quickly."""
-    project = copy_of_the_project(tmp_path_factory.mktemp("built"))
-    building = build(project)
-    printed, _ = building.communicate()
-    assert building.returncode == 0, printed
-    assert re.search(
-        r"The site is in site/\. It took [\d.]+ s, of which the programs ran", printed
-    )
-    assert re.search(r"^\[\d+/\d+\] python queue_totals.py --count 1000000 ", printed, re.M)
-    return project
-
-
 @pytest.fixture(scope="session")
 def pages(project):
     files = sorted((project / "site").rglob("*.html"))
@@ -106,6 +78,13 @@ def pages(project):
 def copy(project, tmp_path):
     """A copy of the built project, for a build that is to fail."""
     return Path(shutil.copytree(project, tmp_path / "project"))
+
+
+def test_a_build_says_what_it_did(built):
+    _, printed = built
+    assert re.search(r"^\[\d+/\d+\] python queue_totals.py --count 1000000 ", printed, re.M)
+    said = r"The site is in site/\. It took [\d.]+ s, of which the programs ran for [\d.]+ s"
+    assert re.search(said, printed)
 
 
 def test_every_page_is_there(pages):
@@ -224,11 +203,11 @@ def program_fails(project):
 
 def program_hangs(project):
     edit(project / "examples/queue_totals.py", "total = 0", "time.sleep(600)")
-    for page in ("index", "queue", "queue-or-pipe"):
+    for page in ("index", "queue", "queue-or-pipe", "beyond"):
         edit(
             project / f"docs/{page}.md",
             'run("queue_totals.py", ',
-            'run("queue_totals.py", bound=3.0, ',
+            'run("queue_totals.py", bound=2.0, ',
         )
 
 
@@ -249,7 +228,7 @@ def broken_block(project):
     [
         (
             wrong_total,
-            r"docs/index.md and docs/queue-or-pipe.md and docs/queue.md: "
+            r"docs/beyond.md and docs/index.md and docs/queue-or-pipe.md and docs/queue.md: "
             r"python queue_totals.py --count 1000000: expected Total: 5,000,000, got Total: 5,000,005",
         ),
         (program_fails, r"expected Total: 5,000,000, got Parent process ID: "),

@@ -21,7 +21,7 @@ def folders(tmp_path, monkeypatch):
     monkeypatch.setattr(store, "STORE", tmp_path / "store")
     monkeypatch.setattr(pages, "DOCS", tmp_path / "docs")
     monkeypatch.setattr(pages, "known", {})
-    monkeypatch.setattr(pages, "failures", [])
+    monkeypatch.setattr(pages, "failures", {})
     monkeypatch.setattr(pages, "progress", pages.Progress())
     (tmp_path / "docs").mkdir()
     store.EXAMPLES.mkdir()
