@@ -22,7 +22,8 @@ ROOT = Path(__file__).resolve().parent.parent
 EXAMPLES = ROOT / "examples"
 STORE = ROOT / ".recordings"
 DRAWING = [  # what a picture depends on, beside its recording
-    ROOT / name for name in ("recorder/picture.py", "recorder/vega.py", "requirements.txt")
+    *(ROOT / "recorder" / name for name in ("channels.py", "picture.py", "vega.py")),
+    ROOT / "requirements.txt",
 ]
 
 

@@ -145,6 +145,12 @@ def test_every_figure_is_from_a_recording(pages):
     assert FIGURE.search("took 3.42 s") and FIGURE.search("in 12 ms")
 
 
+def test_every_block_is_a_block(pages):
+    """A fence that Markdown does not see ends up as words within a line."""
+    for name, page in pages.items():
+        assert not re.search(r"<code>(console|python|text|diff)\s", page.text), name
+
+
 def test_no_path_of_the_machine(pages, project):
     for name, page in pages.items():
         for path in (

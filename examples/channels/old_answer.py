@@ -1,0 +1,152 @@
+"""Send 10,000, 100,000 and 1,000,000 integers through four channels, as a well-known answer did.
+
+python old_answer.py --scale 0.3
+
+The work is that of the answer to https://stackoverflow.com/questions/8463008: one process puts the
+integers and a sentinel, another gets them and, from a JoinableQueue, says of each that it is done.
+The clock runs from just before the first put until the last has been got and is done; starting
+the two processes is outside. In each round every channel has one turn with each number of
+integers; the table has the median of the rounds in seconds, the lowest and the highest.
+"""
+
+import argparse
+import multiprocessing
+import multiprocessing.connection
+import signal
+import statistics
+import sys
+import time
+
+COUNTS = (10_000, 100_000, 1_000_000)
+CHANNELS = ("Pipe", "Queue", "SimpleQueue", "JoinableQueue")
+
+
+def put_all(put, join, count, answer):
+    """Run in a process: put the integers and the sentinel; answer when that began and ended."""
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is the parent's business
+    began = time.perf_counter()  # all processes read the same clock
+    for number in range(count):
+        put(number)
+    put("DONE")
+    if join:
+        join()  # until each is done
+    answer.send((began, time.perf_counter()))
+
+
+def get_all(get, done, answer):
+    """Run in a process: get up to the sentinel; answer with the sum, and when that ended."""
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    answer.send("ready")
+    total, number = 0, 0
+    while number != "DONE":
+        total += number
+        number = get()
+        if done:
+            done()
+    answer.send((total, time.perf_counter()))
+
+
+def start(worker):
+    """Start a worker with Ctrl-C held back: it never sees it, the parent does."""
+    if sys.platform != "win32":
+        signal.pthread_sigmask(signal.SIG_BLOCK, [signal.SIGINT])
+    worker.start()
+    if sys.platform != "win32":
+        signal.pthread_sigmask(signal.SIG_UNBLOCK, [signal.SIGINT])
+
+
+def measure(context, channel, count):
+    """Return the seconds that it takes the integers to get through a channel."""
+    if channel == "Pipe":
+        receiver, sender = context.Pipe()
+        put, get, done, join = sender.send, receiver.recv, None, None
+    else:
+        queue = getattr(context, channel)()
+        put, get = queue.put, queue.get
+        done, join = getattr(queue, "task_done", None), getattr(queue, "join", None)
+    (put_answers, put_answer), (get_answers, get_answer) = (
+        context.Pipe(False),
+        context.Pipe(False),
+    )
+    consumer = context.Process(target=get_all, args=(get, done, get_answer), name="consumer")
+    producer = context.Process(
+        target=put_all, args=(put, join, count, put_answer), name="producer"
+    )
+
+    def next_answer(answers):
+        """Return an answer, unless a worker ends too early."""
+        while not answers.poll(0.1):
+            for worker in (producer, consumer):
+                if worker.exitcode:
+                    raise ChildProcessError(
+                        f"{worker.name} ended, exit code {worker.exitcode}"
+                    )
+        return answers.recv()
+
+    start(consumer)
+    next_answer(get_answers)  # it is ready
+    start(producer)
+    began, put_ended = next_answer(put_answers)
+    total, get_ended = next_answer(get_answers)
+    if total != count * (count - 1) // 2:
+        raise ArithmeticError(f"{channel}: the sum of {count:,} integers came as {total:,}")
+    producer.join()
+    consumer.join()
+    return max(put_ended, get_ended) - began
+
+
+def main(counts=COUNTS, rounds=3, start_method=None):
+    """Send each number of integers through each channel and print a table.
+
+    Args:
+        counts (Sequence[int]): How many integers to send.
+        rounds (int): How often to send them.
+        start_method (str | None): "fork", "spawn", "forkserver", or None: the default.
+
+    Returns:
+        dict[tuple[str, int], list[float]]: The seconds of each round, by channel and number.
+
+    Raises:
+        ChildProcessError: A worker ended too early. None is left running.
+        ArithmeticError: Other integers came than were sent.
+    """
+    context = multiprocessing.get_context(start_method)
+    context.Lock()  # starts the resource tracker, which up to Python 3.13.0 unblocks Ctrl-C
+    seconds = {(channel, count): [] for count in counts for channel in CHANNELS}
+    try:
+        for _ in range(rounds):
+            for channel, count in seconds:
+                seconds[channel, count].append(measure(context, channel, count))
+    finally:
+        for worker in multiprocessing.active_children():  # after a failure or Ctrl-C
+            worker.kill()
+            worker.join()
+    print(f"Start method {context.get_start_method()}, rounds: {rounds}; seconds")
+    print("channel         integers    median    lowest   highest")
+    for (channel, count), found in seconds.items():
+        numbers = statistics.median(found), min(found), max(found)
+        text = "".join(f"{number:10.4f}" for number in numbers)
+        print(f"{channel:13} {count:10,}{text}")
+    return seconds
+
+
+if __name__ == "__main__":
+    parser = argparse.ArgumentParser(description="Send integers as a well-known answer did.")
+    parser.add_argument(
+        "--scale", type=float, default=1.0, help="send this many times as many integers"
+    )
+    parser.add_argument("--rounds", type=int, default=3, help="how often to send them")
+    parser.add_argument("--start-method", choices=multiprocessing.get_all_start_methods())
+    args = parser.parse_args()
+    if not 0.0001 <= args.scale <= 10:
+        parser.error(f"argument --scale: {args.scale:g} is not from 0.0001 to 10")
+    if not 1 <= args.rounds <= 1000:
+        parser.error(f"argument --rounds: {args.rounds} is not from 1 to 1000")
+    scaled = [round(count * args.scale) for count in COUNTS]
+    try:
+        main(scaled, args.rounds, args.start_method)
+    except (ChildProcessError, ArithmeticError) as error:
+        sys.exit(str(error))
+    except KeyboardInterrupt:
+        print("Interrupted", file=sys.stderr)
+        sys.exit(130)

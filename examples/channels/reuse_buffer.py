@@ -1,0 +1,162 @@
+"""Send bytes instead of objects, and receive them into a buffer that is used again.
+
+python reuse_buffer.py --size 1048576
+
+One process produces, one consumes. The clock runs from before the consumer's order to produce to
+after its last message; the first round doesn't count. The kinds take turns; the table has the
+median of the other rounds, the lowest and the highest, and the median of what each round was to
+the same round through a Queue.
+"""
+
+import argparse
+import functools
+import multiprocessing
+import multiprocessing.connection
+import signal
+import statistics
+import sys
+import time
+
+INTO = "send_bytes, recv_bytes_into"
+KINDS = ("Queue", "send, recv", "send_bytes, recv_bytes", INTO)
+
+
+def receive_into(receiver, buffer):
+    """Receive a message into the buffer and return the part that it fills."""
+    length = receiver.recv_bytes_into(buffer)  # BufferTooShort: the message is longer
+    return memoryview(buffer)[:length]
+
+
+def make_message(size):
+    """Return so many bytes."""
+    return (bytes(range(256)) * (size // 256 + 1))[:size]
+
+
+def produce(calls, orders, size):
+    """Run in a process: put the message as often as an order says."""
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is the parent's business
+    message = make_message(size)
+    for kind, messages in iter(orders.recv, None):
+        put = calls[kind]
+        for _ in range(messages):
+            put(message)
+
+
+def consume(calls, orders, size, messages, rounds, answers):
+    """Run in a process: order and get the messages; answer with the messages a second."""
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    message, buffer = make_message(size), bytearray(size)  # made once, filled again and again
+    rates = {kind: [] for kind in calls}
+    for turn in range(rounds + 1):
+        for kind, get in calls.items():
+            arguments = (buffer,) if kind == INTO else ()
+            began = time.perf_counter()
+            orders.send((kind, messages))
+            for _ in range(messages):
+                came = get(*arguments)
+            seconds = time.perf_counter() - began
+            if came != message:
+                raise ValueError(f"{kind}: other bytes came than were put")
+            if turn:
+                rates[kind].append(messages / seconds)
+    answers.send(rates)
+
+
+def start(worker):
+    """Start a worker with Ctrl-C held back: it never sees it, the parent does."""
+    if sys.platform != "win32":
+        signal.pthread_sigmask(signal.SIG_BLOCK, [signal.SIGINT])
+    worker.start()
+    if sys.platform != "win32":
+        signal.pthread_sigmask(signal.SIG_UNBLOCK, [signal.SIGINT])
+
+
+def answer_of(workers, answers):
+    """Start the workers and return what one of them answers, unless one ends before that."""
+    try:
+        for worker in workers:
+            start(worker)
+        sentinels = {worker.sentinel: worker for worker in workers}
+        ready = multiprocessing.connection.wait([answers, *sentinels])
+        if answers not in ready:
+            worker = sentinels[ready[0]]
+            worker.join()
+            raise ChildProcessError(f"{worker.name} ended, exit code {worker.exitcode}")
+        return answers.recv()
+    finally:
+        for worker in multiprocessing.active_children():
+            worker.kill()
+            worker.join()
+
+
+def main(size=2**20, messages=64, rounds=5, start_method=None):
+    """Send the same messages in several ways and print a table.
+
+    Args:
+        size (int): Bytes in a message.
+        messages (int): How many messages there are in a turn.
+        rounds (int): How many turns each way has.
+        start_method (str | None): "fork", "spawn", "forkserver", or None: the default.
+
+    Returns:
+        dict[str, list[float]]: Messages a second in each round, by kind.
+
+    Raises:
+        ChildProcessError: A worker ended too early. None is left running.
+    """
+    context = multiprocessing.get_context(start_method)
+    context.Lock()  # starts the resource tracker, which up to Python 3.13.0 unblocks Ctrl-C
+    queue, (receiver, sender) = context.Queue(), context.Pipe()
+    (ordered, orders), (answers, answer) = (
+        context.Pipe(duplex=False),
+        context.Pipe(duplex=False),
+    )
+    puts = dict.fromkeys(KINDS, sender.send_bytes) | {
+        "Queue": queue.put,
+        "send, recv": sender.send,
+    }
+    calls = (
+        queue.get,
+        receiver.recv,
+        receiver.recv_bytes,
+        functools.partial(receive_into, receiver),
+    )
+    gets = dict(zip(KINDS, calls, strict=True))
+    consuming = (gets, orders, size, messages, rounds, answer)
+    workers = [
+        context.Process(target=produce, args=(puts, ordered, size), name="producer"),
+        context.Process(target=consume, args=consuming, name="consumer"),
+    ]
+    rates = answer_of(workers, answers)
+    method = context.get_start_method()
+    print(f"Messages of {size:,} bytes: {messages:,}, start method {method}, rounds: {rounds}")
+    print("                             messages/s     lowest    highest   x Queue      MB/s")
+    for kind, found in rates.items():
+        median, ratios = (
+            statistics.median(found),
+            map(float.__truediv__, found, rates["Queue"]),
+        )
+        numbers = "".join(f"{number:11,.1f}" for number in (median, min(found), max(found)))
+        rest = f"{statistics.median(ratios):10.2f}{median * size / 1e6:10,.1f}"
+        print(f"{kind:28}{numbers}{rest}")
+    return rates
+
+
+if __name__ == "__main__":
+    parser = argparse.ArgumentParser(description="Send bytes into a buffer used again.")
+    parser.add_argument("--size", type=int, default=2**20, help="bytes in a message")
+    parser.add_argument("--messages", type=int, default=64, help="how many in a turn")
+    parser.add_argument("--rounds", type=int, default=5, help="turns of each kind")
+    parser.add_argument("--start-method", choices=multiprocessing.get_all_start_methods())
+    args = parser.parse_args()
+    for name, most in (("size", 2**30), ("messages", 10**6), ("rounds", 1000)):
+        value = getattr(args, name)
+        if not 1 <= value <= most:
+            parser.error(f"argument --{name}: {value} is not from 1 to {most}")
+    try:
+        main(args.size, args.messages, args.rounds, args.start_method)
+    except ChildProcessError as error:
+        sys.exit(str(error))
+    except KeyboardInterrupt:
+        print("Interrupted", file=sys.stderr)
+        sys.exit(130)

@@ -1,0 +1,204 @@
+"""Measure how many messages a second each channel carries, from 8 bytes to 64 MiB.
+
+python throughput.py --budget 20
+
+One process produces, one consumes. The clock runs from just before the producer's first message
+of a turn to just after the consumer's last one; starting the processes and making the message are
+outside. What comes before the first round doesn't count: it starts threads and connections, and
+tells how many messages fit into a turn. In each round every channel has one turn with each size;
+a line of the table is the median of the rounds, the lowest and the highest. Two lines are limits,
+not channels: bare os.write and os.read on a pipe's descriptors, and a copy within one process,
+between buffers larger than most caches.
+"""
+
+import argparse
+import contextlib
+import functools
+import itertools
+import multiprocessing
+import os
+import signal
+import statistics
+import sys
+import time
+
+SIZES = {"8 B": 8, "1 KiB": 2**10, "64 KiB": 2**16, "1 MiB": 2**20, "64 MiB": 2**26}
+BARE, COPY, COPIED = "os.write, os.read", ("memory copy", "128 MiB"), 2**27
+
+
+def write(sender, message):
+    """Write a message to a pipe's descriptor."""
+    view = memoryview(message)
+    while view:
+        view = view[os.write(sender.fileno(), view) :]
+
+
+def read(receiver, message):
+    """Read as many bytes as the message has; the system gives what the pipe holds at a time."""
+    left = len(message)
+    while left:
+        left -= len(os.read(receiver.fileno(), min(left, 2**16)))
+
+
+def make_channels(context, manager):
+    """Return for each channel the call that puts a message and the call that gets it."""
+    queue, simple, managed = context.Queue(), context.SimpleQueue(), manager.Queue()
+    channels = {
+        "Queue": (queue.put, queue.get),
+        "SimpleQueue": (simple.put, simple.get),
+        "Manager().Queue": (managed.put, managed.get),
+    }
+    for name, duplex in (("Pipe()", True), ("Pipe(duplex=False)", False)):
+        receiver, sender = context.Pipe(duplex)
+        channels[f"{name} send"] = sender.send, receiver.recv
+        channels[f"{name} send_bytes"] = sender.send_bytes, receiver.recv_bytes
+    if sys.platform != "win32":  # there a Connection has a handle, which os.write can't take
+        channels[BARE] = functools.partial(write, sender), functools.partial(read, receiver)
+    return channels
+
+
+def work(orders, puts, calls):
+    """Run in a process: put or get as many messages as an order says, and answer when that was."""
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is the parent's business
+    for channel, size, messages in iter(orders.recv, None):
+        call, message, got = calls[channel], b"x" * size, None
+        if puts or channel == BARE:
+            call = functools.partial(call, message)
+        began = time.perf_counter()  # all processes read the same clock
+        for _ in range(messages):
+            got = call()
+        ended = time.perf_counter()
+        if got not in (None, message):
+            raise ValueError(f"{channel} carried something else")
+        orders.send((began, ended))
+
+
+@contextlib.contextmanager
+def ctrl_c_held_back():
+    """Start processes in here: they never see Ctrl-C, the parent does, afterwards."""
+    if sys.platform != "win32":
+        signal.pthread_sigmask(signal.SIG_BLOCK, [signal.SIGINT])
+    yield
+    if sys.platform != "win32":
+        signal.pthread_sigmask(signal.SIG_UNBLOCK, [signal.SIGINT])
+
+
+def timed(workers, *order):
+    """Give the workers an order; return the seconds from the first put to the last get."""
+    answers = []
+    try:
+        for orders in workers.values():
+            orders.send(order)
+        for orders in workers.values():
+            while not orders.poll(0.2):
+                if not all(worker.is_alive() for worker in workers):
+                    raise EOFError
+            answers.append(orders.recv())
+    except (EOFError, OSError):
+        time.sleep(0.1)  # it has closed its pipe and is about to end
+        dead = [worker for worker in workers if not worker.is_alive()]
+        ends = [f"{worker.name} ended, exit code {worker.exitcode}" for worker in dead]
+        raise ChildProcessError("; ".join(ends)) from None
+    (put_began, _), (_, get_ended) = answers
+    return get_ended - put_began
+
+
+def copied(size, copies):
+    """Return the seconds that it takes to copy a buffer, again and again, within this process."""
+    source, target = b"x" * size, memoryview(bytearray(size))
+    target[:] = source  # the system hands out memory when it is first written to
+    began = time.perf_counter()
+    for _ in range(copies):
+        target[:] = source
+    return time.perf_counter() - began
+
+
+def how_many(turn, seconds):
+    """Return how many messages take about so many seconds."""
+    turn(1)  # the first message starts threads and connections
+    messages = 1
+    while (took := turn(messages)) < seconds / 2:
+        messages *= 2
+    return max(1, round(messages * seconds / took))
+
+
+def main(budget=20.0, start_method=None, sizes=SIZES):
+    """Measure every channel with every size of message and print a table.
+
+    Args:
+        budget (float): Seconds that it may take, but there are never less than three rounds.
+        start_method (str | None): "fork", "spawn", "forkserver", or None: the default.
+        sizes (dict[str, int]): The sizes of the messages in bytes, by what to call them.
+
+    Returns:
+        dict[tuple[str, str], list[float]]: Messages a second in each round, by channel and size.
+
+    Raises:
+        ChildProcessError: A worker ended too early. None is left running.
+    """
+    deadline, longest = time.monotonic() + budget, 0
+    context = multiprocessing.get_context(start_method)
+    context.Lock()  # starts the resource tracker, which up to Python 3.13.0 unblocks Ctrl-C
+    with ctrl_c_held_back():
+        manager = context.Manager()
+    workers = {}
+    try:
+        channels = make_channels(context, manager)
+        for end, name in enumerate(("producer", "consumer")):
+            calls = {channel: ends[end] for channel, ends in channels.items()}
+            ours, theirs = context.Pipe()
+            args = (theirs, name == "producer", calls)
+            worker = context.Process(target=work, args=args, name=name)
+            with ctrl_c_held_back():
+                worker.start()
+                workers[worker] = ours
+            theirs.close()  # now, before the next worker is forked and inherits it
+        turns = {
+            (channel, name): functools.partial(timed, workers, channel, size)
+            for name, size in sizes.items()
+            for channel in channels
+        }
+        turns[COPY] = functools.partial(copied, COPIED)
+        messages = {cell: how_many(turn, budget / 400) for cell, turn in turns.items()}
+        rates = {cell: [] for cell in turns}
+        for rounds in itertools.count(1):
+            began = time.monotonic()
+            for cell, turn in turns.items():
+                rates[cell].append(messages[cell] / turn(messages[cell]))
+            longest = max(longest, time.monotonic() - began)
+            if rounds >= 3 and time.monotonic() + longest > deadline:
+                break
+    finally:
+        for worker in workers:
+            worker.kill()
+            worker.join()
+        manager.shutdown()
+    print(f"Start method {context.get_start_method()}, rounds: {rounds}")
+    head = f"{'messages/s':>12}{'lowest':>12}{'highest':>12}{'MB/s':>10}"
+    print(f"{'channel':29} {'size':>7} {'in a turn':>10}{head}")
+    for cell, found in rates.items():
+        median, size = statistics.median(found), sizes.get(cell[1], COPIED)
+        rate = "".join(f"{value:12,.1f}" for value in (median, min(found), max(found)))
+        print(
+            f"{cell[0]:29} {cell[1]:>7} {messages[cell]:10,}{rate}{median * size / 1e6:10,.1f}"
+        )
+    return rates
+
+
+if __name__ == "__main__":
+    parser = argparse.ArgumentParser(description="Measure what each channel carries.")
+    parser.add_argument(
+        "--budget", type=float, default=20.0, help="seconds; below 5 without the largest size"
+    )
+    parser.add_argument("--start-method", choices=multiprocessing.get_all_start_methods())
+    args = parser.parse_args()
+    if not 0 < args.budget <= 3600:
+        parser.error(f"argument --budget: {args.budget:g} is not more than 0, up to 3600")
+    some = dict(list(SIZES.items())[: None if args.budget >= 5 else -1])
+    try:
+        main(args.budget, args.start_method, some)
+    except ChildProcessError as error:
+        sys.exit(str(error))
+    except KeyboardInterrupt:
+        print("Interrupted", file=sys.stderr)
+        sys.exit(130)
