@@ -208,6 +208,7 @@ def latency_plot(rows: Sequence[Measured]) -> str:
         )
     marks += vega.legend(*((sign, vega.RUN, case) for sign, _, case in looks))
     across = {"orient": "left", "offset": -left, "tickColor": "none", "labelColor": vega.TEXT}
+    across["labelLimit"] = 0
     ends = [min(row.low for row in rows), max(row.high for row in rows)]
     powers = powers_of_ten(*ends)
     down = {"grid": True, "gridScale": "rows", "values": powers, "format": "~f"}

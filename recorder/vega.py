@@ -14,7 +14,7 @@ Spec = dict[str, Any]
 WIDTH = 400  # of every drawing, in its own units; a page of 360 pixels shows it 328 wide
 ABOVE, BELOW = 30, 46  # room for the legend and for the axis
 FONT = 13  # 10.7 pixels on that page
-LETTER = 6.6  # the width of a letter, about
+LETTER = 7.4  # the width of a letter, in the widest of the usual fonts
 
 # The page's own colours, in light and dark; its style sheet may set those that start with bp.
 TEXT = "var(--md-default-fg-color, currentColor)"
