@@ -17,9 +17,8 @@ from mkdocs.exceptions import Abort
 from mkdocs.plugins import event_priority
 from mkdocs.utils import CountHandler
 
-sys.path.insert(
-    0, str(Path(__file__).parent)
-)  # `mkdocs` alone does not look here for recorder
+# `mkdocs` alone does not look here for recorder.
+sys.path.insert(0, str(Path(__file__).parent))
 
 import downloads
 from recorder import pages
@@ -60,14 +59,11 @@ def on_post_page(output: str, **_: Any) -> str:
 @event_priority(-100)
 def on_post_build(config: Any) -> None:
     """Swap the new site for the old one, and say how long it took."""
-    downloads.after(Path(config.site_dir))
     handlers = logging.getLogger("mkdocs").handlers
-    warned = any(
-        isinstance(handler, CountHandler) and handler.get_counts() for handler in handlers
-    )
-    if (
-        state["command"] != "build" or warned
-    ):  # with warnings, strict ends the build right after
+    if any(isinstance(each, CountHandler) and each.get_counts() for each in handlers):
+        return  # with warnings, strict ends the build right after
+    downloads.after(Path(config.site_dir))
+    if state["command"] != "build":
         return
     new, site = state["new"], state["site"]
     old = new.with_name(f"{new.name}-old")
