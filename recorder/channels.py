@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from recorder import vega
-from recorder.markdown import figure, times
+from recorder.markdown import figure, mebibytes, times
 from recorder.recording import Recording
 
 UNITS = {"B": 1, "KiB": 2**10, "MiB": 2**20}
@@ -77,17 +77,20 @@ def latency_rows(output: str) -> list[Measured]:
     return rows
 
 
-def old_answer_rows(output: str) -> list[Measured]:
-    """Read the table of `old_answer.py`, in seconds."""
-    return read(r"([A-Z]\w+) +([\d,]+)", 3, 0, output)
-
-
 def way_rows(output: str) -> list[Measured]:
     """Read the table of `batch.py`, `reuse_buffer.py` or `shared_ring.py`.
 
     The first ratio is that to the table's first line: a Queue, or one item per message.
     """
     return read(r"(\S.*?)()", 5 if re.search("x copy|MB/s", output) else 4, 0, output)
+
+
+def message_size(output: str) -> str:
+    """The size of the messages that the head of a table names, as a figure in MiB."""
+    found = re.search(r"^Messages of ([\d,]+) bytes", output)
+    if not found:
+        raise ValueError("this output does not begin with the size of the messages")
+    return mebibytes(int(found[1].replace(",", "")))
 
 
 def of(rows: Sequence[Measured], name: str, case: str = "") -> Measured:
@@ -104,13 +107,19 @@ def apart(one: Measured, other: Measured) -> bool:
     return spreads and (one.low > other.high or other.low > one.high)
 
 
+def rounded(number: float) -> str:
+    """A number with three digits or more that count, and no more behind the point than need be."""
+    return f"{number:,.{max(0, 2 - math.floor(math.log10(number)))}f}"
+
+
 def faster(one: Measured, other: Measured) -> str:
     """Which of two rates is higher, in words."""
     if not apart(one, other):
         return f"{one.name} and {other.name}: {NOTHING}"
     high, low = sorted((one, other), key=lambda row: row.median, reverse=True)
     ratio = times(high.median / low.median, 1)
-    return f"{high.name} carries {ratio} as many messages as {low.name}"
+    rates = figure(f"{rounded(high.median)} against {rounded(low.median)} a second")
+    return f"{high.name} carries {ratio} as many messages as {low.name} ({rates})"
 
 
 def sooner(one: Measured, other: Measured) -> str:
@@ -119,7 +128,8 @@ def sooner(one: Measured, other: Measured) -> str:
         return f"{one.name} and {other.name}: {NOTHING}"
     short, long = sorted((one, other), key=lambda row: row.median)
     share = figure(f"{100 * short.median / long.median:.0f} %")
-    return f"{short.name} takes {share} of the time that {long.name} takes"
+    trips = figure(f"{rounded(short.median)} against {rounded(long.median)} µs")
+    return f"{short.name} takes {share} of the time that {long.name} takes ({trips})"
 
 
 def fastest(rows: Sequence[Measured]) -> str:

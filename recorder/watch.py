@@ -329,8 +329,7 @@ class Run:
         parent = self.known.get(seen.parent)
         if parent is not None and parent.role == "helper":
             return "worker"  # forked by the fork server, with its command line
-        code = " ".join(seen.process.cmdline()[:3])
-        return "helper" if any(helper in code for helper in HELPERS) else "worker"
+        return "helper" if helps(seen.process) else "worker"
 
     def ask_where(self) -> None:
         """Let each process print where it is stuck, the parent first, and end it.
@@ -365,7 +364,9 @@ class Run:
         left = self.gone(self.tagged(), grace)
         count = len(left)
         while left:
-            for process in left:
+            # The helpers end by themselves: the resource tracker takes the semaphores away before.
+            workers = [process for process in left if not self.helper(process)]
+            for process in workers or left:
                 with contextlib.suppress(psutil.NoSuchProcess):
                     process.kill()
             self.gone(left, 2)
@@ -385,6 +386,11 @@ class Run:
                     found[process.pid] = process
         return list(found.values())
 
+    def helper(self, process: psutil.Process) -> bool:
+        """Whether a process is a helper, also one that no sample has seen."""
+        seen = self.known.get(process.pid)
+        return seen.role == "helper" if seen else helps(process)
+
     def gone(self, processes: list[psutil.Process], grace: float) -> list[psutil.Process]:
         """Wait up to `grace` seconds for the processes to end; return those that have not."""
         deadline = time.perf_counter() + grace
@@ -401,6 +407,14 @@ def alive(process: psutil.Process) -> bool:
         return process.is_running() and process.status() != psutil.STATUS_ZOMBIE
     except psutil.NoSuchProcess:
         return False
+
+
+def helps(process: psutil.Process) -> bool:
+    """Whether a process was started as a helper of multiprocessing."""
+    with contextlib.suppress(psutil.Error, OSError):
+        code = " ".join(process.cmdline()[:3])
+        return any(helper in code for helper in HELPERS)
+    return False
 
 
 def environment(folder: str, tag: str) -> dict[str, str]:

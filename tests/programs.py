@@ -1,5 +1,6 @@
 """Runs a program as a copier would, in an empty folder, and looks at what it leaves behind."""
 
+import contextlib
 import os
 import shutil
 import signal
@@ -26,6 +27,20 @@ def wait_until(condition, what, patience=PATIENCE):
     return result
 
 
+def kill(processes):
+    """Kill processes, of which some may have ended by now."""
+    for process in processes:
+        with contextlib.suppress(psutil.NoSuchProcess):
+            process.kill()
+
+
+def is_tracker(process):
+    """Whether a process is a resource tracker of multiprocessing."""
+    with contextlib.suppress(psutil.Error, OSError):
+        return "multiprocessing.resource_tracker" in " ".join(process.cmdline()[:3])
+    return False
+
+
 class Started:
     """A program under way; use it in a `with` statement, which leaves nothing of it behind."""
 
@@ -47,9 +62,11 @@ class Started:
         return self
 
     def __exit__(self, *exception):
-        for process in self.tree():
-            process.kill()
+        left = [process for process in self.tree() if not is_tracker(process)]
+        kill(left)
         self.process.communicate()
+        # A resource tracker ends by itself, and takes away what the killed ones have left.
+        wait_until(lambda: not self.tree(), "the resource tracker has ended")
 
     def tree(self):
         """Every process that has this run's tag in its environment and still runs."""

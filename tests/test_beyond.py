@@ -8,7 +8,7 @@ import psutil
 import pytest
 
 from recorder.store import EXAMPLES
-from tests.programs import METHODS, PATIENCE, Started, run, wait_until
+from tests.programs import METHODS, PATIENCE, Started, kill, run, wait_until
 from tests.stress_work_queue import workers_of
 
 PROGRAMS = ["listener_client.py", "manager_queue.py", "dask_queue.py"]
@@ -127,9 +127,8 @@ def test_a_worker_is_killed(tmp_path, program):
 def test_every_process_is_killed(tmp_path, program, message):
     arguments = ("--workers", 2, "--count", FOREVER)
     with Started(tmp_path, copied(tmp_path, program), *arguments) as started:
-        for process in wait_until(lambda: len(started.busy()) == 2 and started.tree(), "busy"):
-            if process.pid != started.process.pid:
-                process.kill()
+        tree = wait_until(lambda: len(started.busy()) == 2 and started.tree(), "busy")
+        kill(process for process in tree if process.pid != started.process.pid)
         status, _, err = started.finish()
         started.assert_nothing_left()
     assert (status, err) == (1, message)

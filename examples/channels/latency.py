@@ -20,7 +20,7 @@ import statistics
 import sys
 import time
 
-MESSAGE, FIRST, ROUNDS = b"8 bytes.", 20, 10
+MESSAGE, FIRST = b"8 bytes.", 20
 
 
 def write(sender, message):
@@ -67,7 +67,7 @@ def echo(orders, channels):
             put(get())
 
 
-def ask(orders, channels, answers, budget):
+def ask(orders, channels, answers, budget, rounds):
     """Run in a process: time round trips; answer with (median, 99th percentile) by channel."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)
 
@@ -85,11 +85,11 @@ def ask(orders, channels, answers, budget):
                 raise ValueError(f"{channel} carried something else")
         return seconds[FIRST:]
 
-    slot, found = budget / len(channels) / (ROUNDS + 1), {channel: [] for channel in channels}
+    slot, found = budget / len(channels) / (rounds + 1), {channel: [] for channel in channels}
     trips = {}
     for channel in channels:
         trips[channel] = max(100, round(slot / statistics.median(turn(channel, 100))))
-    for _ in range(ROUNDS):
+    for _ in range(rounds):
         for channel in channels:
             percentiles = statistics.quantiles(turn(channel, trips[channel]), n=100)
             found[channel].append((percentiles[49], percentiles[98]))
@@ -105,11 +105,12 @@ def start(worker):
         signal.pthread_sigmask(signal.SIG_UNBLOCK, [signal.SIGINT])
 
 
-def main(budget=4.0, start_method=None):
+def main(budget=4.0, rounds=10, start_method=None):
     """Time round trips through every channel and print a table.
 
     Args:
         budget (float): Seconds that it may take, but a turn has never less than 100 trips.
+        rounds (int): How many turns each channel has.
         start_method (str | None): "fork", "spawn", "forkserver", or None: the default.
 
     Returns:
@@ -130,7 +131,9 @@ def main(budget=4.0, start_method=None):
     )
     workers = [
         context.Process(target=echo, args=(ordered, channels), name="echo"),
-        context.Process(target=ask, args=(order, channels, answer, budget), name="asker"),
+        context.Process(
+            target=ask, args=(order, channels, answer, budget, rounds), name="asker"
+        ),
     ]
     try:
         for worker in workers:
@@ -148,11 +151,11 @@ def main(budget=4.0, start_method=None):
                 worker.kill()
                 worker.join()
         manager.shutdown()
-    print(f"Start method {context.get_start_method()}, rounds: {ROUNDS}; microseconds")
+    print(f"Start method {context.get_start_method()}, rounds: {rounds}; microseconds")
     print(f"{'':29}    median   lowest  highest  99th per cent   lowest  highest")
-    for channel, rounds in found.items():
+    for channel, percentiles in found.items():
         text = f"{channel:29}"
-        for numbers, width in zip(zip(*rounds, strict=True), (10, 15), strict=True):
+        for numbers, width in zip(zip(*percentiles, strict=True), (10, 15), strict=True):
             median, *ends = statistics.median(numbers), min(numbers), max(numbers)
             text += f"{median * 1e6:{width}.1f}" + "".join(f"{end * 1e6:9.1f}" for end in ends)
         print(text)
@@ -162,12 +165,15 @@ def main(budget=4.0, start_method=None):
 if __name__ == "__main__":
     parser = argparse.ArgumentParser(description="Measure the round trip of a small message.")
     parser.add_argument("--budget", type=float, default=4.0, help="seconds that it may take")
+    parser.add_argument("--rounds", type=int, default=10, help="turns of each channel")
     parser.add_argument("--start-method", choices=multiprocessing.get_all_start_methods())
     args = parser.parse_args()
     if not 0 < args.budget <= 3600:
         parser.error(f"argument --budget: {args.budget:g} is not more than 0, up to 3600")
+    if not 1 <= args.rounds <= 1000:
+        parser.error(f"argument --rounds: {args.rounds} is not from 1 to 1000")
     try:
-        main(args.budget, args.start_method)
+        main(args.budget, args.rounds, args.start_method)
     except ChildProcessError as error:
         sys.exit(str(error))
     except KeyboardInterrupt:

@@ -170,6 +170,12 @@ def make_channels(context, folder, largest):
     return channels
 
 
+@functools.cache
+def make_message(size):
+    """Return so many bytes, made once."""
+    return b"x" * size
+
+
 def work(orders, puts, channels):
     """Run in a process: put or get as many messages as an order says, and answer when that was."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is the parent's business
@@ -177,7 +183,7 @@ def work(orders, puts, channels):
         if hasattr(channel, "open"):  # it has what can't be passed to a process
             channel.open(puts)
     for name, size, messages in iter(orders.recv, None):
-        channel, message = channels[name], b"x" * size
+        channel, message = channels[name], make_message(size)
         began = time.perf_counter()  # all processes read the same clock
         for _ in range(messages):
             if puts:
@@ -235,11 +241,12 @@ def through_joblib(size, messages):
 
 def how_many(turn, seconds):
     """Return how many messages take about so many seconds, 2 at least."""
-    turn(1)  # the first message starts threads and connections
     messages = 1
-    while (took := turn(messages)) < seconds / 2:
-        messages *= 2
-    return max(2, round(messages * seconds / took))
+    if turn(1) < max(seconds, 0.05):  # the first one starts threads and touches memory
+        while (took := turn(messages)) < seconds / 2:
+            messages *= 2
+        messages = round(messages * seconds / took)
+    return max(2, messages)
 
 
 def versions():
@@ -338,13 +345,13 @@ if __name__ == "__main__":
         description="Measure other libraries beside Pipe and Queue."
     )
     parser.add_argument(
-        "--budget", type=float, default=6.0, help="seconds; below 5 without the largest size"
+        "--budget", type=float, default=6.0, help="seconds; below 3 without the largest size"
     )
     parser.add_argument("--start-method", choices=multiprocessing.get_all_start_methods())
     args = parser.parse_args()
     if not 0 < args.budget <= 3600:
         parser.error(f"argument --budget: {args.budget:g} is not more than 0, up to 3600")
-    some = dict(list(SIZES.items())[: None if args.budget >= 5 else -1])
+    some = dict(list(SIZES.items())[: None if args.budget >= 3 else -1])
     try:
         main(args.budget, args.start_method, some)
     except (ChildProcessError, TimeoutError) as error:

@@ -125,7 +125,8 @@ def main(size=2**20, slots=4, rounds=5, amount=2**29, start_method=None):
         size (int): Bytes in a message.
         slots (int): How many messages the ring holds.
         rounds (int): How many turns each kind has.
-        amount (int): Bytes that the ring carries in a turn; the Queue carries an eighth of it.
+        amount (int): Bytes that the ring carries in a turn, but never less than 16 messages;
+            the Queue carries an eighth of it.
         start_method (str | None): "fork", "spawn", "forkserver", or None: the default.
 
     Returns:
@@ -135,9 +136,9 @@ def main(size=2**20, slots=4, rounds=5, amount=2**29, start_method=None):
         ChildProcessError: A worker ended too early. None is left running.
     """
     turns = {
-        "Queue": max(1, amount // size // 8),
-        "ring, copied out": max(1, amount // size),
-        "ring, read in place": max(1, amount // size),
+        "Queue": max(2, amount // size // 8),
+        "ring, copied out": max(16, amount // size),
+        "ring, read in place": max(16, amount // size),
         COPY: max(1, amount // COPIED),
     }
     context = multiprocessing.get_context(start_method)
@@ -198,14 +199,17 @@ if __name__ == "__main__":
     parser.add_argument("--size", type=int, default=2**20, help="bytes in a message")
     parser.add_argument("--slots", type=int, default=4, help="messages that the ring holds")
     parser.add_argument("--rounds", type=int, default=5, help="turns of each kind")
+    parser.add_argument(
+        "--amount", type=int, default=2**29, help="bytes in a turn of the ring"
+    )
     parser.add_argument("--start-method", choices=multiprocessing.get_all_start_methods())
     args = parser.parse_args()
-    for name, most in (("size", 2**30), ("slots", 100), ("rounds", 1000)):
+    for name, most in (("size", 2**30), ("slots", 100), ("rounds", 1000), ("amount", 2**40)):
         value = getattr(args, name)
         if not 1 <= value <= most:
             parser.error(f"argument --{name}: {value} is not from 1 to {most}")
     try:
-        main(args.size, args.slots, args.rounds, start_method=args.start_method)
+        main(args.size, args.slots, args.rounds, args.amount, args.start_method)
     except ChildProcessError as error:
         sys.exit(str(error))
     except KeyboardInterrupt:

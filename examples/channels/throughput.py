@@ -57,11 +57,17 @@ def make_channels(context, manager):
     return channels
 
 
+@functools.cache
+def make_message(size):
+    """Return so many bytes, made once."""
+    return b"x" * size
+
+
 def work(orders, puts, calls):
     """Run in a process: put or get as many messages as an order says, and answer when that was."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is the parent's business
     for channel, size, messages in iter(orders.recv, None):
-        call, message, got = calls[channel], b"x" * size, None
+        call, message, got = calls[channel], make_message(size), None
         if puts or channel == BARE:
             call = functools.partial(call, message)
         began = time.perf_counter()  # all processes read the same clock
@@ -103,23 +109,27 @@ def timed(workers, *order):
     return get_ended - put_began
 
 
-def copied(size, copies):
-    """Return the seconds that it takes to copy a buffer, again and again, within this process."""
+def make_copy(size):
+    """Return a function that copies a buffer within this process, and returns the seconds."""
     source, target = b"x" * size, memoryview(bytearray(size))
-    target[:] = source  # the system hands out memory when it is first written to
-    began = time.perf_counter()
-    for _ in range(copies):
-        target[:] = source
-    return time.perf_counter() - began
+
+    def copy(copies):
+        began = time.perf_counter()
+        for _ in range(copies):
+            target[:] = source
+        return time.perf_counter() - began
+
+    return copy
 
 
 def how_many(turn, seconds):
     """Return how many messages take about so many seconds."""
-    turn(1)  # the first message starts threads and connections
     messages = 1
-    while (took := turn(messages)) < seconds / 2:
-        messages *= 2
-    return max(1, round(messages * seconds / took))
+    if turn(1) < max(seconds, 0.05):  # the first one starts threads and touches memory
+        while (took := turn(messages)) < seconds / 2:
+            messages *= 2
+        messages = round(messages * seconds / took)
+    return max(1, messages)
 
 
 def main(budget=20.0, start_method=None, sizes=SIZES):
@@ -158,7 +168,7 @@ def main(budget=20.0, start_method=None, sizes=SIZES):
             for name, size in sizes.items()
             for channel in channels
         }
-        turns[COPY] = functools.partial(copied, COPIED)
+        turns[COPY] = make_copy(COPIED)
         messages = {cell: how_many(turn, budget / 400) for cell, turn in turns.items()}
         rates = {cell: [] for cell in turns}
         for rounds in itertools.count(1):

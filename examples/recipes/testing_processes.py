@@ -61,8 +61,10 @@ def bounded(call, seconds):
         if sys.platform == "win32":
             subprocess.run(["taskkill", "/F", "/T", "/PID", str(program.pid)], check=False)
         else:
+            # Not SIGKILL: multiprocessing's resource tracker ignores SIGTERM, removes what the
+            # others have left in /dev/shm, and ends after them.
             with contextlib.suppress(ProcessLookupError, PermissionError):  # all have ended
-                os.killpg(program.pid, signal.SIGKILL)
+                os.killpg(program.pid, signal.SIGTERM)
         program.communicate(timeout=60)  # and so does this: the whole tree has ended
         if isinstance(error, subprocess.TimeoutExpired):
             raise TimeoutError(f"{call} wasn't over after {seconds} s") from None
