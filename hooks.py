@@ -16,12 +16,19 @@ from typing import Any
 from mkdocs.exceptions import Abort
 from mkdocs.plugins import event_priority
 from mkdocs.utils import CountHandler
+from pygments.token import STANDARD_TYPES, Name, Operator, Punctuation, Whitespace
 
 # `mkdocs` alone does not look here for recorder.
 sys.path.insert(0, str(Path(__file__).parent))
 
 import downloads
 from recorder import pages
+
+# These look like the text around them. Without an element for each, a page of programs has a third
+# of the elements, and a phone is done with it sooner.
+STANDARD_TYPES.update(
+    dict.fromkeys((Name, Name.Namespace, Operator, Punctuation, Whitespace), "")
+)
 
 state: dict[str, Any] = {}
 

@@ -144,10 +144,13 @@ def key_of(name: str) -> tuple[str, str, str, str]:
     return KEYS[2 if name.endswith("_bytes") else 1 if name.endswith("send") else 0]
 
 
-def powers_of_ten(low: float, high: float) -> list[float]:
-    """The powers of ten between two numbers."""
-    exponents = range(math.ceil(math.log10(low)), math.floor(math.log10(high)) + 1)
-    return [10.0**exponent for exponent in exponents]
+def ticks(low: float, high: float, steps: Sequence[int] = (1,)) -> list[float]:
+    """The powers of ten, times the steps, that lie between two numbers."""
+    exponents = range(math.floor(math.log10(low)), math.ceil(math.log10(high)))
+    found = [
+        step * 10.0**exponent for exponent in (*exponents, exponents.stop) for step in steps
+    ]
+    return [tick for tick in found if low <= tick <= high]
 
 
 def throughput_plot(rows: Sequence[Measured]) -> str:
@@ -180,7 +183,7 @@ def throughput_plot(rows: Sequence[Measured]) -> str:
     marks.append(vega.words("size", cases, y=height + 12, align="center", fill=vega.FAINT))
     marks += vega.legend(*(key[:3] for key in KEYS), ("┅", vega.TEXT, "memory copy"))
     rates = [rate * row.size for row in rows for rate in (row.low, row.high)]
-    powers = powers_of_ten(min(rates), max(rates))
+    powers = ticks(min(rates), max(rates))
     across = {"orient": "left", "offset": -left, "grid": True, "gridScale": "x"}
     spec: vega.Spec = {
         "height": height,
@@ -220,7 +223,7 @@ def latency_plot(rows: Sequence[Measured]) -> str:
     across = {"orient": "left", "offset": -left, "tickColor": "none", "labelColor": vega.TEXT}
     across["labelLimit"] = 0
     ends = [min(row.low for row in rows), max(row.high for row in rows)]
-    powers = powers_of_ten(*ends)
+    powers = ticks(*ends, steps=(1, 2, 5))
     down = {"grid": True, "gridScale": "rows", "values": powers, "format": "~f"}
     spec: vega.Spec = {
         "height": height,
