@@ -223,7 +223,7 @@ def latency_plot(rows: Sequence[Measured]) -> str:
     across = {"orient": "left", "offset": -left, "tickColor": "none", "labelColor": vega.TEXT}
     across["labelLimit"] = 0
     ends = [min(row.low for row in rows), max(row.high for row in rows)]
-    powers = ticks(*ends, steps=(1, 2, 5))
+    powers = ticks(min(ends), max(ends), steps=(1, 2, 5))
     down = {"grid": True, "gridScale": "rows", "values": powers, "format": "~f"}
     spec: vega.Spec = {
         "height": height,

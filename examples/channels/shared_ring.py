@@ -18,7 +18,7 @@ import signal
 import statistics
 import sys
 import time
-from multiprocessing import shared_memory
+from multiprocessing import resource_tracker, shared_memory
 
 try:
     import numpy
@@ -109,13 +109,12 @@ def consume(ring, queue, orders, answers, rounds, turns):
             answers.send(rates)
 
 
-def start(worker):
-    """Start a worker with Ctrl-C held back: it never sees it, the parent does."""
+def hold_ctrl_c_back(held):
+    """Let Ctrl-C wait, or not any more: a worker that is started meanwhile never sees it."""
     if sys.platform != "win32":
-        signal.pthread_sigmask(signal.SIG_BLOCK, [signal.SIGINT])
-    worker.start()
-    if sys.platform != "win32":
-        signal.pthread_sigmask(signal.SIG_UNBLOCK, [signal.SIGINT])
+        resource_tracker.ensure_running()  # up to Python 3.13.0 its start unblocks Ctrl-C
+        how = signal.SIG_BLOCK if held else signal.SIG_UNBLOCK
+        signal.pthread_sigmask(how, [signal.SIGINT])
 
 
 def main(size=2**20, slots=4, rounds=5, amount=2**29, start_method=None):
@@ -142,6 +141,7 @@ def main(size=2**20, slots=4, rounds=5, amount=2**29, start_method=None):
         COPY: max(1, amount // COPIED),
     }
     context = multiprocessing.get_context(start_method)
+    hold_ctrl_c_back(True)  # until what takes the memory away again is sure to run
     ring, queue = Ring(context, slots, size), context.Queue()
     (orders, order), (answers, answer) = context.Pipe(duplex=False), context.Pipe(duplex=False)
     args = {
@@ -160,24 +160,23 @@ def main(size=2**20, slots=4, rounds=5, amount=2**29, start_method=None):
         return answers.recv()
 
     try:
-        try:
-            for target in args:
-                worker = context.Process(
-                    target=target, args=args[target], name=target.__name__
-                )
-                start(worker)
-                workers[worker.sentinel] = worker
-            ring.consumer.close()
-            ring.producer.close()
-            next_answer()  # both have the memory now: its name can go,
-        finally:
-            ring.memory.unlink()  # and the memory goes with the last process that has it
+        for target in args:
+            worker = context.Process(target=target, args=args[target], name=target.__name__)
+            worker.start()
+            workers[worker.sentinel] = worker
+        ring.consumer.close()
+        ring.producer.close()
+        hold_ctrl_c_back(False)
+        next_answer()  # both have the memory now: its name can go,
+        ring.memory.unlink()  # and the memory goes with the last process that has it
         for _ in range(rounds):
             rates = next_answer()
     finally:
         for worker in multiprocessing.active_children():
             worker.kill()
             worker.join()
+        with contextlib.suppress(FileNotFoundError):  # its name has gone already
+            ring.memory.unlink()
         ring.memory.close()
     print(
         f"Messages of {size:,} bytes, {slots} slots, start method {context.get_start_method()}, "
