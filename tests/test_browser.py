@@ -34,12 +34,13 @@ PROGRAMS = [
     for file, name in ADDRESS.items()
     for program in SHOWN.findall(file.read_text(encoding="utf-8"))
 ]
-# What axe looks at: one page of each kind, light and dark; in CI every page in every look.
+# What takes long is looked at on one page of each kind, light and dark; in CI on all, in every look.
 LOOKS, KINDS = [("light", 1280), ("dark", 360)], ["index.html", "queue.html", "404.html"]
 KINDS += [
     "how-many-workers.html",
     "this-build.html",
     "recorder.html",
+    "which-channel.html",
     "faults/dead-worker.html",
 ]
 if os.environ.get("CI"):
@@ -159,7 +160,7 @@ def test_a_copied_program_runs(window, tmp_path, name, program):
 
 def test_a_console_block_is_copied_as_it_is_typed(window):
     page, seen = window(), 0
-    for name in PAGES:
+    for name in KINDS:
         page.goto(name)
         for block in page.locator(".highlight", has=page.locator(".gp")).all():
             text = block.locator("code").text_content()
@@ -273,13 +274,14 @@ def test_light_and_dark(window):
         page.wait_for_function(f"{paper} === '{second}'")  # it follows the system again
 
 
-def test_a_page_is_light_and_stands_still(window, server):
+@pytest.mark.parametrize("part", range(4))  # each waits for the network to be still
+def test_a_page_is_light_and_stands_still(window, part):
     page, came = window(360), []
     network = page.context.new_cdp_session(page)
     network.send("Network.enable")
     network.send("Network.setCacheDisabled", {"cacheDisabled": True})
     page.on("response", lambda response: came.append(response))
-    for name in PAGES:
+    for name in KINDS[part::4]:
         came.clear()
         page.goto(name, wait_until="networkidle")
         bodies = [response.body() for response in came]

@@ -69,7 +69,8 @@ def test_output_of_workers_is_captured_in_order(method):
     assert texts[0] == f"Parent process ID: {recording.processes[0].pid}"
     assert texts[-1] == "Total: 3,000"
     times = [line.at for line in recording.lines]
-    assert times == sorted(times) and times[0] > 0 and times[-1] <= recording.wall
+    assert times == sorted(times) and times[0] > 0
+    assert times[-1] < recording.wall + 1  # read a moment after it was written
     assert (recording.status, recording.hung, recording.left_behind) == (0, False, 0)
     assert recording.start_method == method
     assert recording.command == "python queue_totals.py " + " ".join(arguments)
