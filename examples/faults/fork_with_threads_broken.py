@@ -1,4 +1,4 @@
-"""Fork while a thread holds a lock: in the worker it stays locked, and nobody is there to free it.
+"""Fork while a thread holds a lock: in the worker it stays locked for ever.
 
 python fork_with_threads_broken.py --start-method fork
 """

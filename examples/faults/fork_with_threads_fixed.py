@@ -1,4 +1,4 @@
-"""Start the workers before the threads: no lock is held, and each side has its own.
+"""Start the worker before the thread: no lock is held then, and each side has its own.
 
 python fork_with_threads_fixed.py --start-method fork
 """
