@@ -2,6 +2,7 @@
 
 import contextlib
 import os
+import re
 import shutil
 import signal
 import subprocess
@@ -15,7 +16,10 @@ from recorder.store import EXAMPLES
 from recorder.watch import TAG, alive, environment
 
 METHODS = ["spawn"] if sys.platform == "win32" else ["fork", "spawn", "forkserver"]
-PATIENCE = 30  # seconds after which a test gives up; a sound program needs far less
+PATIENCE = 90  # seconds after which a test gives up; a sound program needs far less
+# Python drops a KeyboardInterrupt that comes within a destructor, says so, and goes on:
+# https://docs.python.org/3/library/signal.html#note-on-signal-handlers-and-exceptions
+DROPPED = re.compile(r"Exception ignored in: .*?\nKeyboardInterrupt: \n", re.DOTALL)
 
 
 def wait_until(condition, what, patience=PATIENCE):
@@ -45,7 +49,7 @@ class Started:
     """A program under way; use it in a `with` statement, which leaves nothing of it behind."""
 
     def __init__(self, folder, program, *arguments, python=sys.executable):
-        self.tag = uuid.uuid4().hex
+        self.tag, self.pressed = uuid.uuid4().hex, False
         file = shutil.copy(EXAMPLES / program, folder) if "/" not in str(program) else program
         self.process = subprocess.Popen(
             [python, os.path.basename(file), *map(str, arguments)],
@@ -87,11 +91,20 @@ class Started:
     def interrupt(self):
         """Press Ctrl-C: the terminal sends SIGINT to every process of the program."""
         os.killpg(self.process.pid, signal.SIGINT)
+        self.pressed = True
 
     def finish(self):
-        """Wait for its end; return its exit status, standard output and standard error."""
-        out, err = self.process.communicate(timeout=PATIENCE)
-        return self.process.returncode, out, err
+        """Wait for its end; return its exit status, standard output and standard error.
+
+        Where Python has dropped a Ctrl-C, and said so, it is pressed again, as anybody would.
+        """
+        try:
+            out, err = self.process.communicate(timeout=PATIENCE / 9)
+        except subprocess.TimeoutExpired as late:
+            if self.pressed and DROPPED.search((late.stderr or b"").decode()):
+                self.interrupt()
+            out, err = self.process.communicate(timeout=PATIENCE)
+        return self.process.returncode, out, DROPPED.sub("", err)
 
     def assert_nothing_left(self):
         wait_until(lambda: not self.tree(), "no process of the program is left")

@@ -198,13 +198,13 @@ def main(budget=20.0, start_method=None, sizes=SIZES):
 if __name__ == "__main__":
     parser = argparse.ArgumentParser(description="Measure what each channel carries.")
     parser.add_argument(
-        "--budget", type=float, default=20.0, help="seconds; below 5 without the largest size"
+        "--budget", type=float, default=20.0, help="seconds; below 4 without the largest size"
     )
     parser.add_argument("--start-method", choices=multiprocessing.get_all_start_methods())
     args = parser.parse_args()
     if not 0 < args.budget <= 3600:
         parser.error(f"argument --budget: {args.budget:g} is not more than 0, up to 3600")
-    some = dict(list(SIZES.items())[: None if args.budget >= 5 else -1])
+    some = dict(list(SIZES.items())[: None if args.budget >= 4 else -1])
     try:
         main(args.budget, args.start_method, some)
     except ChildProcessError as error:
