@@ -34,7 +34,8 @@ STILL = 0.5  # seconds without CPU time or output after which an expected hang h
 GRACE = 2.0  # seconds that processes may take to end after the program has
 KEPT = 256 * 1024  # bytes of output that are kept
 TAG = "BETWEEN_PROCESSES_RUN"  # in the environment of every process of a run, however far it strays
-HELPERS = ("multiprocessing.resource_tracker", "multiprocessing.forkserver")
+TRACKER = "multiprocessing.resource_tracker"
+HELPERS = (TRACKER, "multiprocessing.forkserver")
 
 
 def watch(
@@ -329,7 +330,7 @@ class Run:
         parent = self.known.get(seen.parent)
         if parent is not None and parent.role == "helper":
             return "worker"  # forked by the fork server, with its command line
-        return "helper" if helps(seen.process) else "worker"
+        return "helper" if started_as(seen.process, *HELPERS) else "worker"
 
     def ask_where(self) -> None:
         """Let each process print where it is stuck, the parent first, and end it.
@@ -364,9 +365,9 @@ class Run:
         left = self.gone(self.tagged(), grace)
         count = len(left)
         while left:
-            # The helpers end by themselves: the resource tracker takes the semaphores away before.
-            workers = [process for process in left if not self.helper(process)]
-            for process in workers or left:
+            # The resource tracker ends by itself, when it has taken the semaphores away.
+            others = [process for process in left if not started_as(process, TRACKER)]
+            for process in others or left:
                 with contextlib.suppress(psutil.NoSuchProcess):
                     process.kill()
             self.gone(left, 2)
@@ -386,11 +387,6 @@ class Run:
                     found[process.pid] = process
         return list(found.values())
 
-    def helper(self, process: psutil.Process) -> bool:
-        """Whether a process is a helper, also one that no sample has seen."""
-        seen = self.known.get(process.pid)
-        return seen.role == "helper" if seen else helps(process)
-
     def gone(self, processes: list[psutil.Process], grace: float) -> list[psutil.Process]:
         """Wait up to `grace` seconds for the processes to end; return those that have not."""
         deadline = time.perf_counter() + grace
@@ -409,11 +405,11 @@ def alive(process: psutil.Process) -> bool:
         return False
 
 
-def helps(process: psutil.Process) -> bool:
-    """Whether a process was started as a helper of multiprocessing."""
+def started_as(process: psutil.Process, *modules: str) -> bool:
+    """Whether one of these modules stands in the command with which a process was started."""
     with contextlib.suppress(psutil.Error, OSError):
-        code = " ".join(process.cmdline()[:3])
-        return any(helper in code for helper in HELPERS)
+        command = " ".join(process.cmdline()[:3])
+        return any(module in command for module in modules)
     return False
 
 

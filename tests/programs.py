@@ -13,7 +13,7 @@ import uuid
 import psutil
 
 from recorder.store import EXAMPLES
-from recorder.watch import TAG, alive, environment
+from recorder.watch import TAG, TRACKER, alive, environment, started_as
 
 METHODS = ["spawn"] if sys.platform == "win32" else ["fork", "spawn", "forkserver"]
 PATIENCE = 90  # seconds after which a test gives up; a sound program needs far less
@@ -38,13 +38,6 @@ def kill(processes):
             process.kill()
 
 
-def is_tracker(process):
-    """Whether a process is a resource tracker of multiprocessing."""
-    with contextlib.suppress(psutil.Error, OSError):
-        return "multiprocessing.resource_tracker" in " ".join(process.cmdline()[:3])
-    return False
-
-
 class Started:
     """A program under way; use it in a `with` statement, which leaves nothing of it behind."""
 
@@ -66,8 +59,7 @@ class Started:
         return self
 
     def __exit__(self, *exception):
-        left = [process for process in self.tree() if not is_tracker(process)]
-        kill(left)
+        kill(process for process in self.tree() if not started_as(process, TRACKER))
         self.process.communicate()
         # A resource tracker ends by itself, and takes away what the killed ones have left.
         wait_until(lambda: not self.tree(), "the resource tracker has ended")
@@ -99,12 +91,14 @@ class Started:
         Where Python has dropped a Ctrl-C, and said so, it is pressed again, as anybody would.
         """
         try:
-            out, err = self.process.communicate(timeout=PATIENCE / 9)
-        except subprocess.TimeoutExpired as late:
-            if self.pressed and DROPPED.search((late.stderr or b"").decode()):
-                self.interrupt()
             out, err = self.process.communicate(timeout=PATIENCE)
-        return self.process.returncode, out, DROPPED.sub("", err)
+        except subprocess.TimeoutExpired as late:
+            if not self.pressed or not DROPPED.search((late.stderr or b"").decode()):
+                raise
+            self.interrupt()
+            out, err = self.process.communicate(timeout=PATIENCE)
+            err = DROPPED.sub("", err, count=1)
+        return self.process.returncode, out, err
 
     def assert_nothing_left(self):
         wait_until(lambda: not self.tree(), "no process of the program is left")
