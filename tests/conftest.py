@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from recorder.store import ROOT
-from tests.programs import wait_until
+from tests.harness import wait_until
 
 MKDOCS = Path(sys.executable).with_name("mkdocs.exe" if sys.platform == "win32" else "mkdocs")
 
@@ -41,7 +41,7 @@ def built(tmp_path_factory, worker_id):
     try:
         shared.mkdir()
     except FileExistsError:
-        wait_until(printed.exists, "another worker has built the site", patience=600)
+        wait_until(printed.exists, "another worker has built the site", timeout=600)
     else:
         building = build(copy_of_the_project(shared))
         output, _ = building.communicate()

@@ -16,7 +16,7 @@ from pathlib import Path
 import psutil
 
 from recorder.store import EXAMPLES
-from tests.programs import METHODS, Started, wait_until
+from tests.harness import START_METHODS, RunningProgram, wait_until
 
 JOBS = 40
 SCRIPT = f"""
@@ -66,7 +66,7 @@ def run_once(folder, method, chance):
     script = Path(folder, "stressed.py")
     script.write_text(SCRIPT)
     Path(folder, "begun").write_text("")
-    with Started(folder, script, method) as started:
+    with RunningProgram(folder, script, method) as started:
         program = psutil.Process(started.process.pid)
         wait_until(lambda: workers_of(program), "a worker runs")
         time.sleep(chance.uniform(0, 0.3))  # the moment is the matter of the test
@@ -95,7 +95,7 @@ def main(runs=100, seed=None):
     counts = collections.Counter()
     started = time.perf_counter()
     for run in range(runs):
-        method = METHODS[run % len(METHODS)]
+        method = START_METHODS[run % len(START_METHODS)]
         with tempfile.TemporaryDirectory() as folder:
             try:
                 killed, again = run_once(folder, method, chance)

@@ -8,7 +8,7 @@ import psutil
 import pytest
 
 from recorder.store import EXAMPLES
-from tests.programs import METHODS, PATIENCE, Started, kill, run, wait_until
+from tests.harness import START_METHODS, TIMEOUT, RunningProgram, kill, run, wait_until
 from tests.stress_work_queue import workers_of
 
 PROGRAMS = ["listener_client.py", "manager_queue.py", "dask_queue.py"]
@@ -41,7 +41,7 @@ def check_output(out, count):
 @pytest.mark.parametrize(
     ("program", "method"),
     [
-        *((program, method) for program in SOCKETS for method in METHODS),
+        *((program, method) for program in SOCKETS for method in START_METHODS),
         ("dask_queue.py", "spawn"),
     ],
 )
@@ -98,14 +98,14 @@ def until_the_first_result(started):
 def the_rest(started):
     """Return what finish() returns, after readline()."""
     out, err = started.process.stdout.read(), started.process.stderr.read()
-    return started.process.wait(PATIENCE), out, err
+    return started.process.wait(TIMEOUT), out, err
 
 
 @on_posix
 @with_program
 def test_a_worker_is_killed(tmp_path, program):
     arguments = ("--workers", 2, "--count", SLOW)
-    with Started(tmp_path, copied(tmp_path, program), *arguments) as started:
+    with RunningProgram(tmp_path, copied(tmp_path, program), *arguments) as started:
         begin = until_the_first_result(started)
         first = 1 if program == "manager_queue.py" else 0  # after the manager
         for worker in workers_of(psutil.Process(started.process.pid))[first : first + 1]:
@@ -126,7 +126,7 @@ def test_a_worker_is_killed(tmp_path, program):
 )
 def test_every_process_is_killed(tmp_path, program, message):
     arguments = ("--workers", 2, "--count", FOREVER)
-    with Started(tmp_path, copied(tmp_path, program), *arguments) as started:
+    with RunningProgram(tmp_path, copied(tmp_path, program), *arguments) as started:
         tree = wait_until(lambda: len(started.busy()) == 2 and started.tree(), "busy")
         kill(process for process in tree if process.pid != started.process.pid)
         status, _, err = started.finish()
@@ -138,7 +138,7 @@ def test_every_process_is_killed(tmp_path, program, message):
 @with_program
 def test_ctrl_c(tmp_path, program):
     arguments = ("--workers", 2, "--count", FOREVER)
-    with Started(tmp_path, copied(tmp_path, program), *arguments) as started:
+    with RunningProgram(tmp_path, copied(tmp_path, program), *arguments) as started:
         wait_until(lambda: len(started.busy()) == 2, "the workers have begun")
         started.interrupt()
         status, _, err = started.finish()
@@ -163,10 +163,10 @@ def test_a_worker_joins_from_another_terminal(tmp_path, program):
     file = copied(tmp_path, program)
     right, wrong = with_key(tmp_path, "a"), with_key(tmp_path, "b")
     arguments = ("--workers", 1, "--count", SLOW)
-    with Started(tmp_path, right, file, *arguments) as started:
+    with RunningProgram(tmp_path, right, file, *arguments) as started:
         lines = [started.process.stdout.readline() for _ in range(3)]
         join = (file, "--connect", lines[1].split()[-1])
-        with Started(tmp_path, right, *join) as joined:
+        with RunningProgram(tmp_path, right, *join) as joined:
             assert run(tmp_path, wrong, *join) == (1, "", "digest sent was rejected\n")
             status, out, err = the_rest(started)
             assert (status, err) == (0, "")
@@ -188,15 +188,15 @@ def test_on_a_cluster_that_runs_already(tmp_path):
         "os.execv(sys.executable, [sys.executable, '-m', 'dask', *sys.argv[1:]])\n"
     )
     common = ("--scheduler-file", "cluster.json", "--host", "127.0.0.1", "--no-dashboard")
-    with Started(tmp_path, dask, "scheduler", *common, "--port", 0):
+    with RunningProgram(tmp_path, dask, "scheduler", *common, "--port", 0):
         written = tmp_path / "cluster.json"
         address = wait_until(
             lambda: written.exists() and re.search(r"tcp://[\d.:]+", written.read_text()),
             "a scheduler",
         )[0]
-        with Started(tmp_path, dask, "worker", *common, "--nworkers", 2) as workers:
+        with RunningProgram(tmp_path, dask, "worker", *common, "--nworkers", 2) as workers:
             arguments = ("--scheduler", address, "--count", SLOW)
-            with Started(tmp_path, file, *arguments) as started:
+            with RunningProgram(tmp_path, file, *arguments) as started:
                 begin = until_the_first_result(started)
                 workers_of(psutil.Process(workers.process.pid))[0].kill()  # they stay
                 status, out, err = the_rest(started)

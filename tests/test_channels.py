@@ -19,7 +19,7 @@ import pytest
 from examples.channels import latency, reuse_buffer, shared_ring, throughput
 from recorder import channels
 from recorder.store import EXAMPLES
-from tests.programs import METHODS, Started, run, wait_until
+from tests.harness import START_METHODS, RunningProgram, run, wait_until
 from tests.stress_work_queue import workers_of
 
 
@@ -51,7 +51,7 @@ LONG = {  # program: arguments with which it is at work when a test is at its wo
 SHM = pathlib.Path("/dev/shm")
 on_posix = pytest.mark.skipif(sys.platform == "win32", reason="Windows has no such signals")
 with_program = pytest.mark.parametrize("program", QUICK)
-with_method = pytest.mark.parametrize("method", METHODS)
+with_method = pytest.mark.parametrize("method", START_METHODS)
 
 
 def copied(folder, program):
@@ -60,7 +60,7 @@ def copied(folder, program):
 
 def method_for(program):
     """One start method for each program, all of them in turn."""
-    return METHODS[list(QUICK).index(program) % len(METHODS)]
+    return START_METHODS[list(QUICK).index(program) % len(START_METHODS)]
 
 
 @with_program
@@ -145,7 +145,7 @@ WORKERS = {"throughput.py": 3, "latency.py": 3}  # else 2
 @with_program
 def test_ctrl_c(tmp_path, program):
     arguments = (*LONG[program], "--start-method", method_for(program))
-    with Started(tmp_path, copied(tmp_path, program), *arguments) as started:
+    with RunningProgram(tmp_path, copied(tmp_path, program), *arguments) as started:
         at_work(started, WORKERS.get(program, 2))
         started.interrupt()
         status, out, err = started.finish()
@@ -156,9 +156,9 @@ def test_ctrl_c(tmp_path, program):
 @on_posix
 @with_program
 def test_a_worker_is_killed(tmp_path, program):
-    method = METHODS[::-1][METHODS.index(method_for(program))]
+    method = START_METHODS[::-1][START_METHODS.index(method_for(program))]
     arguments = (*LONG[program], "--start-method", method)
-    with Started(tmp_path, copied(tmp_path, program), *arguments) as started:
+    with RunningProgram(tmp_path, copied(tmp_path, program), *arguments) as started:
         victim = at_work(started, WORKERS.get(program, 2))[-1]
         wait_until(lambda: sum(victim.cpu_times()[:2]) > 0.05, "it works")
         victim.kill()
@@ -187,7 +187,7 @@ def shared_by(started, kind="psm_"):
 @pytest.mark.parametrize("victim", [0, 1, "all"])
 def test_a_crash_leaves_no_shared_memory(tmp_path, method, victim):
     arguments = (*LONG["shared_ring.py"], "--start-method", method)
-    with Started(tmp_path, copied(tmp_path, "shared_ring.py"), *arguments) as started:
+    with RunningProgram(tmp_path, copied(tmp_path, "shared_ring.py"), *arguments) as started:
         both = at_work(started, 2)
         wait_until(lambda: sum(both[1].cpu_times()[:2]) > 0.05, "they work")
         names = wait_until(lambda: shared_by(started), "it shares memory")
@@ -274,8 +274,8 @@ def test_the_ring_delivers_every_byte_in_order(method):
 
 
 def test_the_ring_waits_for_a_slow_consumer():
-    reader, writer = multiprocessing.get_context(METHODS[0]).Pipe(duplex=False)
-    with ring_with(METHODS[0], fill, 20, writer) as (ring, _):
+    reader, writer = multiprocessing.get_context(START_METHODS[0]).Pipe(duplex=False)
+    with ring_with(START_METHODS[0], fill, 20, writer) as (ring, _):
         reported = 0
         for number, message in enumerate(messages(20)):
             while reported < min(number + 3, 20):  # three slots

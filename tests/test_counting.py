@@ -8,7 +8,7 @@ import sys
 import pytest
 
 from recorder.store import EXAMPLES
-from tests.programs import METHODS, Started, run, wait_until
+from tests.harness import START_METHODS, RunningProgram, run, wait_until
 
 PATTERNS = ["queue_totals.py", "pipe_totals.py"]
 SIZES = [(1, 0), (1, 1000), (3, 0), (5, 100_000), (100, 10)]
@@ -16,7 +16,7 @@ FOREVER = 10**12  # a count that no test waits for
 LINE = re.compile(r"Process ID: (\d+), name: (.+), subtotal: ([\d,]+)")
 on_posix = pytest.mark.skipif(sys.platform == "win32", reason="Windows has no such signals")
 
-with_method = pytest.mark.parametrize("method", METHODS)
+with_method = pytest.mark.parametrize("method", START_METHODS)
 with_pattern = pytest.mark.parametrize("program", PATTERNS)
 
 
@@ -75,7 +75,7 @@ def test_bad_arguments(tmp_path, program, arguments, message):
 @with_pattern
 def test_a_worker_killed_from_outside(tmp_path, program, method, number):
     arguments = ("--workers", 3, "--count", FOREVER, "--start-method", method)
-    with Started(tmp_path, program, *arguments) as started:
+    with RunningProgram(tmp_path, program, *arguments) as started:
         victim = wait_until(
             lambda: started.busy() if len(started.busy()) == 3 else None, "busy"
         )[1]
@@ -150,7 +150,7 @@ def test_a_worker_that_ends_badly(tmp_path, program, method, how):
 @with_pattern
 def test_ctrl_c(tmp_path, program, method, moment):
     arguments = ("--workers", 4, "--count", FOREVER, "--start-method", method)
-    with Started(tmp_path, program, *arguments) as started:
+    with RunningProgram(tmp_path, program, *arguments) as started:
         first = started.process.stdout.readline()
         if moment == "while they count":
             wait_until(lambda: len(started.busy()) == 4, "four workers count")
@@ -163,7 +163,7 @@ def test_ctrl_c(tmp_path, program, method, moment):
 
 @on_posix
 def test_ctrl_c_serial(tmp_path):
-    with Started(tmp_path, "serial_total.py", "--count", FOREVER) as started:
+    with RunningProgram(tmp_path, "serial_total.py", "--count", FOREVER) as started:
         started.process.stdout.readline()
         started.interrupt()
         assert started.finish() == (130, "", "Interrupted\n")

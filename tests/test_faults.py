@@ -7,7 +7,7 @@ import pytest
 from recorder import pages
 from recorder.store import EXAMPLES
 from recorder.watch import watch
-from tests.programs import METHODS
+from tests.harness import START_METHODS
 
 RUNS = [run for _, run, _ in pages.planned() if run.program.startswith("faults/")]
 BROKEN = [run for run in RUNS if not run.program.endswith("_fixed.py")]
@@ -37,7 +37,7 @@ def test_the_broken_one_fails_as_the_page_says(run):
     check(run)
 
 
-@pytest.mark.parametrize("method", METHODS)
+@pytest.mark.parametrize("method", START_METHODS)
 @pytest.mark.parametrize("run", dict.fromkeys(FIXED), ids=named)
 def test_the_fixed_one_ends_well(run, method):
     check(run, method)

@@ -9,7 +9,7 @@ import psutil
 import pytest
 
 from recorder.store import EXAMPLES
-from tests.programs import METHODS, Started, run, wait_until
+from tests.harness import START_METHODS, RunningProgram, run, wait_until
 from tests.stress_work_queue import run_once, workers_of
 
 PRIME = 2**61 - 1  # no divisor: a search that no test waits for
@@ -68,12 +68,12 @@ LONG = {  # program: arguments with which it is still at work when a test is at 
 }
 on_posix = pytest.mark.skipif(sys.platform == "win32", reason="Windows has no such signals")
 with_program = pytest.mark.parametrize("program", QUICK)
-with_method = pytest.mark.parametrize("method", METHODS)
+with_method = pytest.mark.parametrize("method", START_METHODS)
 
 
 def method_for(program):
     """One start method for each program, all of them in turn."""
-    return METHODS[list(QUICK).index(program) % len(METHODS)]
+    return START_METHODS[list(QUICK).index(program) % len(START_METHODS)]
 
 
 def copied(folder, program):
@@ -85,8 +85,8 @@ def copied(folder, program):
     [
         (program, method)
         for program in QUICK
-        for method in METHODS
-        if program != "testing_processes.py" or method == METHODS[-1]  # the slow one
+        for method in START_METHODS
+        if program != "testing_processes.py" or method == START_METHODS[-1]  # the slow one
     ],
 )
 def test_prints(tmp_path, program, method):
@@ -141,7 +141,7 @@ def test_a_package_is_missing(tmp_path, program, package):
 @with_program
 def test_ctrl_c(tmp_path, program):
     arguments = (*LONG[program], "--start-method", method_for(program))
-    with Started(tmp_path, copied(tmp_path, program), *arguments) as started:
+    with RunningProgram(tmp_path, copied(tmp_path, program), *arguments) as started:
         if program == "testing_processes.py":
             wait_until(lambda: len(started.tree()) > 1, "a test has started a program")
         else:
@@ -178,7 +178,7 @@ def test_all_workers_are_killed(tmp_path, program, status, expected):
         program, 3
     )
     arguments = (*LONG[program], "--start-method", method_for(program))
-    with Started(tmp_path, copied(tmp_path, program), *arguments) as started:
+    with RunningProgram(tmp_path, copied(tmp_path, program), *arguments) as started:
         process = psutil.Process(started.process.pid)
         for worker in wait_until(
             lambda: found if len(found := workers_of(process)) >= number else None, "they run"
@@ -195,7 +195,7 @@ def test_the_log_of_a_killed_worker(tmp_path):
     log = tmp_path / "workers.log"
     arguments = ("--workers", 3, "--lines", 4000, "--file", log)
     file = copied(tmp_path, "logging_to_one_file.py")
-    with Started(tmp_path, file, *arguments) as started:
+    with RunningProgram(tmp_path, file, *arguments) as started:
         wait_until(lambda: log.exists() and "Worker 1" in log.read_text(), "it logs")
         workers_of(psutil.Process(started.process.pid))[0].kill()
         status, out, err = started.finish()
@@ -263,10 +263,10 @@ def test_work_queue_jobs(tmp_path, body):
     copied(tmp_path, "work_queue.py")
     script = tmp_path / "jobs.py"
     script.write_text(SCRIPT.format(body=body))
-    method = METHODS[list(JOBS).index(body) % len(METHODS)]
+    method = START_METHODS[list(JOBS).index(body) % len(START_METHODS)]
     if "fork" in body:  # the resource tracker of the others would keep the output open
         method = "fork"
-    with Started(tmp_path, script, method) as started:
+    with RunningProgram(tmp_path, script, method) as started:
         status, out, _ = started.finish()
     assert status == 0
     results = {}
@@ -299,7 +299,7 @@ def test_work_queue_with_a_worker_killed(tmp_path, method):
 @on_posix
 def test_work_queue_workers_end_when_the_parent_is_killed(tmp_path):
     arguments = (*LONG["work_queue.py"], "--start-method", "fork")
-    with Started(tmp_path, copied(tmp_path, "work_queue.py"), *arguments) as started:
+    with RunningProgram(tmp_path, copied(tmp_path, "work_queue.py"), *arguments) as started:
         process = psutil.Process(started.process.pid)
         wait_until(lambda: len(workers_of(process)) == 3, "three workers run")
         started.process.kill()

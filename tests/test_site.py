@@ -17,7 +17,7 @@ import pytest
 from recorder.store import EXAMPLES, ROOT
 from recorder.watch import TAG, alive
 from tests.conftest import build
-from tests.programs import wait_until
+from tests.harness import wait_until
 
 SHOWN = re.compile(r'^--8<-- "(.+)"$', re.MULTILINE)
 FIGURE = re.compile(r"\d[\d,.]*\s?(?:s|ms|µs|KiB|MiB|GiB|kB|MB|GB|times|%)\b")

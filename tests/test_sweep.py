@@ -9,11 +9,11 @@ import pytest
 
 from recorder.picture import start_rows, sweep_rows
 from recorder.store import EXAMPLES
-from tests.programs import METHODS, Started, run, wait_until
+from tests.harness import START_METHODS, RunningProgram, run, wait_until
 
 FOREVER = 10**12  # a count that no test waits for
 on_posix = pytest.mark.skipif(sys.platform == "win32", reason="Windows has no such signals")
-with_method = pytest.mark.parametrize("method", METHODS)
+with_method = pytest.mark.parametrize("method", START_METHODS)
 
 
 def written(folder):
@@ -52,16 +52,16 @@ def test_the_costs_of_a_start(tmp_path):
     status, out, err = run(tmp_path, "start_cost.py", *arguments.split())
     assert (status, err) == (0, "")
     rows = start_rows(out)
-    assert [row.name.split(", ")[1] for row in rows] == ["cold", "warm"] * len(METHODS)
-    assert {row.name.split()[0].strip(",") for row in rows} == set(METHODS)
+    assert [row.name.split(", ")[1] for row in rows] == ["cold", "warm"] * len(START_METHODS)
+    assert {row.name.split()[0].strip(",") for row in rows} == set(START_METHODS)
     assert ["(default)" in row.name for row in rows] == [True, True] + [False] * (
         len(rows) - 2
     )
     assert all(0 < row.low <= row.median <= row.high for row in rows)
     head, *starts = written(tmp_path)
     assert head == ["interpreter", "start method", "start", "seconds"]
-    assert len(starts) == 2 * 3 * len(METHODS)
-    assert [one[2] for one in starts] == ["cold", "warm", "warm"] * 2 * len(METHODS)
+    assert len(starts) == 2 * 3 * len(START_METHODS)
+    assert [one[2] for one in starts] == ["cold", "warm", "warm"] * 2 * len(START_METHODS)
 
 
 SWEEP_LIMITS = "--workers are from 1 to 100, --total is 0 or more, --runs is 1 or more"
@@ -96,7 +96,7 @@ def test_bad_arguments(tmp_path, program, arguments, message):
 @with_method
 def test_ctrl_c_in_a_sweep(tmp_path, method):
     arguments = ("--workers", 2, "--total", FOREVER, "--start-method", method)
-    with Started(tmp_path, "worker_sweep.py", *arguments) as started:
+    with RunningProgram(tmp_path, "worker_sweep.py", *arguments) as started:
         wait_until(lambda: len(started.busy()) == 2, "two workers count")
         started.interrupt()
         status, out, err = started.finish()
@@ -108,7 +108,7 @@ def test_ctrl_c_in_a_sweep(tmp_path, method):
 @with_method
 def test_a_killed_worker_of_a_sweep(tmp_path, method):
     arguments = ("--workers", 2, "--total", FOREVER, "--start-method", method)
-    with Started(tmp_path, "worker_sweep.py", *arguments) as started:
+    with RunningProgram(tmp_path, "worker_sweep.py", *arguments) as started:
         wait_until(lambda: len(started.busy()) == 2, "two workers count")
         started.busy()[0].kill()
         status, out, err = started.finish()
@@ -143,7 +143,7 @@ def others(started):
 @on_posix
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGKILL])
 def test_start_cost_that_is_interrupted_or_loses_an_interpreter(tmp_path, number):
-    with Started(tmp_path, "start_cost.py", "--starts", 10**6) as started:
+    with RunningProgram(tmp_path, "start_cost.py", "--starts", 10**6) as started:
         measured = wait_until(lambda: others(started), "an interpreter is started")[0]
         if number == signal.SIGINT:
             started.interrupt()
@@ -151,6 +151,6 @@ def test_start_cost_that_is_interrupted_or_loses_an_interpreter(tmp_path, number
             measured.kill()
         status, out, err = started.finish()
         started.assert_nothing_left()
-    lost = f"{METHODS[0]}: a process ended before it was measured\n"
+    lost = f"{START_METHODS[0]}: a process ended before it was measured\n"
     expected = (130, "Interrupted\n") if number == signal.SIGINT else (1, lost)
     assert (status, err, out) == (*expected, "")

@@ -12,10 +12,10 @@ import pytest
 from recorder.recording import Recording
 from recorder.store import EXAMPLES, ROOT
 from recorder.watch import KEPT, alive, watch
-from tests.programs import METHODS, wait_until
+from tests.harness import START_METHODS, wait_until
 
 on_posix = pytest.mark.skipif(sys.platform == "win32", reason="Windows has no such signals")
-with_method = pytest.mark.parametrize("method", METHODS)
+with_method = pytest.mark.parametrize("method", START_METHODS)
 
 
 @pytest.fixture

@@ -15,16 +15,16 @@ import psutil
 from recorder.store import EXAMPLES
 from recorder.watch import TAG, TRACKER, alive, environment, started_as
 
-METHODS = ["spawn"] if sys.platform == "win32" else ["fork", "spawn", "forkserver"]
-PATIENCE = 90  # seconds after which a test gives up; a sound program needs far less
+START_METHODS = ["spawn"] if sys.platform == "win32" else ["fork", "spawn", "forkserver"]
+TIMEOUT = 90  # seconds after which a test gives up; a sound program needs far less
 # Python drops a KeyboardInterrupt that comes within a destructor, says so, and goes on:
 # https://docs.python.org/3/library/signal.html#note-on-signal-handlers-and-exceptions
-DROPPED = re.compile(r"Exception ignored in: .*?\nKeyboardInterrupt: \n", re.DOTALL)
+DROPPED_CTRL_C = re.compile(r"Exception ignored in: .*?\nKeyboardInterrupt: \n", re.DOTALL)
 
 
-def wait_until(condition, what, patience=PATIENCE):
+def wait_until(condition, what, timeout=TIMEOUT):
     """Wait until the condition holds; fail when it never does."""
-    deadline = time.monotonic() + patience
+    deadline = time.monotonic() + timeout
     while not (result := condition()):
         assert time.monotonic() < deadline, f"never came true: {what}"
         time.sleep(0.01)
@@ -38,7 +38,7 @@ def kill(processes):
             process.kill()
 
 
-class Started:
+class RunningProgram:
     """A program under way; use it in a `with` statement, which leaves nothing of it behind."""
 
     def __init__(self, folder, program, *arguments, python=sys.executable):
@@ -91,13 +91,13 @@ class Started:
         Where Python has dropped a Ctrl-C, and said so, it is pressed again, as anybody would.
         """
         try:
-            out, err = self.process.communicate(timeout=PATIENCE)
+            out, err = self.process.communicate(timeout=TIMEOUT)
         except subprocess.TimeoutExpired as late:
-            if not self.pressed or not DROPPED.search((late.stderr or b"").decode()):
+            if not self.pressed or not DROPPED_CTRL_C.search((late.stderr or b"").decode()):
                 raise
             self.interrupt()
-            out, err = self.process.communicate(timeout=PATIENCE)
-            err = DROPPED.sub("", err, count=1)
+            out, err = self.process.communicate(timeout=TIMEOUT)
+            err = DROPPED_CTRL_C.sub("", err, count=1)
         return self.process.returncode, out, err
 
     def assert_nothing_left(self):
@@ -106,7 +106,7 @@ class Started:
 
 def run(folder, program, *arguments, python=sys.executable):
     """Run a program to its end; return (exit status, standard output, standard error)."""
-    with Started(folder, program, *arguments, python=python) as started:
+    with RunningProgram(folder, program, *arguments, python=python) as started:
         result = started.finish()
         started.assert_nothing_left()
     return result
