@@ -17,7 +17,7 @@ from axe_playwright_python.sync_playwright import Axe  # type: ignore[import-unt
 from playwright.sync_api import sync_playwright
 
 from recorder.store import EXAMPLES, ROOT
-from tests import programs
+from tests import harness
 from tests.test_site import SHOWN
 
 CHROMIUM = next(filter(None, map(shutil.which, ("chromium", "google-chrome", "chrome"))), None)
@@ -154,7 +154,7 @@ def test_a_copied_program_runs(window, tmp_path, name, program):
     page.goto(name)
     file = tmp_path / program
     file.write_text(copied(page, shown(page, program)), encoding="utf-8", newline="\n")
-    status, out, err = programs.run(tmp_path, str(file), "--workers", 3, "--count", 1000)
+    status, out, err = harness.run(tmp_path, str(file), "--workers", 3, "--count", 1000)
     assert (status, err) == (0, "") and out.endswith("\nTotal: 3,000\n")
 
 
