@@ -9,12 +9,20 @@ import subprocess
 import sys
 import time
 import uuid
+from pathlib import Path
 
 import psutil
 
-from recorder.store import EXAMPLES
-from recorder.watch import TAG, TRACKER, alive, environment, started_as
 
+from recorder.watch import (
+    RESOURCE_TRACKER,
+    RUN_ID_VARIABLE,
+    environment,
+    is_alive,
+    started_as,
+)
+
+EXAMPLES = Path(__file__).resolve().parent.parent / "examples"
 START_METHODS = ["spawn"] if sys.platform == "win32" else ["fork", "spawn", "forkserver"]
 TIMEOUT = 90  # seconds after which a test gives up; a sound program needs far less
 # Python drops a KeyboardInterrupt that comes within a destructor, says so, and goes on:
@@ -59,7 +67,7 @@ class RunningProgram:
         return self
 
     def __exit__(self, *exception):
-        kill(process for process in self.tree() if not started_as(process, TRACKER))
+        kill(process for process in self.tree() if not started_as(process, RESOURCE_TRACKER))
         self.process.communicate()
         # A resource tracker ends by itself, and takes away what the killed ones have left.
         wait_until(lambda: not self.tree(), "the resource tracker has ended")
@@ -69,7 +77,7 @@ class RunningProgram:
         found = []
         for process in psutil.process_iter():
             try:
-                if process.environ().get(TAG) == self.tag and alive(process):
+                if process.environ().get(RUN_ID_VARIABLE) == self.tag and is_alive(process):
                     found.append(process)
             except (psutil.Error, OSError):
                 pass
