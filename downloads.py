@@ -27,8 +27,8 @@ def add_to(site: Path, nav: list[Any]) -> None:
         file.relative_to(EXAMPLES).as_posix(): file.read_bytes()
         for file in sorted(EXAMPLES.rglob("[!_]*.py"))
     }
-    for name, content in programs.items():
-        write(site / "programs" / name, content)
+    for name, program in programs.items():
+        write(site / "programs" / name, program)
     write(site / "programs/programs.zip", make_zip(programs, "programs", zipfile.ZIP_STORED))
     add_markdown(site, nav)
     content = {
@@ -45,7 +45,9 @@ def add_markdown(site: Path, nav: list[Any]) -> None:
     listed, texts = "", []
     for group, name in pages_of(nav):
         file = site / name
-        page = BeautifulSoup(file.with_suffix(".html").read_text(encoding="utf-8"), "html.parser")
+        page = BeautifulSoup(
+            file.with_suffix(".html").read_text(encoding="utf-8"), "html.parser"
+        )
         article, about = page.find("article"), page.find("meta", attrs={"name": "description"})
         assert isinstance(article, Tag) and isinstance(about, Tag), name
         texts.append(text := as_markdown(article))
@@ -72,7 +74,7 @@ def pages_of(nav: list[Any], group: str = "") -> Iterator[tuple[str, str]]:
             yield group, value
 
 
-class Converter(MarkdownConverter):  # type: ignore[misc]
+class Converter(MarkdownConverter):
     """Turns a page's HTML into Markdown; code stands between fences that it can't end."""
 
     def convert_pre(self, element: Tag, text: str, parent_tags: Any) -> str:
@@ -120,4 +122,4 @@ def write(file: Path, content: bytes) -> None:
 if __name__ == "__main__":
     from mkdocs.config import load_config
 
-    add_to(Path(sys.argv[1]), load_config(str(ROOT / "mkdocs.yml")).nav)
+    add_to(Path(sys.argv[1]), load_config(str(ROOT / "mkdocs.yml")).nav or [])

@@ -50,7 +50,7 @@ def on_config(config: Any) -> None:
         config.extra["runs"] = len(build.runs)
     except PageError as error:
         raise Abort(str(error)) from None
-    config.mdx_configs["pymdownx.snippets"]["base_path"] = [str(EXAMPLES)]
+    config.mdx_configs["pymdownx.snippets"]["base_path"] = [str(EXAMPLES), config.docs_dir]
     if state["command"] != "build":
         config.strict = False  # while writing, a wrong page says so, and the others are served
         return
@@ -62,9 +62,12 @@ def on_config(config: Any) -> None:
     config.site_dir = str(state["new"])
 
 
-def on_page_markdown(markdown: str, page: Any, **_: Any) -> None:
+def on_page_markdown(markdown: str, page: Any, config: Any, **_: Any) -> None:
     """Know the page that asks for runs: what is wrong is said with its name."""
     build.page = f"docs/{page.file.src_uri}"
+    for name in re.findall(r'^ *--8<-- "(.+)"$', markdown, re.MULTILINE):
+        if not any((folder / name).is_file() for folder in (EXAMPLES, Path(config.docs_dir))):
+            build.fail(PageError(f"there is no program examples/{name}"))
 
 
 def on_env(env: Any, **_: Any) -> None:

@@ -3,6 +3,7 @@
 import ast
 import difflib
 import re
+from collections.abc import Sequence
 from html import escape
 
 from pygments import highlight
@@ -31,7 +32,9 @@ def show(name: str, start_method: str = "") -> str:
         start_method: Which of its runs; by default the first.
     """
     recording = recording_of(name, start_method)
-    hang = picture("timeline", name, start_method) + stacks(recording) if recording.hung else ""
+    hang = (
+        picture("timeline", name, start_method) + stacks(recording) if recording.hung else ""
+    )
     return console(name, start_method) + hang + caption(name, start_method)
 
 
@@ -120,7 +123,9 @@ def source_of(program: str, name: str) -> str:
     for node in ast.parse(text).body:
         is_main = isinstance(node, ast.If) and "__name__" in ast.unparse(node.test)
         if getattr(node, "name", "__main__" if is_main else None) == name:
-            first = min([node.lineno, *(d.lineno for d in getattr(node, "decorator_list", []))])
+            first = min(
+                [node.lineno, *(d.lineno for d in getattr(node, "decorator_list", []))]
+            )
             lines = text.splitlines()[first - 1 : node.end_lineno]
             return code_block("python", coloured("python", "\n".join(lines) + "\n"))
     raise PageError(f"examples/{program} has no part named {name}")
@@ -174,15 +179,18 @@ def code_block(language: str, code: str, attributes: str = "") -> str:
 
 def coloured(language: str, text: str) -> str:
     """A text with the colours of its language, as HTML."""
-    return highlight(text, get_lexer_by_name(language, stripnl=False), HtmlFormatter(nowrap=True))
+    lexer = get_lexer_by_name(language, stripnl=False)
+    return str(highlight(text, lexer, HtmlFormatter(nowrap=True)))
 
 
-def table(head: tuple[str, ...], rows: list[tuple[str, ...]], right: int = 0) -> str:
+def table(head: Sequence[str], rows: Sequence[Sequence[str]], right: int = 0) -> str:
     """A table, from cells that are HTML; so many of the last columns hold numbers."""
     left = len(head) - right
     look = ["" if at < left else ' style="text-align: right"' for at in range(len(head))]
     titles = "".join(f"<th{a}>{cell}</th>" for cell, a in zip(head, look, strict=True))
-    lines = ("".join(f"<td{a}>{c}</td>" for c, a in zip(row, look, strict=True)) for row in rows)
+    lines = (
+        "".join(f"<td{a}>{c}</td>" for c, a in zip(row, look, strict=True)) for row in rows
+    )
     body = "".join(f"<tr>{line}</tr>" for line in lines)
     return f"<table><thead><tr>{titles}</tr></thead><tbody>{body}</tbody></table>"
 
@@ -193,5 +201,6 @@ def recording_of(name: str, start_method: str = "") -> Recording:
     for recording in recordings:
         if not start_method or recording.start_method == start_method:
             return recording
-    raise PageError(f"the run {name} is not one under {start_method or 'any start method here'}")
-
+    raise PageError(
+        f"the run {name} is not one under {start_method or 'any start method here'}"
+    )

@@ -68,7 +68,9 @@ class Figures:
         for line in self._recording.lines:
             if line.text.startswith(f"{label}: "):
                 return line.text.removeprefix(f"{label}: ")
-        raise PageError(f"{self._recording.command} printed no line that starts with {label}: ")
+        raise PageError(
+            f"{self._recording.command} printed no line that starts with {label}: "
+        )
 
     def seconds_elapsed(self) -> float:
         """The seconds that it printed on its line `Elapsed: ... s`."""
@@ -88,10 +90,10 @@ def rows_of(run: str) -> list[Measurement]:
 
 
 def row_of(run: str, name: str, case: str = "") -> Measurement:
-    """One row of the table that a run printed; the case "largest" is the last one."""
+    """One row of the table that a run printed; the case "largest" is the largest message of all."""
     rows = rows_of(run)
     try:
-        return find_row(rows, name, rows[-1].case if case == "largest" else case)
+        return find_row(rows, name, last_case(rows) if case == "largest" else case)
     except LookupError as error:
         raise PageError(f"run {run}: {error}") from None
 
@@ -138,7 +140,12 @@ def fastest_list(run: str) -> str:
 
 def largest(run: str) -> str:
     """The largest message of a table of rates."""
-    return f"<code>{rows_of(run)[-1].case}</code>"
+    return f"<code>{last_case(rows_of(run))}</code>"
+
+
+def last_case(rows: list[Measurement]) -> str:
+    """The largest message that the first channel of a table carried; limits have cases of their own."""
+    return [row.case for row in rows if row.name == rows[0].name][-1]
 
 
 def rate(channel: str, case: str) -> str:

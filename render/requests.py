@@ -36,6 +36,7 @@ VIEWS: dict[str, Callable[..., str]] = {
         site.runs_table,
         site.faults_table,
         site.rules_list,
+        site.glossary,
     )
 }
 
@@ -62,6 +63,7 @@ def figure_request(source: str, language: str, class_name: str, md: Any) -> str:
 
 
 # For markdown-exec it is one more language.
-markdown_exec.formatters["run"] = functools.partial(
+FORMATTERS: dict[str, Any] = markdown_exec.formatters  # type: ignore[assignment]
+FORMATTERS["run"] = functools.partial(
     markdown_exec.base_format, language="run", run=run_block, html=True
 )

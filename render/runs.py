@@ -37,7 +37,7 @@ class Outcome:
 
     Attributes:
         status: The exit status.
-        total: The number that the last line says after `Total: `; a hundredth in a quick build.
+        total: The number that the last line says after `Total: `, in a full build.
         contains: What the output, or the stacks of the processes, contain.
         lacks: What neither of them contains.
         hangs: Whether it hangs.
@@ -57,7 +57,9 @@ class Outcome:
 
     def applies(self, start_method: str) -> bool:
         """Whether this is to be expected under a start method, on this Python."""
-        version = SpecifierSet(self.python).contains(platform.python_version(), prereleases=True)
+        version = SpecifierSet(self.python).contains(
+            platform.python_version(), prereleases=True
+        )
         return version and (not self.start_methods or start_method in self.start_methods)
 
     def differences(self, recording: Recording) -> Iterator[str]:
@@ -127,7 +129,10 @@ class Run:
 
     def expected(self, start_method: str) -> list[Outcome]:
         """What may come out under a start method, on this Python."""
-        return [outcome for outcome in self.outcomes if outcome.applies(start_method)]
+        found = [outcome for outcome in self.outcomes if outcome.applies(start_method)]
+        if QUICK and self.quick:
+            found = [dataclasses.replace(o, total=o.total and o.total // 100) for o in found]
+        return found
 
     def check(self, recording: Recording, start_method: str = "") -> None:
         """Compare what came out with what may come out.
@@ -185,7 +190,7 @@ def read_run(name: str, table: Mapping[str, Any], where: str, examples: Path) ->
         raise PageError(f"{where}: {name}: a run and each of its outcomes are tables")
     try:
         read = tuple(checked(Outcome, shared | one) for one in outcomes)
-        run = checked(Run, {"name": name, **own, "outcomes": read})
+        run: Run = checked(Run, {"name": name, **own, "outcomes": read})
         run.spec()
         SpecifierSet(",".join(outcome.python for outcome in read))
     except (TypeError, ValueError) as error:
@@ -194,7 +199,9 @@ def read_run(name: str, table: Mapping[str, Any], where: str, examples: Path) ->
     if not file.is_file():
         raise PageError(f"{where}: {name}: there is no program examples/{run.program}")
     if any(line.lstrip().startswith("```") for line in file.read_text("utf-8").splitlines()):
-        raise PageError(f"{where}: {name}: a line of examples/{run.program} would end its block")
+        raise PageError(
+            f"{where}: {name}: a line of examples/{run.program} would end its block"
+        )
     return run
 
 

@@ -56,14 +56,17 @@ def faults_table() -> str:
     for page, title, symptom in page_fields("faults", "What you see"):
         methods = ", ".join(f"<code>{one}</code>" for one in failing_start_methods(page))
         rows.append((symptom, f'<a href="{page.stem}.html">{title}</a>', methods))
-    return table(("What you see", "The fault", f"Fails under, on {this_machine().python}"), rows)
+    return table(
+        ("What you see", "The fault", f"Fails under, on {this_machine().python}"), rows
+    )
 
 
 def rules_list() -> str:
     """The rule of each fault page, with the page that shows what happens without it."""
     rules = page_fields("faults", "Rule")
     return "".join(
-        f'<li>{rule} (<a href="{page.stem}.html">{title}</a>)</li>' for page, title, rule in rules
+        f'<li>{rule} (<a href="{page.stem}.html">{title}</a>)</li>'
+        for page, title, rule in rules
     ).join(("<ul>", "</ul>"))
 
 
@@ -83,7 +86,7 @@ def page_fields(folder: str, label: str) -> Iterator[tuple[Path, str, str]]:
 
 def inline(text: str) -> str:
     """One line of Markdown as HTML."""
-    return markdown.markdown(text).removeprefix("<p>").removesuffix("</p>")
+    return str(markdown.markdown(text)).removeprefix("<p>").removesuffix("</p>")
 
 
 def failing_start_methods(page: Path) -> list[str]:
@@ -96,3 +99,13 @@ def failing_start_methods(page: Path) -> list[str]:
         for method in run.failing_start_methods
     ]
     return list(dict.fromkeys(found))
+
+
+def glossary() -> str:
+    """The terms of docs/terms.txt, which are also the tooltips of the pages that include it."""
+    text = (DOCS / "terms.txt").read_text(encoding="utf-8")
+    terms = dict(re.findall(r"^\*\[(.+)\]: (.+)$", text, re.MULTILINE))
+    for plural in ("processes", "workers", "start methods"):
+        del terms[plural]
+    told = (f"<dt>{escape(term)}</dt><dd>{escape(says)}</dd>" for term, says in terms.items())
+    return f"<dl>{''.join(told)}</dl>"

@@ -78,7 +78,11 @@ def typo_in_a_block(copy):
 
 
 def unknown_part(copy):
-    edit(copy / "docs/pipe.md", 'source_of("pipe_totals.py", "main")', 'source_of("pipe_totals.py", "x")')
+    edit(
+        copy / "docs/pipe.md",
+        'source_of("pipe_totals.py", "main")',
+        'source_of("pipe_totals.py", "x")',
+    )
 
 
 def unknown_key(copy):
@@ -107,11 +111,20 @@ PIPE = r"^docs/pipe.md: "
         (program_hangs, r"run queue_totals: .* expected an end, got: it ran to its timeout"),
         (unknown_run, PIPE + r"examples/runs.toml has no run named 'pipe_total'$"),
         (unknown_run_in_a_figure, PIPE + r"examples/runs.toml has no run named 'pipe_total'$"),
-        (unknown_label, PIPE + r"python pipe_totals.py .* printed no line that starts with Speed: $"),
-        (typo_in_a_block, PIPE + r"show\(pipe_totals\): NameError: name 'pipe_totals' is not defined"),
+        (
+            unknown_label,
+            PIPE + r"python pipe_totals.py .* printed no line that starts with Speed: $",
+        ),
+        (
+            typo_in_a_block,
+            PIPE + r"show\(pipe_totals\): NameError: name 'pipe_totals' is not defined",
+        ),
         (unknown_part, PIPE + r"examples/pipe_totals.py has no part named x$"),
         (unknown_key, r"^examples/runs.toml: queue_totals: unknown key 'totl'$"),
-        (missing_program, r"^examples/runs.toml: pipe_totals: there is no program examples/pipe_totals.py$"),
+        (
+            missing_program,
+            r"^examples/runs.toml: pipe_totals: there is no program examples/pipe_totals.py$",
+        ),
         (broken_link, r"no-such-place"),
     ],
 )
@@ -131,7 +144,9 @@ def test_all_that_is_wrong_is_said_at_once(copy):
     unknown_run(copy)
     edit(copy / "docs/queue.md", "queue_totals.cpu", "queue_totals.Speed")
     _, printed = finish(build(copy))
-    assert re.search(r"^docs/pipe.md: ", printed, re.M) and re.search(r"^docs/queue.md: ", printed, re.M)
+    assert re.search(r"^docs/pipe.md: ", printed, re.M) and re.search(
+        r"^docs/queue.md: ", printed, re.M
+    )
 
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP])
@@ -215,16 +230,21 @@ def test_output_is_inert(copy):
     """Whatever a program prints stands on the page, and in the text for machines, as a terminal shows it."""
     blocks = ""
     for name, (printed, _) in FOREIGN.items():
-        (copy / f"examples/{name}.py").write_text(f"import sys\nsys.stdout.write({printed!r})\n")
+        (copy / f"examples/{name}.py").write_text(
+            f"import sys\nsys.stdout.write({printed!r})\n"
+        )
         with (copy / "examples/runs.toml").open("a") as file:
-            file.write(f'[{name}]\nprogram = "{name}.py"\narguments = "\'a b\' \'*\'"\n')
+            file.write(f"[{name}]\nprogram = \"{name}.py\"\narguments = \"'a b' '*'\"\n")
         blocks += f'\n## {name}\n\n```run exec="on"\nconsole("{name}")\nstart_method_table("{name}")\n```\n'
     with (copy / "docs/pipe.md").open("a") as file:
         file.write(blocks)
     status, printed = finish(build(copy))
     assert status == 0, printed
     page = Page(copy / "site/pipe.html")
-    told = [(copy / "site" / name).read_text(encoding="utf-8") for name in ("pipe.md", "llms-full.txt")]
+    told = [
+        (copy / "site" / name).read_text(encoding="utf-8")
+        for name in ("pipe.md", "llms-full.txt")
+    ]
     for name, (written, shown) in FOREIGN.items():
         block = f"$ python {name}.py 'a b' '*'\n{written if shown is None else shown}"
         assert block in page.codes, name

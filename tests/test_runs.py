@@ -21,15 +21,24 @@ def test_every_program_that_is_run_is_there_and_every_program_is_run():
 @pytest.mark.parametrize(
     ("text", "message"),
     [
-        ('program = "hello.py"\nstatsu = 1', "examples/runs.toml: hello: unknown key 'statsu'"),
-        ('program = "hello.py"\nstatus = "1"', "examples/runs.toml: hello: status can't be '1'"),
+        (
+            'program = "hello.py"\nstatsu = 1',
+            "examples/runs.toml: hello: unknown key 'statsu'",
+        ),
+        (
+            'program = "hello.py"\nstatus = "1"',
+            "examples/runs.toml: hello: status can't be '1'",
+        ),
         ('program = "hello.py"\nstart_methods = "fork"', "start_methods can't be 'fork'"),
         ('program = "hello.py"\noutcomes = [{hang = true}]', "unknown key 'hang'"),
         ('program = "hello.py"\noutcomes = [{python = "new"}]', "Invalid specifier: 'new'"),
         ('program = "helo.py"', "hello: there is no program examples/helo.py"),
         ('program = "../secret.py"', "hello: there is no program examples/../secret.py"),
         ('program = "fence.py"', "a line of examples/fence.py would end its block"),
-        ("status = 0", "hello: Run.__init__() missing 1 required positional argument: 'program'"),
+        (
+            "status = 0",
+            "hello: Run.__init__() missing 1 required positional argument: 'program'",
+        ),
         ("program =", "examples/runs.toml: Invalid value"),
     ],
 )
@@ -71,7 +80,11 @@ HANG = {"status": None, "ended": "hang", "evidence": "kernel"}
             {"status": None, "ended": "timeout"},
             "expected that it hangs, got: it ran to its timeout",
         ),
-        ({"total": 1000}, {"lines": (Line(0, "Total: 999"),)}, "expected Total: 1,000, got Total: 999"),
+        (
+            {"total": 1000},
+            {"lines": (Line(0, "Total: 999"),)},
+            "expected Total: 1,000, got Total: 999",
+        ),
         ({"contains": "yes"}, {"lines": (Line(0, "no"),)}, "expected 'yes', got none of it"),
         ({"lacks": "no"}, {"lines": (Line(0, "no"),)}, "expected no 'no'"),
         ({}, {"left_behind": 2}, "expected no process left behind, got 2"),
@@ -97,6 +110,8 @@ def test_quick_means_the_same_for_the_work_and_for_the_banner(value):
     )
     environment = os.environ | {"QUICK": value, "NO_MKDOCS_2_WARNING": "1"}
     command = [sys.executable, "-c", program]
-    done = subprocess.run(command, cwd=ROOT, env=environment, capture_output=True, text=True, check=True)
+    done = subprocess.run(
+        command, cwd=ROOT, env=environment, capture_output=True, text=True, check=True
+    )
     wanted = str(value in ("1", "true", "yes"))
     assert done.stdout.split()[-2:] == [wanted, wanted]

@@ -18,7 +18,9 @@ from tests.html_page import Page
 INCLUDED = re.compile(r'^ *--8<-- "(.+)"$', re.MULTILINE)
 BLOCK = re.compile(r'^ *```run exec="on"\n(.*?)^ *```$', re.MULTILINE | re.DOTALL)
 FIGURE = re.compile(r"\d[\d,.]*\s?(?:s|ms|µs|KiB|MiB|GiB|kB|MB|GB|times|%)(?!\w)")
-SOURCES = sorted(file for file in (ROOT / "docs").rglob("*.md") if "programs" not in file.parts)
+SOURCES = sorted(
+    file for file in (ROOT / "docs").rglob("*.md") if "programs" not in file.parts
+)
 
 
 @pytest.fixture(scope="session")
@@ -89,7 +91,9 @@ def test_every_figure_is_from_a_recording(pages):
     for name, page in pages.items():
         if not name.startswith(("reference", "recorder")):
             assert not FIGURE.findall(page.prose), name
-    assert FIGURE.search("took 3.42 s") and FIGURE.search("in 12 ms") and FIGURE.search("50 % of")
+    assert (
+        FIGURE.search("took 3.42 s") and FIGURE.search("in 12 ms") and FIGURE.search("50 % of")
+    )
 
 
 def test_the_reader_of_the_prose_reads_it(pages):
@@ -114,7 +118,9 @@ def test_pages_ask_and_never_tell():
 def test_every_block_is_a_block(pages):
     """A fence that Markdown does not see ends up as words within a line."""
     for name, page in pages.items():
-        assert not re.search(r"<code>(run exec|console \$|diff ---|python \")", page.text), name
+        assert not re.search(r"<code>(run exec|console \$|diff ---|python \")", page.text), (
+            name
+        )
         assert "--8<--" not in page.text and "#!figure" not in page.text, name
 
 
@@ -154,4 +160,6 @@ def test_zensical_builds_the_same_pages(project, pages, tmp_path):
         built = (copy / "site" / name).read_text(encoding="utf-8")
         assert text(built) == text(page.text), name
     for name in ("programs/programs.zip", "programs/queue_totals.py", "llms-full.txt"):
-        assert (copy / "site" / name).read_bytes() == (project / "site" / name).read_bytes(), name
+        assert (copy / "site" / name).read_bytes() == (project / "site" / name).read_bytes(), (
+            name
+        )
