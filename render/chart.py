@@ -11,9 +11,9 @@ import re
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 
-NARROW = 328  # pixels for a picture on a page of 360: what fits there fits everywhere
+NARROW = 288  # pixels for a picture on a page of 320: what fits there fits everywhere
 FONT = 13
-LETTER = 7.4  # pixels, in the widest of the usual fonts
+LETTER = 7.6  # pixels, in the widest of the usual fonts
 LINE = 17  # from one line of text to the next
 RIGHT = 20  # for half the last label of an axis
 
@@ -152,7 +152,7 @@ def line(*points: tuple[float, float]) -> str:
 
 
 def x_axis(
-    scale: Scale,
+    scale: Callable[[float], float],
     ticks: Sequence[float],
     label: Callable[[float], str],
     top: float,

@@ -19,7 +19,7 @@ PANELS = {
         "Pipe(duplex=False) send_bytes": "duplex=False",
     },
 }
-LEFT, NAMES = 60, 118  # pixels beside a plot: for the axis, and for the names of the lines
+LEFT, NAMES = 54, 114  # pixels beside a plot: for the axis, and for the names of the lines
 APART = 15  # from one name at the end of a line to the next, at least
 PITCH = 36  # from one name of a dot plot to the next
 
@@ -68,10 +68,15 @@ def throughput(recording: Recording) -> str:
     copy = next(row for row in rows if row.name == "memory copy")
     rows = [row for row in rows if any(row.name in panel for panel in PANELS.values())]
     sizes: dict[float, str] = {row.size: row.case for row in rows}
-    x = chart.Scale(min(sizes), max(sizes), logarithmic=True, start=2, end=98)
+    order = sorted(sizes)
     low, high = min(row.low for row in rows), max(row.high for row in [*rows, copy])
     limit = [dataclasses.replace(copy, case=case) for case in sizes.values()]
     parts, top = [], 0
+
+    def x(size: float) -> float:
+        """All sizes equally far from each other."""
+        return 2 + 96 * order.index(size) / max(len(order) - 1, 1)
+
     for heading, panel in PANELS.items():
         y = chart.Scale(low, high, logarithmic=True, start=top + 160, end=top + 26)
         looks = [(label, name, *LOOKS[n]) for n, (name, label) in enumerate(panel.items())]
@@ -86,7 +91,7 @@ def throughput(recording: Recording) -> str:
         parts += [
             chart.notes([f"{heading}: bytes a second"], top + 8, LEFT),
             *chart.y_axis(y, y.ticks(134, lambda _: 24), rate),
-            *chart.x_axis(x, list(sizes), label, top + 26, top + 164),
+            *chart.x_axis(x, order, label, top + 26, top + 164),
             *draw_series(series, x, y, rate),
         ]
         top += 180
@@ -100,17 +105,20 @@ def throughput(recording: Recording) -> str:
 def start_cost(recording: Recording) -> str:
     """What starting a process costs under each start method: a run of `start_cost.py`."""
     title = "What starting a process costs under each start method"
-    return dot_plot(tables.parse_starts(recording.output), "ms", title)
+    return dot_plot(tables.parse_starts(recording.output), "milliseconds", title)
 
 
 def latency(recording: Recording) -> str:
     """The round trip through each channel: a run of `latency.py`."""
     title = "Round trip of a small message through each channel"
-    return dot_plot(tables.parse_latency(recording.output), "µs", title)
+    return dot_plot(tables.parse_latency(recording.output), "microseconds", title)
 
 
 def draw_series(
-    series: Sequence[Series], x: chart.Scale, y: chart.Scale, number: Callable[[float], str]
+    series: Sequence[Series],
+    x: Callable[[float], float],
+    y: chart.Scale,
+    number: Callable[[float], str],
 ) -> list[str]:
     """The lines of a plot, each with its name at its end."""
     parts, names, height = [], [], -math.inf
@@ -120,8 +128,8 @@ def draw_series(
     ):
         places = [(x(row.size), y(row.median)) for row in rows]
         height = min(max(places[-1][1], height + APART), y.start - APART * below)
-        names.append(chart.text(100, height, name, 28))
-        marks = [chart.marker(shape or "line", 100, height, dx=17)]
+        names.append(chart.text(100, height, name, 22))
+        marks = [chart.marker(shape or "line", 100, height, dx=12)]
         if shape:
             told = [row.in_words(number) for row in rows]
             marks += [
@@ -156,7 +164,7 @@ def dot_plot(rows: Sequence[Measurement], unit: str, title: str) -> str:
         shapes.append(chart.markers("point", colour, marks))
     for name, y in heights.items():
         values = [tables.three_digits(row.median) for row in rows if row.name == name]
-        medians.append(chart.text(100, y, f"{' / '.join(values)} {unit}", chart.RIGHT))
+        medians.append(chart.text(100, y, " / ".join(values), chart.RIGHT))
     parts = [
         legend,
         *chart.x_axis(x, ticks, "{:,g}".format, top, bottom),
@@ -164,9 +172,10 @@ def dot_plot(rows: Sequence[Measurement], unit: str, title: str) -> str:
         *shapes,
         chart.group("name", (chart.text(0, y, name, -6) for name, y in heights.items())),
         chart.group("value", medians, text_anchor="end"),
+        chart.notes([unit], bottom + 28, 6),
     ]
-    words = in_words(rows, lambda value: f"{value:g} {unit}")
-    return chart.picture(title, words, bottom + 22, 6, chart.RIGHT, parts)
+    words = f"{unit.capitalize()}. {in_words(rows, '{:g}'.format)}"
+    return chart.picture(title, words, bottom + 38, 6, chart.RIGHT, parts)
 
 
 def in_words(rows: Sequence[Measurement], number: Callable[[float], str]) -> str:

@@ -49,8 +49,8 @@ class Picture:
         assert (self.root.get("font-size"), self.root.get("viewBox")) == ("13", None)
         assert 12 <= float(self.root.get("font-size")) <= 14
         assert not self.root.findall("svg[@viewBox]//text")
-        self.check_words_at(chart.NARROW)
-        self.check_words_at(760)
+        self.check_words_at(328)  # on a page of 360
+        self.check_words_at(764)  # of 1280
 
     def check_words_at(self, pixels):
         """All words are inside the picture, and none lies on another, on a page so wide."""

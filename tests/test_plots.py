@@ -81,7 +81,7 @@ def test_the_sweep_of_other_numbers_of_workers(sizes, seconds):
 def test_the_cost_of_a_start_shows_each_median():
     picture = plot(plots.start_cost, START)
     assert picture.texts("name") == ["fork (default)", "spawn"]
-    assert picture.texts("value") == ["2.00 / 1.00 ms", "100 / 10.0 ms"]
+    assert picture.texts("value") == ["2.00 / 1.00", "100 / 10.0"]
     assert picture.texts("key-name") == ["cold", "warm"]
     (fork_cold, spawn_cold, fork_warm, spawn_warm) = picture.places("point")
     tenfold = spawn_cold[0] - spawn_warm[0]
@@ -98,9 +98,10 @@ def test_the_cost_of_a_start_shows_each_median():
 
 def test_round_trips():
     picture = plot(plots.latency, LATENCY)
-    assert picture.texts("value") == ["60.0 / 121 µs", "15.0 / 68.6 µs"]
+    assert picture.texts("value") == ["60.0 / 121", "15.0 / 68.6"]
     assert "Pipe() send, 99th per cent: 68.6 (36.9 to 99.1)" in picture.tooltips("point")
     assert picture.texts("key-name") == ["median", "99th per cent"]
+    assert picture.texts("note") == ["microseconds"]
 
 
 @pytest.mark.parametrize("sizes", [SIZES, SIZES[:4], SIZES[:2]])
