@@ -19,7 +19,7 @@ PANELS = {
         "Pipe(duplex=False) send_bytes": "duplex=False",
     },
 }
-LEFT, NAMES = 54, 114  # pixels beside a plot: for the axis, and for the names of the lines
+LEFT, NAMES = 54, 118  # pixels beside a plot: for the axis, and for the names of the lines
 APART = 15  # from one name at the end of a line to the next, at least
 PITCH = 36  # from one name of a dot plot to the next
 
@@ -128,8 +128,8 @@ def draw_series(
     ):
         places = [(x(row.size), y(row.median)) for row in rows]
         height = min(max(places[-1][1], height + APART), y.start - APART * below)
-        names.append(chart.text(100, height, name, 22))
-        marks = [chart.marker(shape or "line", 100, height, dx=12)]
+        names.append(chart.text(100, height, name, 25))
+        marks = [chart.marker(shape or "line", 100, height, dx=16)]
         if shape:
             told = [row.in_words(number) for row in rows]
             marks += [

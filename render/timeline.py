@@ -33,7 +33,8 @@ def timeline(recording: Recording) -> str:
     pitch = min(PITCH, HEIGHT // max(len(lanes), 1))
     roomy = pitch >= 14
     every = math.ceil((chart.FONT + 2) / pitch)  # where lanes are dense, some have no name
-    left = 12 + chart.LETTER * max(len(name) for name in ["output", *names.values()])
+    shown = [names[p.pid] for p in lanes[::every]]
+    left = 12 + chart.LETTER * max(map(len, ["output", *shown]))
     ends = [end_of(p, recording) for p in lanes]
     kinds = {kind for kind, _ in ends if roomy or kind == "badly"}
     keys = [("bar", chart.RUN, "ran"), ("line", chart.WAIT, "waited")]
@@ -51,11 +52,11 @@ def timeline(recording: Recording) -> str:
     for lane, start, end, share in cpu_blocks(lanes, x.high):
         rise = max(0.7 * share * pitch, 1)
         blocks.append(chart.box(x(start), x(end), rows[lane][1] - rise, rise))
-    labels = [
-        chart.text(0, y - min(6, pitch / 2), names[p.pid], -12) for p, y, _ in rows[::every]
-    ]
     output = top + pitch * len(lanes) + 14
-    labels.append(chart.text(0, output, "output", -12))
+    middles = [*(y - min(6, pitch / 2) for _, y, _ in rows[::every]), output]
+    labels = map(
+        chart.text, itertools.repeat(0), middles, [*shown, "output"], itertools.repeat(-12)
+    )
     ticks = x.ticks(chart.NARROW - left - chart.RIGHT, lambda tick: 8 * len(f"{tick:g}") + 12)
     notes = axis_notes(recording, len(processes))
     parts = [
@@ -80,10 +81,16 @@ def timeline(recording: Recording) -> str:
 Row = tuple[Process, float, tuple[str, str]]  # its lower edge, and how it ended
 
 
+def how_ended(recording: Recording) -> str:
+    """How a run ended: exit, hang or timeout."""
+    return str(getattr(recording, "ended", "hang" if recording.hung else "exit"))
+
+
 def end_of(process: Process, recording: Recording) -> tuple[str, str]:
     """How a process ended: a key of ENDS, and words."""
     status = getattr(process, "exit", None)
-    if recording.hung and (process.stack or process.ended >= recording.wall):
+    last = process.stack or process.ended >= recording.wall
+    if how_ended(recording) != "exit" and last:
         return "stopped", "ended by the recorder"
     if status is None and process.role == "parent":
         status = recording.status
@@ -121,12 +128,8 @@ def places(x: chart.Scale, rows: Sequence[Row]) -> Iterator[str]:
 
 def output_marks(recording: Recording, x: chart.Scale, y: float) -> Iterator[str]:
     """A mark for each line of output, or for lines that came together, with what they say."""
-    groups = [
-        list(g)
-        for _, g in itertools.groupby(
-            recording.lines, lambda line: int(MARKS * line.at / x.high)
-        )
-    ]
+    by_time = itertools.groupby(recording.lines, lambda line: int(MARKS * line.at / x.high))
+    groups = [list(lines) for _, lines in by_time]
     for lines in groups:
         at = min(lines[0].at, x.high)
         yield chart.marker("tick", x(at), y, tooltip(lines, LETTERS // len(groups)))
@@ -135,8 +138,7 @@ def output_marks(recording: Recording, x: chart.Scale, y: float) -> Iterator[str
 def axis_notes(recording: Recording, processes: int) -> list[str]:
     """What stands below the axis."""
     found = [f"seconds; full height: one core of {recording.machine.cores}"]
-    ended = getattr(recording, "ended", "hang" if recording.hung else "exit")
-    if ended != "exit":
+    if (ended := how_ended(recording)) != "exit":
         why = "it hung" if ended == "hang" else "its timeout came"
         found.append(f"{why}, ended after {clock(recording.wall)}")
     if processes > LANES:

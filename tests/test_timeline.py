@@ -172,6 +172,16 @@ def test_a_hung_run_waits_until_it_is_ended_and_says_where():
     assert "stuck in join(), line 34" in picture.description
 
 
+def test_a_run_whose_timeout_came():
+    run = recording([process(100, 0, 4, role="parent"), process(101, 1, 2)])
+    object.__setattr__(run, "ended", "timeout")
+    picture = Timeline(run)
+    assert picture.times("end-stopped") == [4]
+    assert picture.times("end-unseen") == [2]
+    assert picture.texts("note")[1] == "its timeout came, ended after 4.000 s"
+    assert "its timeout came" in picture.description
+
+
 def with_exits(run, *exits):
     """The run with exit codes of its processes, as a recorder that sees them gives them."""
     fields = [
