@@ -11,28 +11,26 @@ import re
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 
-NARROW = 328  # pixels for a picture on a page of 360: what fits there fits everywhere
+NARROW = 288  # pixels for a picture on a page of 320: what fits there fits everywhere
 FONT = 13
-LETTER = 7.4  # pixels, in the widest of the usual fonts
+LETTER = 7.6  # pixels, in the widest of the usual fonts
 LINE = 17  # from one line of text to the next
-RIGHT = 16  # for half the last label of an axis
+RIGHT = 20  # for half the last label of an axis
 
 # The page's own colours, in light and dark; its style sheet may set those that start with bp.
 PAPER = "var(--md-default-bg-color, white)"
-TEXT = "var(--md-default-fg-color, currentColor)"
-FAINT = "var(--md-default-fg-color--light, currentColor)"
+TEXT = "currentColor"
+FAINT = "var(--md-default-fg-color--light)"
 GRID = "var(--md-default-fg-color--lightest, gainsboro)"
 RUN = "var(--bp-run, royalblue)"
 WAIT = "var(--bp-wait, gray)"
 QUEUE = "var(--bp-queue, royalblue)"
 PIPE = "var(--bp-pipe, chocolate)"
 
-SHAPES = {
-    "circle": "M-4 0a4 4 0 1 0 8 0a4 4 0 1 0-8 0z",
+SHAPES = {  # beside circle and tick
     "diamond": "M0-5 5 0 0 5-5 0z",
     "triangle": "M0-5 5 4H-5z",
     "cross": "M-4-4 4 4M4-4-4 4",
-    "tick": "M0-6V6",
     "line": "M-6 0H6",
     "bar": "M-5-6H5V6H-5z",
     "box": "M-3-5H3V5H-3z",
@@ -74,16 +72,10 @@ class Scale:
     def fine_to_coarse(self) -> Iterator[list[float]]:
         """Round numbers from low to high: many, then fewer and fewer."""
         if self.logarithmic:
-            powers = range(
-                math.floor(math.log10(self.low)), math.ceil(math.log10(self.high)) + 1
-            )
-            for every in itertools.chain([0], itertools.count(1)):
-                found = [
-                    factor * 10.0**power
-                    for power in powers
-                    if power % (every or 1) == 0
-                    for factor in ((1,) if every else (1, 2, 5))
-                ]
+            first, last = math.floor(math.log10(self.low)), math.ceil(math.log10(self.high))
+            powers = [10.0**power for power in range(first, last + 1)]
+            finest = [factor * power for power in powers for factor in (1, 2, 5)]
+            for found in itertools.chain([finest], (powers[::n] for n in itertools.count(1))):
                 yield [value for value in found if self.low <= value <= self.high]
         for power in itertools.count(math.floor(math.log10(self.high - self.low or 1)) - 2):
             for step in (10.0**power, 2 * 10.0**power, 5 * 10.0**power):
@@ -115,38 +107,36 @@ def group(name: str, content: Iterable[str], **look: str) -> str:
 
 def text(x: float, y: float, words: str, dx: float = 0) -> str:
     """A line of text, its middle at y, `dx` pixels from x."""
-    return f'<text x="{short(x)}%" dx="{short(dx)}" y="{short(y + 4.5)}">{safe(words)}</text>'
+    shift = f' dx="{short(dx)}"' if dx else ""
+    return f'<text x="{short(x)}%"{shift} y="{short(y + 4.5)}">{safe(words)}</text>'
 
 
 def markers(name: str, colour: str, content: Iterable[str]) -> str:
     """A group of markers."""
-    return group(name, content, fill=colour, stroke=colour, stroke_width="1.5")
+    return group(name, content, fill=colour, stroke=colour)
 
 
 def marker(shape: str, x: float, y: float, tooltip: str = "", dx: float = 0) -> str:
     """A small shape, in the colour of its group."""
     title = f"<title>{safe(tooltip)}</title>" if tooltip else ""
     moved = f' transform="translate({short(dx)})"' if dx else ""
+    if shape == "circle":
+        return f'<circle cx="{short(x)}%" cy="{short(y)}" r="4"{moved}>{title}</circle>'
+    if shape == "tick":
+        place = f'x="{short(x)}%" y="{short(y - 6)}" width="1" height="12"'
+        return f"<rect {place}{moved}>{title}</rect>"
     outline = f'<path d="{SHAPES[shape]}"{moved}>{title}</path>'
     return f'<svg x="{short(x)}%" y="{short(y)}" overflow="visible">{outline}</svg>'
 
 
-def layer(*paths: str) -> str:
-    """Paths that are as wide as the plot, x in thousandths of it."""
-    # A page's rule `svg { height: auto }` must not reach it: hence the style.
-    frame = 'viewBox="0 0 1000 1000" preserveAspectRatio="none" style="height:1000px"'
-    look = 'width="100%" height="1000" overflow="visible" fill="none" stroke-width="1.5"'
-    return f"<svg {frame} {look}>{''.join(paths)}</svg>"
-
-
 def path(name: str, outlines: Iterable[str], **look: str) -> str:
-    """A path of a layer."""
+    """A path, which `picture` draws as wide as the plot, its x in thousandths of that."""
     outline = "".join(outlines)
     return f'<path class="bp-{name}"{attributes(**look)} d="{outline}"/>' if outline else ""
 
 
 def stroke(name: str, lines: Iterable[str], colour: str, **look: str) -> str:
-    """Lines of a layer, as thick at every width of the page."""
+    """Lines as a path; they are as thick at every width of the page."""
     return path(name, lines, stroke=colour, vector_effect="non-scaling-stroke", **look)
 
 
@@ -162,29 +152,29 @@ def line(*points: tuple[float, float]) -> str:
 
 
 def x_axis(
-    scale: Scale,
+    scale: Callable[[float], float],
     ticks: Sequence[float],
     label: Callable[[float], str],
     top: float,
     bottom: float,
-) -> str:
-    """A line of the grid for each tick, and its label; what follows a space goes below."""
-    grid = layer(
-        stroke("grid", (line((scale(t), top), (scale(t), bottom)) for t in ticks), GRID)
-    )
+) -> list[str]:
+    """A line of the grid for each tick, and its label, each word in a line of its own."""
+    grid = (line((scale(tick), top), (scale(tick), bottom)) for tick in ticks)
     labels = (
-        text(scale(tick), bottom + 11 + 15 * row, part)
+        text(scale(tick), bottom + 11 + 15 * row, word)
         for tick in ticks
-        for row, part in enumerate(label(tick).split(" "))
+        for row, word in enumerate(label(tick).split())
     )
-    return grid + group("axis-label", labels, text_anchor="middle", fill=FAINT)
+    words = group("axis-label", labels, text_anchor="middle", fill=FAINT)
+    return [stroke("grid", grid, GRID), words]
 
 
-def y_axis(scale: Scale, ticks: Sequence[float], label: Callable[[float], str]) -> str:
+def y_axis(scale: Scale, ticks: Sequence[float], label: Callable[[float], str]) -> list[str]:
     """A line of the grid for each tick, and its label."""
-    grid = layer(stroke("grid", (line((0, scale(t)), (100, scale(t))) for t in ticks), GRID))
+    grid = (line((0, scale(tick)), (100, scale(tick))) for tick in ticks)
     labels = (text(0, scale(tick), label(tick), -6) for tick in ticks)
-    return grid + group("axis-label", labels, text_anchor="end", fill=FAINT)
+    words = group("axis-label", labels, text_anchor="end", fill=FAINT)
+    return [stroke("grid", grid, GRID), words]
 
 
 def legend(keys: Sequence[tuple[str, str, str]], left: float) -> tuple[str, float]:
@@ -212,10 +202,20 @@ def picture(
     height: float,
     left: float,
     right: float,
-    parts: Iterable[str],
+    parts: Sequence[str],
 ) -> str:
-    """An `<svg>` element in one line, with so many pixels beside the plot."""
+    """An `<svg>` element in one line, with so many pixels beside the plot; paths lie lowest."""
+    paths, others = (
+        [p for p in parts if p.startswith("<path") == is_path] for is_path in (1, 0)
+    )
+    # A page's rule `svg { height: auto }` must not reach the inner one: hence its style.
+    stretched = (
+        '<svg viewBox="0 0 1000 1000" preserveAspectRatio="none" width="100%" height="1000" '
+        f'style="height:1000px" overflow="visible" fill="none">{"".join(paths)}</svg>'
+    )
     style = f"height:{short(height)}px;padding:0 {short(right)}px 0 {short(left)}px"
     look = attributes(font_size=str(FONT), fill=TEXT, style=style, aria_label=title)
-    inner = f"<desc>{safe(description)}</desc>{''.join(parts)}"
-    return f'<svg class="bp-picture" role="img" width="100%" overflow="visible" data-search-exclude=""{look}>{inner}</svg>'
+    return (
+        '<svg class="bp-picture" role="img" width="100%" overflow="visible" stroke-width="1.5" '
+        f'data-search-exclude=""{look}><desc>{safe(description)}</desc>{stretched}{"".join(others)}</svg>'
+    )

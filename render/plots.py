@@ -19,7 +19,7 @@ PANELS = {
         "Pipe(duplex=False) send_bytes": "duplex=False",
     },
 }
-LEFT, NAMES = 60, 118  # pixels beside a plot: for the axis, and for the names of the lines
+LEFT, NAMES = 54, 118  # pixels beside a plot: for the axis, and for the names of the lines
 APART = 15  # from one name at the end of a line to the next, at least
 PITCH = 36  # from one name of a dot plot to the next
 
@@ -53,8 +53,8 @@ def worker_sweep(recording: Recording) -> str:
     steps = x.thinned(sizes, chart.NARROW - LEFT - NAMES, lambda size: 8 * len(str(size)) + 8)
     parts = [
         chart.notes(["milliseconds"], 8, LEFT),
-        chart.y_axis(y, y.ticks(200, lambda _: 30), "{:,g}".format),
-        chart.x_axis(x, steps, str, 24, 224),
+        *chart.y_axis(y, y.ticks(200, lambda _: 30), "{:,g}".format),
+        *chart.x_axis(x, steps, str, 24, 224),
         *draw_series(series, x, y, "{:g} ms".format),
         chart.notes(["workers"], 252, LEFT),
     ]
@@ -67,11 +67,16 @@ def throughput(recording: Recording) -> str:
     rows = [in_bytes(row) for row in tables.parse_throughput(recording.output)]
     copy = next(row for row in rows if row.name == "memory copy")
     rows = [row for row in rows if any(row.name in panel for panel in PANELS.values())]
-    sizes = {row.size: row.case for row in rows}
-    x = chart.Scale(min(sizes), max(sizes), logarithmic=True, start=2, end=98)
+    sizes: dict[float, str] = {row.size: row.case for row in rows}
+    order = sorted(sizes)
     low, high = min(row.low for row in rows), max(row.high for row in [*rows, copy])
     limit = [dataclasses.replace(copy, case=case) for case in sizes.values()]
     parts, top = [], 0
+
+    def x(size: float) -> float:
+        """All sizes equally far from each other."""
+        return 2 + 96 * order.index(size) / max(len(order) - 1, 1)
+
     for heading, panel in PANELS.items():
         y = chart.Scale(low, high, logarithmic=True, start=top + 160, end=top + 26)
         looks = [(label, name, *LOOKS[n]) for n, (name, label) in enumerate(panel.items())]
@@ -82,56 +87,61 @@ def throughput(recording: Recording) -> str:
             for label, name, colour, shape in looks
         ]
         series.append(Series("memory copy", chart.TEXT, "", limit))
+        label = sizes.__getitem__ if heading == list(PANELS)[-1] else "".format
         parts += [
             chart.notes([f"{heading}: bytes a second"], top + 8, LEFT),
-            chart.y_axis(y, y.ticks(134, lambda _: 24), rate),
-            chart.x_axis(x, list(sizes), lambda _: "", top + 26, top + 164),
+            *chart.y_axis(y, y.ticks(134, lambda _: 24), rate),
+            *chart.x_axis(x, order, label, top + 26, top + 164),
             *draw_series(series, x, y, rate),
         ]
         top += 180
-    parts.append(
-        chart.x_axis(x, list(sizes), lambda size: sizes[int(size)], top - 16, top - 16)
-    )
     parts.append(chart.notes(["size of a message"], top + 30, LEFT))
     title = "Throughput of the channels against the size of a message"
-    return chart.picture(title, in_words(rows, rate), top + 40, LEFT, NAMES, parts)
+    medians = "; ".join(f"{row.name}, {row.case}: {rate(row.median)}" for row in rows)
+    words = f"Medians, in bytes a second: {medians}."
+    return chart.picture(title, words, top + 40, LEFT, NAMES, parts)
 
 
 def start_cost(recording: Recording) -> str:
     """What starting a process costs under each start method: a run of `start_cost.py`."""
     title = "What starting a process costs under each start method"
-    return dot_plot(tables.parse_starts(recording.output), "ms", title)
+    return dot_plot(tables.parse_starts(recording.output), "milliseconds", title)
 
 
 def latency(recording: Recording) -> str:
     """The round trip through each channel: a run of `latency.py`."""
     title = "Round trip of a small message through each channel"
-    return dot_plot(tables.parse_latency(recording.output), "µs", title)
+    return dot_plot(tables.parse_latency(recording.output), "microseconds", title)
 
 
 def draw_series(
-    series: Sequence[Series], x: chart.Scale, y: chart.Scale, number: Callable[[float], str]
+    series: Sequence[Series],
+    x: Callable[[float], float],
+    y: chart.Scale,
+    number: Callable[[float], str],
 ) -> list[str]:
     """The lines of a plot, each with its name at its end."""
-    strokes, shapes, names = [], [], []
-    for _, colour, shape, rows in series:
-        trace = chart.line(*((x(row.size), y(row.median)) for row in rows))
-        if not shape:
-            strokes.append(chart.stroke("compare", [trace], colour, stroke_dasharray="2 4"))
-            continue
-        spread = [chart.line((x(r.size), y(r.low)), (x(r.size), y(r.high))) for r in rows]
-        marks = [chart.marker(shape, x(r.size), y(r.median), r.in_words(number)) for r in rows]
-        strokes.append(chart.stroke("trace", [trace, *spread], colour))
-        shapes.append(chart.markers("point", colour, marks))
-    ends = [(y(one.rows[-1].median), one) for one in series if one.rows]
-    height, below = -math.inf, len(ends)
-    for wanted, one in sorted(ends, key=lambda end: end[0]):
-        below -= 1
-        height = min(max(wanted, height + APART), y.start - APART * below)
-        key = chart.marker(one.shape or "line", 100, height, dx=17)
-        shapes.append(chart.markers("key", one.colour, [key]))
-        names.append(chart.text(100, height, one.name, 28))
-    return [chart.layer(*strokes), *shapes, chart.group("series", names)]
+    parts, names, height = [], [], -math.inf
+    ordered = sorted((s for s in series if s.rows), key=lambda one: y(one.rows[-1].median))
+    for below, (name, colour, shape, rows) in zip(
+        range(len(ordered))[::-1], ordered, strict=True
+    ):
+        places = [(x(row.size), y(row.median)) for row in rows]
+        height = min(max(places[-1][1], height + APART), y.start - APART * below)
+        names.append(chart.text(100, height, name, 25))
+        marks = [chart.marker(shape or "line", 100, height, dx=16)]
+        if shape:
+            told = [row.in_words(number) for row in rows]
+            marks += [
+                chart.marker(shape, *at, words) for at, words in zip(places, told, strict=True)
+            ]
+            spread = [chart.line((x(r.size), y(r.low)), (x(r.size), y(r.high))) for r in rows]
+            parts.append(chart.stroke("trace", [chart.line(*places), *spread], colour))
+        else:
+            look = {"stroke_dasharray": "2 4"}
+            parts.append(chart.stroke("compare", [chart.line(*places)], colour, **look))
+        parts.append(chart.markers("point" if shape else "compare-key", colour, marks))
+    return [*parts, chart.group("series", names)]
 
 
 def dot_plot(rows: Sequence[Measurement], unit: str, title: str) -> str:
@@ -154,17 +164,18 @@ def dot_plot(rows: Sequence[Measurement], unit: str, title: str) -> str:
         shapes.append(chart.markers("point", colour, marks))
     for name, y in heights.items():
         values = [tables.three_digits(row.median) for row in rows if row.name == name]
-        medians.append(chart.text(100, y, f"{' / '.join(values)} {unit}", chart.RIGHT))
+        medians.append(chart.text(100, y, " / ".join(values), chart.RIGHT))
     parts = [
         legend,
-        chart.x_axis(x, ticks, "{:,g}".format, top, bottom),
-        chart.layer(*strokes),
+        *chart.x_axis(x, ticks, "{:,g}".format, top, bottom),
+        *strokes,
         *shapes,
         chart.group("name", (chart.text(0, y, name, -6) for name, y in heights.items())),
         chart.group("value", medians, text_anchor="end"),
+        chart.notes([unit], bottom + 28, 6),
     ]
-    words = in_words(rows, lambda value: f"{value:g} {unit}")
-    return chart.picture(title, words, bottom + 22, 6, chart.RIGHT, parts)
+    words = f"{unit.capitalize()}. {in_words(rows, '{:g}'.format)}"
+    return chart.picture(title, words, bottom + 38, 6, chart.RIGHT, parts)
 
 
 def in_words(rows: Sequence[Measurement], number: Callable[[float], str]) -> str:
@@ -180,5 +191,6 @@ def in_bytes(row: Measurement) -> Measurement:
 
 def rate(value: float) -> str:
     """Bytes with three digits and a decimal unit."""
-    power = max(0, math.floor(math.log10(value) + 1e-9) // 3)
-    return f"{float(f'{value:.3g}') / 1000**power:g} {('', 'k', 'M', 'G', 'T')[power]}B"
+    rounded = float(f"{value:.3g}")
+    power = max(0, math.floor(math.log10(rounded) + 1e-9) // 3)
+    return f"{rounded / 1000**power:g} {('', 'k', 'M', 'G', 'T')[power]}B"

@@ -14,23 +14,14 @@ NOTHING = "no difference measured here"
 
 @dataclass(frozen=True)
 class Measurement:
-    """What was measured in several rounds: a line of a table, or a part of one.
+    """What was measured in several rounds: a line of a table, or a part of one."""
 
-    Attributes:
-        name: The channel, library, way or start method.
-        case: The size of the message, the number of workers, which percentile, or nothing.
-        median: The median of the rounds.
-        low: The lowest.
-        high: The highest.
-        ratios: The further numbers of its line.
-    """
-
-    name: str
-    case: str
+    name: str  # the channel, library, way or start method
+    case: str  # the size of the message, the number of workers, which percentile, or nothing
     median: float
     low: float
     high: float
-    ratios: tuple[float, ...] = ()
+    ratios: tuple[float, ...] = ()  # the further numbers of its line
 
     @classmethod
     def of(cls, name: str, case: str, numbers: Sequence[float]) -> "Measurement":

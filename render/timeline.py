@@ -14,8 +14,8 @@ HEIGHT = 330  # of all lanes, when there are many
 # With these limits a timeline stays below 15 kB:
 LANES = 102  # a parent, 100 workers and the resource tracker
 BLOCKS = 160  # times for which the share of a core is drawn
-MARKS = 50  # for lines of output, and for failures in dense lanes
-LETTERS = 1200  # of all tooltips together
+MARKS = 40  # for lines of output
+LETTERS = 1000  # of all tooltips together
 
 ENDS = {  # how a process ended: shape, colour, and what the legend says
     "well": ("circle", chart.WAIT, "exit status 0"),
@@ -30,55 +30,48 @@ def timeline(recording: Recording) -> str:
     order = {"parent": 0, "worker": 1, "helper": 2}
     processes = sorted(recording.processes, key=lambda p: (order[p.role], p.started))
     lanes, names = processes[:LANES], names_of(recording)
-    scale = chart.Scale(0, max(recording.wall, 0.001))
     pitch = min(PITCH, HEIGHT // max(len(lanes), 1))
     roomy = pitch >= 14
     every = math.ceil((chart.FONT + 2) / pitch)  # where lanes are dense, some have no name
     shown = [names[p.pid] for p in lanes[::every]]
-    left = 12 + math.ceil(chart.LETTER * max(map(len, [*shown, "output"])))
+    left = 12 + chart.LETTER * max(map(len, ["output", *shown]))
     ends = [end_of(p, recording) for p in lanes]
     kinds = {kind for kind, _ in ends if roomy or kind == "badly"}
-    legend, top = chart.legend(
-        [
-            ("bar", chart.RUN, "ran"),
-            ("line", chart.WAIT, "waited"),
-            ("tick", chart.TEXT, "output"),
-            *(ENDS[kind] for kind in ENDS if kind in kinds),
-        ],
-        left,
-    )
-    floors = [top + pitch * number for number, _ in enumerate(lanes, 1)]
-    output = top + pitch * len(lanes) + 14
-    rows = list(zip(lanes, floors, ends, strict=True))
-    thick = 2 if roomy else 1
-    lives = [chart.box(scale(p.started), scale(p.ended), y, thick) for p, y, _ in rows]
+    keys = [("bar", chart.RUN, "ran"), ("line", chart.WAIT, "waited")]
+    keys += [("tick", chart.TEXT, "output"), *(ENDS[kind] for kind in ENDS if kind in kinds)]
+    legend, top = chart.legend(keys, left)
+    x = chart.Scale(0, max(recording.wall, 0.001))
+    rows = [
+        (p, top + pitch * n, end)
+        for n, (p, end) in enumerate(zip(lanes, ends, strict=True), 1)
+    ]
+    lives = [chart.box(x(p.started), x(p.ended), y, 1 + roomy) for p, y, _ in rows]
+    dense = [row for row in rows if row[2][0] == "badly" and not roomy]
+    failed = [chart.box(x(p.ended) - 0.6, x(p.ended) + 0.6, y - 1, 3) for p, y, _ in dense]
     blocks = []
-    for lane, start, end, share in cpu_blocks(lanes, scale.high):
+    for lane, start, end, share in cpu_blocks(lanes, x.high):
         rise = max(0.7 * share * pitch, 1)
-        blocks.append(chart.box(scale(start), scale(end), floors[lane] - rise, rise))
-    middles = [y - min(6, pitch / 2) for y in floors[::every]]
-    labels = [*zip(middles, shown, strict=True), (output, "output")]
-    ticks = scale.ticks(
-        chart.NARROW - left - chart.RIGHT, lambda tick: 8 * len(f"{tick:g}") + 12
+        blocks.append(chart.box(x(start), x(end), rows[lane][1] - rise, rise))
+    output = top + pitch * len(lanes) + 14
+    middles = [*(y - min(6, pitch / 2) for _, y, _ in rows[::every]), output]
+    labels = map(
+        chart.text, itertools.repeat(0), middles, [*shown, "output"], itertools.repeat(-12)
     )
-    bottom = output + 10
+    ticks = x.ticks(chart.NARROW - left - chart.RIGHT, lambda tick: 8 * len(f"{tick:g}") + 12)
     notes = axis_notes(recording, len(processes))
     parts = [
         legend,
-        chart.x_axis(scale, ticks, "{:g}".format, top, bottom),
-        chart.layer(
-            chart.path("life", lives, fill=chart.WAIT),
-            chart.path("ran", blocks, fill=chart.RUN),
-        ),
-        *end_marks(scale, [row for row in rows if roomy or row[2][0] == "badly"]),
-        chart.markers("line", chart.TEXT, output_marks(recording, scale, output)),
-        *(places(scale, rows) if roomy else ()),
-        chart.group(
-            "name", (chart.text(0, y, name, -12) for y, name in labels), text_anchor="end"
-        ),
-        chart.notes(notes, bottom + 28, left),
+        *chart.x_axis(x, ticks, "{:g}".format, top, output + 10),
+        chart.path("life", lives, fill=chart.WAIT),
+        chart.path("ran", blocks, fill=chart.RUN),
+        chart.path("failed", failed, fill=chart.PIPE),
+        *(end_marks(x, rows) if roomy else ()),
+        chart.markers("line", chart.TEXT, output_marks(recording, x, output)),
+        *(places(x, rows) if roomy else ()),
+        chart.group("name", labels, text_anchor="end"),
+        chart.notes(notes, output + 38, left),
     ]
-    height = bottom + 20 + chart.LINE * len(notes)
+    height = output + 30 + chart.LINE * len(notes)
     title = f"Timeline of {recording.command}"
     return chart.picture(
         title, summary(recording, processes), height, left, chart.RIGHT, parts
@@ -88,10 +81,16 @@ def timeline(recording: Recording) -> str:
 Row = tuple[Process, float, tuple[str, str]]  # its lower edge, and how it ended
 
 
+def how_ended(recording: Recording) -> str:
+    """How a run ended: exit, hang or timeout."""
+    return str(getattr(recording, "ended", "hang" if recording.hung else "exit"))
+
+
 def end_of(process: Process, recording: Recording) -> tuple[str, str]:
     """How a process ended: a key of ENDS, and words."""
     status = getattr(process, "exit", None)
-    if recording.hung and (process.stack or process.ended >= recording.wall):
+    last = process.stack or process.ended >= recording.wall
+    if how_ended(recording) != "exit" and last:
         return "stopped", "ended by the recorder"
     if status is None and process.role == "parent":
         status = recording.status
@@ -103,43 +102,43 @@ def end_of(process: Process, recording: Recording) -> tuple[str, str]:
     return ("badly" if status else "well"), f"exit status {status}"
 
 
-def end_marks(scale: chart.Scale, rows: Sequence[Row]) -> Iterator[str]:
+def end_marks(x: chart.Scale, rows: Sequence[Row]) -> Iterator[str]:
     """A mark where each process ended, a group for each kind of end."""
     for kind, (shape, colour, _) in ENDS.items():
         marks = (
-            chart.marker(shape, scale(p.ended), y, f"{clock(p.ended)}: {words}")
+            chart.marker(shape, x(p.ended), y, f"{clock(p.ended)}: {words}")
             for p, y, (one, words) in rows
             if one == kind
         )
-        yield chart.markers(f"end-{kind}", colour, itertools.islice(marks, MARKS))
+        yield chart.markers(f"end-{kind}", colour, marks)
 
 
-def places(scale: chart.Scale, rows: Sequence[Row]) -> Iterator[str]:
+def places(x: chart.Scale, rows: Sequence[Row]) -> Iterator[str]:
     """Where each process was stuck, or how it failed, on the side of its end that has more room."""
     halo = {"paint_order": "stroke", "stroke": chart.PAPER, "stroke_width": "4"}
     for anchor, shift in (("start", 10), ("end", -10)):
         texts = (
-            chart.text(scale(p.ended), y - 9, words, shift)
+            chart.text(x(p.ended), y - 9, words, shift)
             for p, y, (kind, how) in rows
             if (words := blocked_at(p) if p.stack else how * (kind == "badly"))
-            and (scale(p.ended) < 45) == (shift > 0)
+            and (x(p.ended) < 45) == (shift > 0)
         )
         yield chart.group("place", texts, text_anchor=anchor, **halo)
 
 
-def output_marks(recording: Recording, scale: chart.Scale, y: float) -> Iterator[str]:
+def output_marks(recording: Recording, x: chart.Scale, y: float) -> Iterator[str]:
     """A mark for each line of output, or for lines that came together, with what they say."""
-    groups = group_lines(recording.lines, scale.high / MARKS)
+    by_time = itertools.groupby(recording.lines, lambda line: int(MARKS * line.at / x.high))
+    groups = [list(lines) for _, lines in by_time]
     for lines in groups:
-        at = min(lines[0].at, scale.high)
-        yield chart.marker("tick", scale(at), y, tooltip(lines, LETTERS // len(groups)))
+        at = min(lines[0].at, x.high)
+        yield chart.marker("tick", x(at), y, tooltip(lines, LETTERS // len(groups)))
 
 
 def axis_notes(recording: Recording, processes: int) -> list[str]:
     """What stands below the axis."""
-    ended = getattr(recording, "ended", "hang" if recording.hung else "exit")
-    found = [f"seconds; full height: one of {count(recording.machine.cores, 'core')}"]
-    if ended != "exit":
+    found = [f"seconds; full height: one core of {recording.machine.cores}"]
+    if (ended := how_ended(recording)) != "exit":
         why = "it hung" if ended == "hang" else "its timeout came"
         found.append(f"{why}, ended after {clock(recording.wall)}")
     if processes > LANES:
@@ -188,17 +187,6 @@ def busy_intervals(process: Process, apart: float) -> Iterator[tuple[float, floa
             yield start, end, share
 
 
-def group_lines(lines: Sequence[Line], apart: float) -> list[list[Line]]:
-    """The lines in groups, of which each begins at least `apart` seconds after the one before."""
-    groups: list[list[Line]] = []
-    for line in lines:
-        if groups and line.at - groups[-1][0].at < apart:
-            groups[-1].append(line)
-        else:
-            groups.append([line])
-    return groups
-
-
 def tooltip(lines: Sequence[Line], letters: int) -> str:
     """The lines of output, each with its time, cut after so many letters."""
     words = "\n".join(f"{clock(line.at)}: {line.text}" for line in lines)
@@ -234,8 +222,3 @@ def summary(recording: Recording, processes: Sequence[Process]) -> str:
 def clock(seconds: float) -> str:
     """A time in words."""
     return f"{seconds:.3f} s"
-
-
-def count(number: int, what: str) -> str:
-    """A number of things in words."""
-    return f"{number} {what}{'' if number == 1 else 's'}"
