@@ -4,9 +4,11 @@ It shares nothing with the recorder: what one of them overlooks, the other may s
 """
 
 import contextlib
+import itertools
 import multiprocessing
 import os
 import re
+import select
 import shutil
 import signal
 import subprocess
@@ -34,10 +36,9 @@ on_posix = pytest.mark.skipif(sys.platform == "win32", reason="Windows has no su
 with_start_method = pytest.mark.parametrize("method", START_METHODS)
 
 
-def in_turn(cases, skipped=()):
-    """Pair each case with one start method, all of them in turn."""
-    methods = [method for method in START_METHODS if method not in skipped]
-    return [(case, methods[at % len(methods)]) for at, case in enumerate(cases)]
+def in_turn(cases):
+    """Pair each case with a start method, with all of them in turn."""
+    return list(zip(cases, itertools.cycle(START_METHODS)))
 
 
 def wait_until(condition, what, timeout=TIMEOUT):
@@ -97,6 +98,17 @@ def workers_of(program):
             if command and is_alive(process) and not (server or "resource_tracker" in command):
                 found.append((process.create_time(), process.pid, process))
     return [process for _, _, process in sorted(found, key=lambda one: one[:2])]
+
+
+def numbers_of(line):
+    """Return the numbers with which a line ends, such as those of a row of a table."""
+    found = []
+    for word in reversed(line.split()):
+        try:
+            found.insert(0, float(word.replace(",", "")))
+        except ValueError:
+            break
+    return found
 
 
 def copy_of_program(folder, program):
@@ -201,6 +213,16 @@ class RunningProgram:
         """Press Ctrl-C: the terminal sends SIGINT to every process of the program."""
         os.killpg(self.process.pid, signal.SIGINT)
         self.pressed = True
+
+    def read_until(self, pattern):
+        """Read standard output until the pattern is in a line; finish() returns what follows."""
+        text, pipe = b"", self.process.stdout.fileno()
+        while not (text.endswith(b"\n") and re.search(pattern, text.decode())):
+            assert select.select([pipe], [], [], TIMEOUT)[0], f"nothing follows {text}"
+            byte = os.read(pipe, 1)  # no more, or finish() would miss it
+            assert byte, f"it ended after {text}"
+            text += byte
+        return text.decode()
 
     def finish(self):
         """Wait for its end; return its exit status, standard output and standard error.

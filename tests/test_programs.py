@@ -18,6 +18,7 @@ from tests.harness import (
     RunningProgram,
     cpu_time,
     kill,
+    numbers_of,
     on_posix,
     run,
     wait_until,
@@ -422,22 +423,11 @@ def test_prints_what_it_should(tmp_path, program, method):
     assert (status, err) == (0, "")
     assert re.fullmatch(program.prints, out), out
     for at in program.medians:
-        rows = [numbers(line)[at:][:3] for line in out.splitlines()]
+        rows = [numbers_of(line)[at:][:3] for line in out.splitlines()]
         rows = [row for row in rows if len(row) == 3]
         assert rows and all(0 < low <= median <= high for median, low, high in rows), out
     left = {path.name for path in tmp_path.iterdir()} - {"__pycache__"}
     assert left == {Path(program.file).name}
-
-
-def numbers(line):
-    """The numbers with which a line ends."""
-    found = []
-    for word in reversed(line.split()):
-        try:
-            found.insert(0, float(word.replace(",", "")))
-        except ValueError:
-            break
-    return found
 
 
 @pytest.mark.parametrize(
