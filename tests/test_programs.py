@@ -16,6 +16,7 @@ from tests.harness import (
     FOREVER,
     START_METHODS,
     RunningProgram,
+    copy_of_program,
     cpu_time,
     kill,
     numbers_of,
@@ -72,6 +73,7 @@ class Program:
         default_factory=dict
     )  # bad arguments: what it says of them
     packages: dict[str, str] = field(default_factory=dict)  # module: package that it needs
+    beside: tuple[str, ...] = ()  # programs that must lie beside it, as it imports them
 
     long: str | None = (
         ""  # arguments with which it works until it is stopped; None: don't stop it
@@ -272,10 +274,23 @@ PROGRAMS = [
     ),
     Program(
         "channels/shared_ring.py",
-        quick="--amount 16777216 --rounds 1",
-        prints=table("Messages of 1,048,576 bytes, 4 slots, start method ", 4),
+        quick="--messages 30 --size 10000",
+        prints=r"(consumer [01]: 30 messages, checksum [0-9a-f]{8}\n){2}",
+        refuses={
+            "--size 0": "argument --size: 0 is not from 1 to 1073741824",
+            "--consumers 51": "argument --consumers: 51 is not from 1 to 50",
+        },
+        long="--messages 1000000000",
+        killed=ALL,  # it goes on with those that are left
+        says=rf"{ANYTHING}consumer [01] ended, exit code -9\n",
+    ),
+    Program(
+        "channels/ring_throughput.py",
+        quick="--amount 16777216 --rounds 2",
+        prints=table("Messages of 1,048,576 bytes, 4 slots, start method ", 5),
         medians=(-5,),
         refuses={"--slots 0": "argument --slots: 0 is not from 1 to 100"},
+        beside=("channels/shared_ring.py",),
         long="--rounds 1000",
         killed=LAST,
         says=DEAD,
@@ -300,19 +315,76 @@ PROGRAMS = [
     ),
     Program(
         "recipes/work_queue.py",
-        prints=r"(Job [1-4]: done at attempt 1, \d+\n){4}"
-        r"Job 5: failed at attempt 1, ValueError: this job always fails\n"
-        r"(Job [678]: done at attempt 1, \d+\n){3}"
-        r"Job 9: done at attempt 2, 81\n"
-        r"(Job 1\d: done at attempt 1, \d+\n){10}"
-        r"Job 20: done at attempt 1, 400\nJobs: 20, failed: 1\n",
+        prints=r"(Job [1-4]: done, \d+ \(attempts: 1\)\n){4}"
+        r"Job 5: failed, ValueError: this job always fails \(attempts: 1\)\n"
+        r"(Job [678]: done, \d+ \(attempts: 1\)\n){3}"
+        r"Job 9: failed, ChildProcessError: the worker ended, exit code 1 \(attempts: 2\)\n"
+        r"(Job 1[012]: done, \d+ \(attempts: 1\)\n){3}"
+        r"Job 13: failed, TimeoutError: not done within 0.5 s \(attempts: 1\)\n"
+        r"(Job (1[4-9]|20): done, \d+ \(attempts: 1\)\n){7}Jobs: 20, failed: 3\n",
         refuses={
             "--jobs 0": "argument --jobs: 0 is not 1 or more",
-            "--bound 0": "argument --bound: 0 is not 1 or more",
             "--workers x": "argument --workers: invalid int value: 'x'",
         },
         long="--jobs 1000000000",
         workers=3,
+        busy=0,
+        before=ANYTHING,
+    ),
+    Program(
+        "recipes/task_queue.py",
+        prints=r"Producers: 2, consumers: 3, sentinels: 3\nTasks done: 60\n"
+        r"Sum of the squares: 73,810\n",
+        refuses={
+            "--maxsize 0": "argument --maxsize: 0 is not from 1 to 30",
+            "--tasks -1": "argument --tasks: -1 is not 0 or more",
+        },
+        long="--tasks 1000000000",
+        workers=5,
+        killed=LAST,
+        says=r".+ ended too early, exit code -9\n",
+    ),
+    Program(
+        "recipes/task_queue_joinable.py",
+        prints=r"Workers: 3, first tasks: 1\nTasks done: 1,000\nSum of the tasks: 500,500\n",
+        refuses={
+            "--workers 31": "argument --workers: 31 is not from 1 to 30",
+            "--tasks 0": "argument --tasks: 0 is not 1 or more",
+        },
+        long="--tasks 1000000000",
+        workers=3,
+        killed=LAST,
+        says=r".+ ended too early, exit code -9\n",
+    ),
+    Program(
+        "recipes/one_to_many.py",
+        quick="--frames 30",
+        prints=r"viewer: 30 frames, the brightest \d+\n"
+        r"archive: 30 frames, checksum [0-9a-f]{8}\nFrames a second: \d+\n",
+        refuses={"--slots 256": "argument --slots: 256 is not from 1 to 255"},
+        beside=("channels/shared_ring.py",),
+        long="--frames 1000000000",
+        workers=3,
+        killed=LAST,
+        says=DEAD,
+    ),
+    Program(
+        "recipes/shared_memory_life.py",
+        prints=r"name and memory:\n(  .+\n){3}(.+:\n(  .+\n)+)+",
+        workers=1,  # the process of a scene
+        busy=0,
+        before=ANYTHING,
+    ),
+    Program(
+        "recipes/stop_workers.py",
+        quick="--patience 0.5",
+        prints=r"Way +Ended after +Exit code +finally ran +Queue usable\n"
+        r"(\S.*?  +(\d+ ms|not at all)  +-?\d+  +(yes|no)  +(yes|no)\n){5,6}",
+        refuses={
+            "--task 2": "argument --task: 2.0 is not from 0 to 1",
+            "--patience 0": "argument --patience: 0.0 is not above 0 and up to 60",
+        },
+        long="--patience 60",
         busy=0,
         before=ANYTHING,
     ),
@@ -412,6 +484,11 @@ def test_every_program_has_one_row():
     )
 
 
+def copy_what_it_imports(folder, program):
+    for file in program.beside:
+        copy_of_program(folder, file)
+
+
 @pytest.mark.parametrize(
     ("program", "method"),
     [(program, method) for program in PROGRAMS for method in program.methods or [None]],
@@ -419,6 +496,7 @@ def test_every_program_has_one_row():
 )
 def test_prints_what_it_should(tmp_path, program, method):
     arguments = ("--start-method", method) if method else ()
+    copy_what_it_imports(tmp_path, program)
     status, out, err = run(tmp_path, program.file, *program.quick.split(), *arguments)
     assert (status, err) == (0, "")
     assert re.fullmatch(program.prints, out), out
@@ -427,7 +505,7 @@ def test_prints_what_it_should(tmp_path, program, method):
         rows = [row for row in rows if len(row) == 3]
         assert rows and all(0 < low <= median <= high for median, low, high in rows), out
     left = {path.name for path in tmp_path.iterdir()} - {"__pycache__"}
-    assert left == {Path(program.file).name}
+    assert left == {Path(file).name for file in (program.file, *program.beside)}
 
 
 @pytest.mark.parametrize(
@@ -452,6 +530,7 @@ def test_prints_what_it_should(tmp_path, program, method):
     ids=str,
 )
 def test_refuses_bad_arguments_in_one_line(tmp_path, program, arguments, message):
+    copy_what_it_imports(tmp_path, program)
     status, out, err = run(tmp_path, program.file, *arguments.split())
     assert (status, out) == (2, "")
     name = re.escape(Path(program.file).name)
@@ -472,6 +551,14 @@ def test_names_a_package_that_is_missing(tmp_path, program, module):
     assert err == f"{name} needs {package}: python -m pip install {package}\n"
 
 
+@pytest.mark.parametrize("program", [one for one in PROGRAMS if one.beside], ids=str)
+def test_names_a_program_that_must_lie_beside_it(tmp_path, program):
+    status, out, err = run(tmp_path, program.file)
+    assert (status, out) == (1, "")
+    names = "|".join(Path(file).name for file in program.beside)
+    assert re.fullmatch(rf"{program}\.py needs ({names}) in the same folder\n", err)
+
+
 def wait_for_victims(started, program, which=ALL):
     """Wait until all workers are there, and those that are meant are at work; return these."""
 
@@ -490,6 +577,7 @@ def wait_for_victims(started, program, which=ALL):
 @pytest.mark.parametrize("program", STOPPED, ids=str)
 def test_ctrl_c_ends_it_with_one_line(tmp_path, program, moment):
     arguments = program.arguments(program.long, turn=moment == "at work")
+    copy_what_it_imports(tmp_path, program)
     with RunningProgram(tmp_path, program.file, *arguments) as started:
         if not program.workers:
             wait_until(lambda: cpu_time(started.program) > 0.3, "it counts")
@@ -508,6 +596,7 @@ def test_ctrl_c_ends_it_with_one_line(tmp_path, program, moment):
 @pytest.mark.parametrize("program", [one for one in PROGRAMS if one.killed], ids=str)
 def test_says_that_a_worker_was_killed(tmp_path, program):
     arguments = program.arguments(program.finite or program.long, turn=2)
+    copy_what_it_imports(tmp_path, program)
     with RunningProgram(tmp_path, program.file, *arguments) as started:
         victims = wait_for_victims(started, program, program.killed)
         assert kill(victims) == len(victims)
@@ -517,7 +606,7 @@ def test_says_that_a_worker_was_killed(tmp_path, program):
     assert re.fullmatch(program.says, out + err), out + err
 
 
-SHARED = ("ctrl_c_held_back", "leave_ctrl_c_to_the_parent")  # functions that many have
+SHARED = ("ctrl_c_held_back", "leave_ctrl_c_to_parent", "interrupt_once", "end_with_parent")
 
 
 def functions_of(file):
