@@ -76,7 +76,9 @@ class Build:
         first, _, rest = str(error).partition("\n")
         if any(rest and said.endswith(rest) for said in self.failures):
             rest = "(as above)"  # several pages show the same run
-        message = "\n".join(filter(None, (f"{self.page}: {first}" if self.page else first, rest)))
+        message = "\n".join(
+            filter(None, (f"{self.page}: {first}" if self.page else first, rest))
+        )
         self.failures[message] = None
         return message
 

@@ -27,6 +27,8 @@ VIEWS: dict[str, Callable[..., str]] = {
         blocks.show,
         blocks.console,
         blocks.picture,
+        blocks.pair,
+        blocks.stuck,
         blocks.caption,
         blocks.start_method_table,
         blocks.fix,
@@ -60,6 +62,14 @@ def run_block(code: str, **_: Any) -> str:
 def figure_request(source: str, language: str, class_name: str, md: Any) -> str:
     """Answer an inline request."""
     return answer(source, measured.Names())
+
+
+def program_fence(
+    source: str, language: str, class_name: str, options: Any, md: Any, **_: Any
+) -> str:
+    """Show the program whose path from the page a fence holds; further lines say what is lit."""
+    path, *lit = source.splitlines()
+    return answer("program(path, *lit)", {"program": blocks.program, "path": path, "lit": lit})
 
 
 # For markdown-exec it is one more language.

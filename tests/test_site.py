@@ -15,7 +15,7 @@ from render.runs import EXAMPLES, ROOT
 from tests.conftest import copy_of_the_project
 from tests.html_page import Page
 
-INCLUDED = re.compile(r'^ *--8<-- "(.+)"$', re.MULTILINE)
+INCLUDED = re.compile(r"^ *```program\n *\S*?programs/(\S+)$", re.MULTILINE)
 BLOCK = re.compile(r'^ *```run exec="on"\n(.*?)^ *```$', re.MULTILINE | re.DOTALL)
 FIGURE = re.compile(r"\d[\d,.]*\s?(?:s|ms|µs|KiB|MiB|GiB|kB|MB|GB|times|%)(?!\w)")
 SOURCES = sorted(
@@ -68,15 +68,15 @@ def test_links_and_anchors(pages):
 
 
 def test_each_shown_program_is_the_file(pages):
-    included = titled = 0
+    shown = 0
     for source in SOURCES:
-        text = source.read_text(encoding="utf-8")
-        titled += len(re.findall(r'^ *```python.* title="\S+\.py"', text, re.MULTILINE))
-        for program in INCLUDED.findall(text):
-            file = EXAMPLES / program
-            assert file.read_text(encoding="utf-8") in pages[page_of(source)].codes, program
-            included += 1
-    assert included == titled > 50
+        page = pages[page_of(source)]
+        programs = INCLUDED.findall(source.read_text(encoding="utf-8"))
+        for program in programs:
+            assert (EXAMPLES / program).read_text(encoding="utf-8") in page.codes, program
+        assert page.text.count('<div class="program highlight">') == len(programs), source
+        shown += len(programs)
+    assert shown > 50
 
 
 def test_each_total_stands_on_its_page(pages):
