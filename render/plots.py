@@ -50,7 +50,9 @@ def worker_sweep(recording: Recording) -> str:
             Measurement.of("", f"{n} workers", [one / min(n, cores)] * 3) for n in corners
         ]
         series.append(Series(f"÷ {cores} cores", chart.TEXT, "", ideal))
-    steps = x.thinned(sizes, chart.NARROW - LEFT - NAMES, lambda size: 8 * len(str(size)) + 8)
+    steps = x.thinned(
+        sizes[::-1], chart.NARROW - LEFT - NAMES, lambda size: 8 * len(str(size)) + 8
+    )
     parts = [
         chart.notes(["milliseconds"], 8, LEFT),
         *chart.y_axis(y, y.ticks(200, lambda _: 30), "{:,g}".format),

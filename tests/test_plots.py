@@ -88,7 +88,10 @@ def test_the_sweep_is_in_milliseconds():
 def test_the_sweep_of_other_numbers_of_workers(sizes, seconds):
     cells = [f"{seconds * part:.3f}" for part in (1, 0.5, 1.5)] * 2
     table = "\n".join(f"{size} {' '.join(cells)}" for size in sizes)
-    assert len(series(plot(plots.worker_sweep, table))["Pipe"]) == len(sizes)
+    picture = plot(plots.worker_sweep, table)
+    assert len(series(picture)["Pipe"]) == len(sizes)
+    labels = zip(picture.texts("axis-label"), picture.places("axis-label"), strict=True)
+    assert {str(sizes[0]), str(sizes[-1])} <= {words for words, (x, _) in labels if x}
 
 
 def test_the_cost_of_a_start_shows_each_median():
