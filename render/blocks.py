@@ -35,7 +35,9 @@ def show(name: str, start_method: str = "") -> str:
     """
     recording = recording_of(name, start_method)
     hang = (
-        picture("timeline", name, start_method) + stacks(recording) if recording.hung else ""
+        picture("timeline", name, start_method) + stuck(name, start_method)
+        if recording.hung
+        else ""
     )
     return console(name, start_method) + hang + caption(name, start_method)
 
@@ -94,18 +96,19 @@ def stuck(name: str, start_method: str = "") -> str:
         f"<p>There it hung, after {seconds(recording.wall)}. {EVIDENCE[recording.evidence]} "
         "Then each one was asked where it stood, and ended.</p>"
     )
-    whole = ""
+    items = whole = ""
     for process in recording.processes:
         threads = "\n".join(process.stack).split("\n\n")
         frames = [found for one in threads if (found := FRAME.findall(one))]
         if frames:
             places = ", and a thread of it in ".join(map(place, reversed(frames)))
-            text += (
+            items += (
                 f"<li>The {process.role}, process ID {process.pid}, stood in {places}.</li>"
             )
             stack = [line for line in process.stack if not NOISE.match(line)]
             whole += code_block("text", escape("\n".join(stack).strip("\n") + "\n"))
-    return f"{text}<details><summary>The whole stacks, newest call first</summary>{whole}</details>"
+    summary = "<summary>The whole stacks, newest call first</summary>"
+    return f"{text}<ul>{items}</ul><details>{summary}{whole}</details>"
 
 
 def place(frames: list[tuple[str, str, str]]) -> str:
