@@ -63,7 +63,7 @@ def figure_request(source: str, language: str, class_name: str, md: Any) -> str:
 
 
 # For markdown-exec it is one more language.
-FORMATTERS: dict[str, Any] = markdown_exec.formatters  # type: ignore[assignment]
+FORMATTERS: dict[str, Any] = markdown_exec.formatters
 FORMATTERS["run"] = functools.partial(
     markdown_exec.base_format, language="run", run=run_block, html=True
 )

@@ -98,7 +98,7 @@ def test_every_figure_is_from_a_recording(pages):
 
 def test_the_reader_of_the_prose_reads_it(pages):
     for name, page in pages.items():
-        assert len(page.prose) > page.article_length / 2, name
+        assert page.share_of_prose() > 0.95, name
 
 
 def test_pages_ask_and_never_tell():
