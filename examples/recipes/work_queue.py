@@ -173,7 +173,7 @@ class Worker:
 
     def read(self):
         """Return a message when the whole of it has come, else None: a part may stay a part."""
-        part = self.channel.recv(2**18)
+        part = self.channel.recv(2**16)
         if not part:
             raise EOFError
         self.received += part
@@ -228,12 +228,14 @@ class WorkQueue:
             with ctrl_c_held_back():
                 for _ in range(self.workers):
                     self.hire()
-            while self.source is not None or self.given < self.taken:
+            while True:
                 while self.given in self.finished:  # before the source is asked for more
                     self.given, self.paused = self.given + 1, False
                     yield self.finished.pop(self.given - 1)
                 if self.may_take():
                     self.take()
+                if self.source is None and self.given == self.taken:
+                    break
                 self.give()
                 self.hear()
                 if time.monotonic() >= self.look_at:
