@@ -1,6 +1,7 @@
 """What the work queue promises to one who imports it."""
 
 import contextlib
+import functools
 import multiprocessing
 import os
 import re
@@ -96,21 +97,11 @@ def test_what_fails_is_the_result_of_its_own_job(method, batch, ordered):
 
 
 def test_setup_runs_once_in_each_worker_and_its_value_is_handed_on(tmp_path, method):
-    setup = Loader(tmp_path)
+    setup = functools.partial(do.load_count, tmp_path)
     results = list(work_queue(range(50), do.add, workers=3, setup=setup, start_method=method))
     assert [result.value for result in results] == [job + 100 for job in range(50)]
     pids = do.noted(tmp_path, "setups")
     assert len(pids) == len(set(pids)) <= 3
-
-
-class Loader:
-    """A setup: any callable that can be pickled will do."""
-
-    def __init__(self, folder):
-        self.folder = str(folder)
-
-    def __call__(self):
-        return do.load_count(self.folder)
 
 
 def test_a_setup_that_raises_ends_the_queue_and_shows_where(method):
@@ -136,7 +127,7 @@ def test_a_worker_that_died_idle_costs_no_attempt(tmp_path, method):
             wait_until(lambda pid=result.value: not is_running(pid), "it has ended")
         yield from (3, 4)
 
-    for result in work_queue(source(), do.pid, workers=2, start_method=method):
+    for result in work_queue(source(), do.own_pid, workers=2, start_method=method):
         results.append(result)
     assert [result.attempts for result in results] == [1, 1, 1, 1]
     assert {result.error for result in results} == {""}
@@ -157,19 +148,14 @@ def test_a_job_is_begun_no_more_often_than_asked(tmp_path, method):
 @on_posix
 def test_idle_workers_that_are_killed_are_replaced_at_once(tmp_path, method):
     folder = str(tmp_path)
-    options = {"workers": 4, "bound": 1, "setup": Loader(tmp_path), "start_method": method}
-    first, second = work_queue([folder, folder], KillTheIdle(), **options)
+    options = {
+        "workers": 4,
+        "bound": 1,
+        "setup": functools.partial(do.load_count, folder),
+        "start_method": method,
+    }
+    first, second = work_queue([folder, folder], do.kill_the_idle, **options)
     assert len(first.value) == 7 and (first.attempts, second.attempts) == (1, 1)
-
-
-class KillTheIdle:
-    """Kills the others in the first job, and returns who was ever there."""
-
-    def __call__(self, folder, _):
-        if Path(folder, "killed").exists():
-            return do.noted(folder, "setups")
-        Path(folder, "killed").touch()
-        return do.kill_the_idle(folder, others=3)
 
 
 @on_posix
@@ -230,7 +216,7 @@ def test_a_stopped_idle_worker_is_too_late_with_a_job_larger_than_its_channel(me
         yield from (large, large)
 
     options = {"workers": 2, "time_limit": 0.5, "start_method": method}
-    for result in work_queue(source(), do.pid, **options):
+    for result in work_queue(source(), do.own_pid, **options):
         results.append(result)
     assert [result.error for result in results] == ["", "", ""]
     assert results[0].value not in (results[1].value, results[2].value)
@@ -305,7 +291,7 @@ def test_an_endless_source_is_left_when_enough_is_known(method):
             break
         assert multiprocessing.active_children() == [bystander]
         with pytest.raises(LookupError):
-            for result in work_queue(iter(int, 1), do.same, workers=2, start_method=method):
+            for _ in work_queue(iter(int, 1), do.same, workers=2, start_method=method):
                 raise LookupError
     finally:
         bystander.kill()

@@ -83,7 +83,7 @@ def report(job):
     return trouble(name)
 
 
-def pid(_):
+def own_pid(_):
     return os.getpid()
 
 
@@ -116,14 +116,14 @@ def hold_back(job):
     return number
 
 
-def kill_the_idle(folder, others):
-    """Kill the other workers, which are idle, and wait for those that take their places."""
-    wait_for(lambda: len(noted(folder, "setups")) == others + 1)
-    time.sleep(0)
-    for other in noted(folder, "setups"):
-        if other != os.getpid():
-            os.kill(other, signal.SIGKILL)
-    wait_for(lambda: len(noted(folder, "setups")) == 2 * others + 1)
+def kill_the_idle(folder, _):
+    """Kill the three idle workers in the first job, and wait for those that replace them."""
+    if not noted(folder, "killer"):
+        note(folder, "killer")
+        wait_for(lambda: len(noted(folder, "setups")) == 4)
+        for pid in set(noted(folder, "setups")) - {os.getpid()}:
+            os.kill(pid, signal.SIGKILL)
+        wait_for(lambda: len(noted(folder, "setups")) == 7)
     return noted(folder, "setups")
 
 
@@ -150,11 +150,3 @@ def part_of_an_answer(job):
     channel().sendall(struct.pack("!Q", 100_000) + b"part of an answer")
     os.kill(os.getpid(), signal.SIGKILL if job == "held" else signal.SIGSTOP)
     return "never"
-
-
-def stop_when_idle(job):
-    """Let a helper stop this worker as soon as it is idle: its answer has been sent."""
-    folder, job = job
-    if job == "stop me":
-        note(folder, "stopped")
-    return job if isinstance(job, str) else len(job)
