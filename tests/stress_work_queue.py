@@ -241,7 +241,9 @@ def run_once(folder, plan, chance, python=sys.executable):
     check_results(plan, [line for line in lines if line != "end"], whole, hit)
     check_begun(plan, [line for line in lines if line != "end"], folder)
     if plan["attack"] == "parent":
-        assert status in (0, -signal.SIGKILL) and err == "", (status, err)
+        assert status in (0, -signal.SIGKILL), (
+            status
+        )  # a worker half started may say something
     elif started.pressed and status:
         assert (status, err) in ((130, "Interrupted\n"), (-signal.SIGINT, "")), (status, err)
     else:

@@ -119,16 +119,17 @@ def test_a_worker_that_died_idle_costs_no_attempt(tmp_path, method):
     results = []
 
     def source():
-        yield from ((1, str(tmp_path)), (2, str(tmp_path)))
+        yield from (str(tmp_path), str(tmp_path))
         while len(results) < 2:
             yield NOT_YET
         for result in results:
             os.kill(result.value, signal.SIGKILL)
             wait_until(lambda pid=result.value: not is_running(pid), "it has ended")
-        yield from (3, 4)
+        yield from ("", "")
 
-    for result in work_queue(source(), do.own_pid, workers=2, start_method=method):
+    for result in work_queue(source(), do.meet, workers=2, start_method=method):
         results.append(result)
+    assert len({result.value for result in results[:2]}) == 2
     assert [result.attempts for result in results] == [1, 1, 1, 1]
     assert {result.error for result in results} == {""}
 

@@ -10,6 +10,7 @@ import collections
 import contextlib
 import math
 import multiprocessing
+import multiprocessing.connection
 import os
 import pickle
 import selectors
@@ -110,30 +111,88 @@ def described(error):
     return line, "".join(traceback.format_exception(error))
 
 
-def send(channel, message):
-    """Send a message from a worker."""
-    channel.sendall(HEADER.pack(len(message)) + message)
+class Channel:
+    """One end of a way to and fro, by which messages come whole. In the parent nothing waits."""
+
+    def __init__(self, reader, writer):
+        self.reader, self.writer = reader, writer
+        self.received, self.unsent = bytearray(), b""
+
+    @classmethod
+    def pair(cls, context):
+        """Return the parent's end and the worker's. Each pipe has one writer, and no lock."""
+        if sys.platform == "win32":  # where selectors take nothing but sockets
+            ours, theirs = socket.socketpair()
+            ours.setblocking(False)
+            return cls(ours, ours.dup()), cls(theirs, theirs)
+        (jobs, to_worker), (from_worker, answers) = context.Pipe(False), context.Pipe(False)
+        for end in (to_worker, from_worker):
+            os.set_blocking(end.fileno(), False)
+        return cls(from_worker, to_worker), cls(jobs, answers)
+
+    def send(self, message):
+        """Send a message, or, when nothing waits, as much of it as there is room for."""
+        self.unsent = HEADER.pack(len(message)) + message
+        self.send_rest()
+
+    def send_rest(self):
+        """Send what is left of the message."""
+        rest, self.unsent = memoryview(self.unsent), b""
+        while rest:
+            try:
+                rest = rest[write(self.writer, rest) :]
+            except BlockingIOError:
+                self.unsent = rest
+                break
+
+    def receive(self):
+        """Return a message when the whole of it has come, else None: a part may stay a part."""
+        part = read(self.reader, 2**16)
+        if not part:
+            raise EOFError
+        self.received += part
+        size = HEADER.size
+        if len(self.received) >= size:
+            size += HEADER.unpack_from(self.received)[0]
+            if len(self.received) == size:
+                message = bytes(memoryview(self.received)[HEADER.size :])
+                self.received = bytearray()
+                return message
+        return None
+
+    def close(self):
+        """Close this end."""
+        self.reader.close()
+        self.writer.close()
+
+
+def read(end, size):
+    """Read what there is, at most so many bytes."""
+    return end.recv(size) if sys.platform == "win32" else os.read(end.fileno(), size)
+
+
+def write(end, data):
+    """Write as much as there is room for; return how much that was."""
+    return end.send(data) if sys.platform == "win32" else os.write(end.fileno(), data)
 
 
 def work(channel, begun, do_job, setup):
-    """Run in a worker: answer one message of jobs after the other, until the parent hangs up."""
+    """Run in a worker: answer one message of jobs after the other, until an empty one."""
     leave_ctrl_c_to_parent()
     signal.signal(signal.SIGTERM, signal.SIG_DFL)  # a handler of the caller's isn't for us
     multiprocessing.current_process().daemon = False  # a job may have processes of its own
     threading.Thread(target=end_with_parent, daemon=True).start()
-    channel.setblocking(True)
-    messages, loaded, failure = channel.makefile("rb"), (), ""
+    loaded, failure = (), ""
     try:
         if setup is not None:
             loaded = (setup(),)
     except BaseException as error:
         failure = described(error)[1]
-    with contextlib.suppress(ConnectionError):  # the parent has died, so we end
-        send(channel, pickle.dumps(failure))
-        while header := messages.read(HEADER.size):
-            begun.value += 1  # from here on a death counts as an attempt
+    with contextlib.suppress(EOFError, OSError):  # the parent has died, so we end
+        channel.send(pickle.dumps(failure))
+        while message := receive_job(channel, begun):
             answers = []
-            for pickled in pickle.loads(messages.read(*HEADER.unpack(header))):
+            for pickled in pickle.loads(message):
                 if answers:
                     begun.value += 1
                 try:  # pickled at once: a job may change later what it has returned
@@ -141,65 +200,48 @@ def work(channel, begun, do_job, setup):
                 except BaseException as error:  # sys.exit() is no reason to end, either
                     answer = described(error)
                 answers.append(answer)
-            send(channel, pickle.dumps(answers))
+            channel.send(pickle.dumps(answers))
+
+
+def receive_job(channel, begun):
+    """Return the next message; from its first part on, a death counts as an attempt."""
+    message = channel.receive()
+    begun.value += 1
+    while message is None:
+        message = channel.receive()
+    return message
 
 
 class Worker:
-    """A worker process as its parent sees it. No call here waits for the worker."""
+    """A worker process as its parent sees it."""
 
     def __init__(self, context, do_job, setup):
-        self.channel, theirs = socket.socketpair()  # one writer each way, and no lock
-        self.channel.setblocking(False)
+        self.channel, theirs = Channel.pair(context)
         self.begun, self.ready, self.tasks = context.RawValue("Q"), False, []
-        self.received, self.unsent, self.deadline = bytearray(), b"", math.inf
-        self.begun_before = self.begun_seen = 0
+        self.deadline, self.begun_before, self.begun_seen = math.inf, 0, 0
         args = (theirs, self.begun, do_job, setup)
         self.process = context.Process(target=work, args=args, daemon=True)
-        with theirs:  # ours is closed before the next worker is forked and inherits it
+        with contextlib.closing(theirs):  # before the next worker is forked and inherits it
             self.process.start()
 
     def give(self, tasks):
         """Hand a message of jobs to the worker, which is idle."""
-        message = pickle.dumps([task.pickled for task in tasks])
         self.tasks, self.begun_before = tasks, self.begun.value
         self.begun_seen = self.begun_before + 1
-        self.unsent = memoryview(HEADER.pack(len(message)) + message)
-        self.write()
-
-    def write(self):
-        """Send as much of the message as there is room for."""
-        with contextlib.suppress(BlockingIOError):
-            self.unsent = self.unsent[self.channel.send(self.unsent) :]
-
-    def read(self):
-        """Return a message when the whole of it has come, else None: a part may stay a part."""
-        part = self.channel.recv(2**16)
-        if not part:
-            raise EOFError
-        self.received += part
-        size = HEADER.size
-        if len(self.received) < size:
-            return None
-        size += HEADER.unpack_from(self.received)[0]
-        if len(self.received) < size:
-            return None
-        message = pickle.loads(memoryview(self.received)[HEADER.size :])
-        self.received = bytearray()
-        return message
+        self.channel.send(pickle.dumps([task.pickled for task in tasks]))
 
     def died_in_silence(self):
         """Tell a death that no end of file has told: a process of a job holds the channel."""
-        with contextlib.suppress(OSError):
-            return not self.process.is_alive() and not self.channel.recv(1, socket.MSG_PEEK)
-        return True  # dead, and nothing of it is left to read
+        alive = self.process.is_alive()
+        return not alive and not multiprocessing.connection.wait([self.channel.reader], 0)
 
     def hang_up(self):
         """Let an idle worker end; kill a busy one."""
-        with contextlib.suppress(OSError):
-            if self.ready and not self.tasks:
-                self.channel.shutdown(socket.SHUT_RDWR)
-            else:
-                self.process.kill()
+        if self.ready and not self.tasks:
+            with contextlib.suppress(OSError):
+                self.channel.send(b"")
+        else:
+            self.process.kill()
 
     def end(self, timeout):
         """Wait for its end, so that it has an exit code, and kill it when it doesn't come."""
@@ -274,46 +316,52 @@ class WorkQueue:
         while self.waiting and self.idle:
             worker = self.idle.pop()
             size = 1 if self.waiting[0].attempts else min(self.batch, len(self.waiting))
-            with contextlib.suppress(OSError):  # it has died: the end of its channel tells
+            try:
                 worker.give([self.waiting.popleft() for _ in range(size)])
-            if worker.unsent:
-                events = selectors.EVENT_READ | selectors.EVENT_WRITE
-                self.selector.modify(worker.channel, events, worker)
-            if self.time_limit is not None:
-                worker.deadline = time.monotonic() + self.time_limit
-                self.look_at = min(self.look_at, worker.deadline)
+            except OSError:  # it has died: the end of its channel tells
+                continue
+            if worker.channel.unsent:
+                writer = worker.channel.writer
+                self.selector.register(writer, selectors.EVENT_WRITE, worker)
+            self.set_deadline(worker)
+
+    def set_deadline(self, worker):
+        """Let the time limit of a busy worker begin now."""
+        if self.time_limit is not None and worker.tasks:
+            worker.deadline = time.monotonic() + self.time_limit
+            self.look_at = min(self.look_at, worker.deadline)
 
     def hear(self):
         """Read what workers say; wait for it only when there is nothing else to do."""
         busy = self.may_take() or self.given in self.finished
         timeout = 0 if busy else max(0, self.look_at - time.monotonic())
         for key, event in self.selector.select(timeout):
-            worker, message = key.data, None
+            worker = key.data
             try:
-                if event & selectors.EVENT_WRITE:
-                    worker.write()
-                    if not worker.unsent:
-                        self.selector.modify(worker.channel, selectors.EVENT_READ, worker)
                 if event & selectors.EVENT_READ:
-                    message = worker.read()
+                    self.settle(worker, worker.channel.receive())
+                else:
+                    worker.channel.send_rest()
+                    if not worker.channel.unsent:
+                        self.selector.unregister(worker.channel.writer)
             except BlockingIOError:
-                continue
-            except (OSError, EOFError):
-                self.replace(worker)
-                continue
-            if message is not None:
-                self.settle(worker, message)
-            elif worker.tasks and self.time_limit is not None:  # it is answering: not too late
-                worker.deadline = time.monotonic() + self.time_limit
+                pass
+            except (EOFError, OSError):
+                if worker in self.team:  # the other end of its channel may have told before
+                    self.replace(worker)
 
     def settle(self, worker, message):
         """Take in that a worker is ready, or its answers; in both cases it is idle now."""
+        if message is None:  # it has begun to answer, so it is not too late
+            self.set_deadline(worker)
+            return
+        said = pickle.loads(message)
         if not worker.ready:
-            if message:
-                raise RuntimeError(f"setup() failed in a worker:\n{message}")
+            if said:
+                raise RuntimeError(f"setup() failed in a worker:\n{said}")
             worker.ready, self.stillborn = True, 0
         else:
-            for task, answer in zip(worker.tasks, message, strict=True):
+            for task, answer in zip(worker.tasks, said, strict=True):
                 task.attempts += 1
                 self.finish(task, answer)
             worker.tasks, worker.deadline = [], math.inf
@@ -341,7 +389,7 @@ class WorkQueue:
                 self.replace(worker, f"TimeoutError: not done within {self.time_limit} s")
             elif now >= worker.deadline:  # it has come to a later job of its message
                 worker.begun_seen = worker.begun.value
-                worker.deadline = now + self.time_limit
+                self.set_deadline(worker)
             elif worker.died_in_silence():
                 self.replace(worker)
         self.look_at = min([now + LOOK, *(worker.deadline for worker in self.team)])
@@ -350,14 +398,16 @@ class WorkQueue:
         """Start a worker; call it with Ctrl-C held back."""
         worker = self.start()
         self.team.append(worker)
-        self.selector.register(worker.channel, selectors.EVENT_READ, worker)
+        self.selector.register(worker.channel.reader, selectors.EVENT_READ, worker)
 
     def replace(self, worker, late=""):
         """End a worker that is dead or late, start another one, and give back its jobs."""
         with ctrl_c_held_back():
             if late:
                 worker.process.kill()
-            self.selector.unregister(worker.channel)
+            for end in (worker.channel.reader, worker.channel.writer):
+                if end in self.selector.get_map():
+                    self.selector.unregister(end)
             worker.end(timeout=1)
             self.team.remove(worker)
             if worker in self.idle:
