@@ -85,12 +85,6 @@ def end_with_parent():
     os._exit(1)
 
 
-def end_with_parent():
-    """Run in a thread of a worker: wait for the end of its parent, then end it too."""
-    multiprocessing.parent_process().join()
-    os._exit(1)
-
-
 def get_ready(ring):
     """Run first in a worker."""
     leave_ctrl_c_to_parent()
@@ -254,5 +248,6 @@ if __name__ == "__main__":
     except ChildProcessError as error:
         sys.exit(str(error))
     except KeyboardInterrupt:
+        signal.signal(signal.SIGINT, signal.SIG_IGN)  # nothing interrupts the end
         print("Interrupted", file=sys.stderr)
         sys.exit(130)

@@ -19,6 +19,7 @@ import contextlib
 import ctypes
 import multiprocessing
 import multiprocessing.connection
+import os
 import signal
 import struct
 import sys
@@ -244,6 +245,7 @@ def end_with_parent():
 def consume(ring, number):
     """Run in a process: read every message, and look at each byte where it lies."""
     leave_ctrl_c_to_parent()
+    threading.Thread(target=end_with_parent, daemon=True).start()
     total, checksum = 0, 0
     try:
         with ring.consumer(number) as messages:
@@ -314,5 +316,6 @@ if __name__ == "__main__":
     except ChildProcessError as error:
         sys.exit(str(error))
     except KeyboardInterrupt:
+        signal.signal(signal.SIGINT, signal.SIG_IGN)  # nothing interrupts the end
         print("Interrupted", file=sys.stderr)
         sys.exit(130)
