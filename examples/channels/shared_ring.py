@@ -282,6 +282,8 @@ def main(messages=100, size=2**20, consumers=2, start_method=None):
             for number in range(messages):
                 with producer.slot() as view:
                     view[:] = bytes([number % 256]) * size  # as camera.readinto(view) would
+                if len(producer.consumers) < consumers:
+                    break  # one has ended; the ring would go on with the others
         for number, worker in enumerate(workers):
             worker.join()
             if worker.exitcode:
