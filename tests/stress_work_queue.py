@@ -15,8 +15,7 @@ from pathlib import Path
 
 import psutil
 
-from recorder.store import EXAMPLES
-from tests.harness import START_METHODS, RunningProgram, wait_until
+from tests.harness import EXAMPLES, START_METHODS, RunningProgram, wait_until, workers_of
 
 JOBS = 40
 SCRIPT = f"""
@@ -39,22 +38,6 @@ if __name__ == "__main__":
         job, attempt, done, value = result
         print(job, attempt, done, value == answer(job), flush=True)
 """
-
-
-def workers_of(program):
-    """Return the worker processes: neither the resource tracker nor the fork server."""
-    found = []
-    for process in program.children(recursive=True):
-        try:
-            words = " ".join(process.cmdline())
-            server = "forkserver" in words and process.ppid() == program.pid
-            if process.status() != psutil.STATUS_ZOMBIE and not (
-                server or "resource_tracker" in words or not words
-            ):
-                found.append(process)
-        except psutil.Error:
-            pass
-    return found
 
 
 def run_once(folder, method, chance):
