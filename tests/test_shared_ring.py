@@ -1,13 +1,9 @@
 """The ring of shared_ring.py: what it delivers, what it waits for, and who may die."""
 
 import contextlib
-import importlib
 import multiprocessing
 import os
 import random
-import shutil
-import signal
-import subprocess
 import sys
 import threading
 import zlib
@@ -15,12 +11,11 @@ import zlib
 import psutil
 import pytest
 
-from tests.harness import EXAMPLES, START_METHODS, RunningProgram, wait_until
+from tests.harness import EXAMPLES, START_METHODS, RunningProgram, copy_of_program, wait_until
 
 sys.path.append(str(EXAMPLES / "channels"))  # as if the files lay in one folder
 from shared_ring import Ring
 
-PROGRAMS = ("channels/shared_ring.py", "channels/ring_throughput.py", "recipes/one_to_many.py")
 with_method = pytest.mark.parametrize("method", START_METHODS)
 on_posix = pytest.mark.skipif(sys.platform == "win32", reason="Windows has no such signals")
 on_linux = pytest.mark.skipif(sys.platform != "linux", reason="where mappings can be listed")
@@ -319,55 +314,20 @@ def test_nothing_outlives_a_killed_parent(method):
     wait_until(lambda: not any(map(psutil.pid_exists, pids)), "all have ended")
 
 
-def put_together(folder):
-    for name in ("channels/shared_ring.py", "channels/ring_throughput.py"):
-        shutil.copy(EXAMPLES / name, folder)
-    return shutil.copy(EXAMPLES / "recipes/one_to_many.py", folder)
-
-
 LONG = {
-    "shared_ring.py": ("--messages", 10**8),
-    "ring_throughput.py": ("--rounds", 1000),
-    "one_to_many.py": ("--frames", 10**7),
+    "channels/shared_ring.py": ("--messages", 10**8),
+    "channels/ring_throughput.py": ("--rounds", 1000),
+    "recipes/one_to_many.py": ("--frames", 10**7),
 }
 
 
-@contextlib.contextmanager
-def at_work(folder, program, method):
-    """A program whose workers are all at work."""
-    put_together(folder)
+@on_posix
+@with_method
+@pytest.mark.parametrize("program", LONG)
+def test_no_worker_of_a_program_outlives_its_killed_parent(tmp_path, program, method):
+    copy_of_program(tmp_path, "channels/shared_ring.py")
     arguments = (*LONG[program], "--start-method", method)
-    with RunningProgram(folder, folder / program, *arguments) as started:
-        parts = 2 if program != "one_to_many.py" else 3
-        wait_until(lambda: len(started.busy()) >= parts, "all are at work")
-        yield started
-        started.assert_nothing_left()
-
-
-@on_posix
-@with_method
-@pytest.mark.parametrize("program", LONG)
-def test_the_parent_of_a_program_is_killed(tmp_path, program, method):
-    with at_work(tmp_path, program, method) as started:
+    with RunningProgram(tmp_path, program, *arguments) as started:
+        started.wait_for_workers(3 if "many" in program else 2, busy=0.1)
         started.process.kill()
-
-
-@on_posix
-@with_method
-@pytest.mark.parametrize("program", LONG)
-def test_a_worker_of_a_program_is_killed(tmp_path, program, method):
-    with at_work(tmp_path, program, method) as started:
-        started.busy()[-1].kill()
-        status, out, err = started.finish()
-    assert (status, out) == (1, "") or program == "shared_ring.py"
-    assert err.endswith("ended, exit code -9\n") and err.count("\n") == 1
-
-
-@on_posix
-@with_method
-@pytest.mark.parametrize("program", LONG)
-def test_ctrl_c_ends_a_program(tmp_path, program, method):
-    with at_work(tmp_path, program, method) as started:
-        started.interrupt()
-        status, out, err = started.finish()
-    assert (status, out, err) == (130, "", "Interrupted\n")
+        started.assert_nothing_left()
