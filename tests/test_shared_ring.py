@@ -11,10 +11,8 @@ import zlib
 import psutil
 import pytest
 
-from tests.harness import EXAMPLES, START_METHODS, RunningProgram, copy_of_program, wait_until
-
-sys.path.append(str(EXAMPLES / "channels"))  # as if the files lay in one folder
-from shared_ring import Ring
+from examples.channels.shared_ring import Ring
+from tests.harness import START_METHODS, RunningProgram, copy_of_program, wait_until
 
 with_method = pytest.mark.parametrize("method", START_METHODS)
 on_posix = pytest.mark.skipif(sys.platform == "win32", reason="Windows has no such signals")

@@ -14,6 +14,7 @@ process between buffers larger than most caches.
 import argparse
 import contextlib
 import ctypes
+import importlib.util
 import multiprocessing
 import multiprocessing.connection
 import os
@@ -28,11 +29,7 @@ try:
     from shared_ring import Ring
 except ImportError:
     sys.exit("ring_throughput.py needs shared_ring.py in the same folder")
-try:
-    import numpy
-except ImportError:
-    numpy = None
-
+numpy = importlib.import_module("numpy") if importlib.util.find_spec("numpy") else None
 QUEUE, COPIED_OUT, READ, FILLED, COPY = KINDS = (
     "Queue",
     "ring, copied out",
@@ -96,10 +93,8 @@ def produce(ring, queue, orders):
     """Run in a process: produce as many messages as the consumer asks for."""
     get_ready(ring)
     data = b"x" * ring.size
-    with (
-        contextlib.suppress(EOFError, OSError),
-        ring.producer() as producer,
-    ):  # none to read it
+    # When the consumer has ended, the parent has something to say, and this process hasn't.
+    with contextlib.suppress(EOFError, OSError), ring.producer() as producer:
         for kind, messages in iter(orders.recv, None):
             for _ in range(messages):
                 if kind == QUEUE:
@@ -143,10 +138,8 @@ def consume(ring, queue, orders, answers, rounds, turns):
                 else:
                     check(view)
 
-    with (
-        contextlib.suppress(EOFError, OSError),
-        ring.consumer(0) as messages,
-    ):  # none to fill it
+    # When the producer has ended, the parent has something to say, and this process hasn't.
+    with contextlib.suppress(EOFError, OSError), ring.consumer(0) as messages:
         for _ in range(rounds + 1):
             for kind, count in turns.items():
                 began = perf_counter()

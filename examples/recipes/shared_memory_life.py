@@ -81,7 +81,7 @@ def read_when_told(memory, orders, answers):
     answers.send(bytes(memory.buf[:5]))
 
 
-def name_and_memory(start_method):
+def name_and_memory(start_method=None):
     """Create, attach, unlink, read: the name can go as soon as all have attached."""
     context = multiprocessing.get_context(start_method)
     (orders, order), (answers, answer) = context.Pipe(duplex=False), context.Pipe(duplex=False)
@@ -185,13 +185,13 @@ def more_than_fits():
         memory.unlink()
 
 
-SCENES = [name_and_memory, a_view_is_left]
+PLAYED = [name_and_memory, a_view_is_left]
 if sys.platform != "win32":  # there memory goes with its last user; no name, no tracker
-    SCENES += [unlinked_twice, nobody_unlinks, the_owner_is_killed]
-    SCENES += [a_stranger_attaches, a_stranger_does_not_track]
+    PLAYED += [unlinked_twice, nobody_unlinks, the_owner_is_killed]
+    PLAYED += [a_stranger_attaches, a_stranger_does_not_track]
 if sys.platform == "linux":
-    SCENES += [more_than_fits]
-SCENES = {scene.__name__.replace("_", " "): scene for scene in SCENES}
+    PLAYED += [more_than_fits]
+SCENES = {scene.__name__.replace("_", " "): scene for scene in PLAYED}
 
 
 def main(start_method=None):
