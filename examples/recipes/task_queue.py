@@ -119,7 +119,7 @@ def take_results(tasks, workers, connections):
                 while sentinels:
                     tasks.put_nowait(None)
                     sentinels -= 1
-        timeout = None if running else 0  # 0: the rest of a pipe that can't grow any more
+        timeout = 1 if running else 0  # 0: the rest of a pipe that can't grow any more
         ready = set(multiprocessing.connection.wait([*running, *connections], timeout))
         for connection in connections.keys() & ready:
             try:
@@ -130,13 +130,13 @@ def take_results(tasks, workers, connections):
                 del connections[connection]
             else:
                 yield message[0]
-        for end in running.keys() & ready:
-            running[end].join()
-            if running[end].exitcode != 0:
-                raise lost(running[end])
-            del running[end]
-            producing.discard(end)
-        if not ready:  # a program that the worker started holds its pipe open
+        for end, worker in list(running.items()):
+            if not worker.is_alive():  # a child of its own may hold both its pipes open
+                if worker.exitcode != 0:
+                    raise lost(worker)
+                del running[end]
+                producing.discard(end)
+        if not ready and not running and connections:
             raise lost(next(iter(connections.values())))
 
 

@@ -108,8 +108,8 @@ def take_results(connections):
     """Yield the results as they come, until each worker has said its last word."""
     wait = multiprocessing.connection.wait
     while connections:
-        sentinels = {worker.sentinel: end for end, worker in connections.items()}
-        ready = set(wait([*sentinels, *connections]))
+        sentinels = [worker.sentinel for worker in connections.values()]
+        ready = set(wait([*sentinels, *connections], timeout=1))
         for connection in connections.keys() & ready:
             try:
                 message = connection.recv()
@@ -119,9 +119,11 @@ def take_results(connections):
                 del connections[connection]
             else:
                 yield message[0]
-        for connection in [sentinels[end] for end in sentinels.keys() & ready]:
-            if connection in connections and not wait([connection], 0):  # held open by a child
-                raise lost(connections[connection])
+        for connection, worker in connections.items():
+            if worker.is_alive():  # looked at each time: a child may hold its pipes open
+                continue
+            if worker.exitcode != 0 or not wait([connection], 0):
+                raise lost(worker)
 
 
 def task_tree(tasks, do, workers=3, start_method=None):
