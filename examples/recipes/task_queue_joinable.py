@@ -28,35 +28,35 @@ class Halves:
 
 @contextlib.contextmanager
 def ctrl_c_held_back():
-    """Hold Ctrl-C back while workers start or end: what starts in here is born with it blocked."""
+    """Hold Ctrl-C back while workers start or end; what starts in here has it blocked."""
     pressed, handler = [], signal.getsignal(signal.SIGINT)
-    here = handler and threading.current_thread() is threading.main_thread()
-    blocked = sys.platform != "win32" and signal.pthread_sigmask(signal.SIG_BLOCK, [])
+    ours = handler is not None and threading.current_thread() is threading.main_thread()
+    blocked = signal.pthread_sigmask(signal.SIG_BLOCK, []) if sys.platform != "win32" else None
     try:
-        if here:  # for a press that another thread takes, as only this one is blocked
+        if ours:  # the block is this thread's; a press that another one takes is noted
             signal.signal(signal.SIGINT, lambda *_: pressed.append(True))
         if sys.platform != "win32":
             resource_tracker.ensure_running()  # up to Python 3.13.0 its start unblocks Ctrl-C
             signal.pthread_sigmask(signal.SIG_BLOCK, [signal.SIGINT])
         yield
-    finally:  # all as it was found
+    finally:  # everything as it was found, and then the press
         if sys.platform != "win32":
             signal.pthread_sigmask(signal.SIG_SETMASK, blocked)
-        if here:
+        if ours:
             signal.signal(signal.SIGINT, handler)
         if pressed:
             signal.raise_signal(signal.SIGINT)
 
 
 def leave_ctrl_c_to_parent():
-    """Call this first in a worker: Ctrl-C does nothing to it, but ends the programs it starts."""
-    signal.signal(signal.SIGINT, lambda *_: None)  # SIG_IGN would be inherited by programs
+    """Call this first in a worker: Ctrl-C ends what it has started, and the parent ends it."""
+    signal.signal(signal.SIGINT, lambda *_: None)  # programs would inherit SIG_IGN
     if sys.platform != "win32":
         signal.pthread_sigmask(signal.SIG_UNBLOCK, [signal.SIGINT])
 
 
 def interrupt_once(*_):
-    """Handle Ctrl-C in the main guard: a further press doesn't cut the clean-up short."""
+    """Handle Ctrl-C, but not a second one while the first is dealt with."""
     if not isinstance(sys.exc_info()[1], KeyboardInterrupt):
         raise KeyboardInterrupt
 
@@ -189,5 +189,6 @@ if __name__ == "__main__":
     except ChildProcessError as error:
         sys.exit(str(error))
     except KeyboardInterrupt:
+        signal.signal(signal.SIGINT, signal.SIG_IGN)  # nothing interrupts the end
         print("Interrupted", file=sys.stderr)
         sys.exit(130)
