@@ -118,6 +118,7 @@ def work(setup, reply, connection, parents_end):
         connection.send("ready")
         while True:
             request = connection.recv()
+            connection.send("begun")  # who dies before this has done nothing for it
             try:
                 connection.send((True, reply(loaded, request)))
             except Exception as error:  # also: the reply can't be pickled
@@ -132,6 +133,7 @@ class Worker:
     connection: Any
     deadline: float | None  # by when it must have loaded, or replied; None: it is idle
     request: tuple[int, str] | None = None  # None: it is idle, or loads
+    begun: bool = False
     ready: bool = False
 
     def end(self):
@@ -200,20 +202,31 @@ class Service:
         return self.lose(worker, reason)
 
     def receive(self, worker, message):
-        """Note a reply, or that the worker has loaded; it is idle now."""
-        if worker.request is not None:
+        """Note that the worker has loaded, has begun, or has replied and is idle."""
+        worker.begun = message == "begun"
+        if worker.begun:
+            return
+        if message == "ready":
+            worker.ready, self.failed = True, 0
+        else:
             number, request = worker.request
             self.replies[number] = request, *message
-        worker.ready, worker.request, worker.deadline, self.failed = True, None, None, 0
+        worker.request = worker.deadline = None
 
     def lose(self, worker, reason):
-        """Give the reason as the reply to its request; end the worker, and forget it."""
+        """Give the reason as the reply to its request; end the worker, and forget it.
+
+        No reason: it has died, and a request that it had not begun goes to another one.
+        """
         self.crew.remove(worker)
+        given_back = worker.request and not worker.begun and not reason
         worker.process.join(timeout=0 if reason else 1)  # dead or about to be: how did it end?
         code = worker.process.exitcode
         worker.end()
         reason = reason or f"its worker ended, exit code {code}"
-        if worker.request is not None:
+        if given_back:
+            self.waiting.appendleft(worker.request)
+        elif worker.request:
             number, request = worker.request
             self.replies[number] = request, False, reason
         elif not worker.ready:
