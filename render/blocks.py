@@ -59,13 +59,17 @@ def picture(plot: str, name: str, start_method: str = "") -> str:
 
 def pair(name: str) -> str:
     """A fault and its fix beside each other: the pictures of NAME_broken and NAME_fixed, a verdict each."""
-    sides = ""
-    for which, label in (("broken", "broken"), ("fixed", "fixed")):
-        recording = recording_of(f"{name}_{which}")
-        sides += (
-            f'<figure><figcaption>{label} <strong class="{label}">{verdict(recording)}</strong>'
-            f"</figcaption>{draw_timeline(recording)}</figure>"
-        )
+    recordings = {label: recording_of(f"{name}_{label}") for label in ("broken", "fixed")}
+    verdicts = [verdict(recording) for recording in recordings.values()]
+    if verdicts[0] == verdicts[1]:  # then they differ in what came before
+        verdicts = [
+            f"prints {len(recording.lines)} lines" for recording in recordings.values()
+        ]
+    sides = "".join(
+        f'<figure><figcaption>{label} <strong class="{label}">{says}</strong>'
+        f"</figcaption>{draw_timeline(recording)}</figure>"
+        for (label, recording), says in zip(recordings.items(), verdicts, strict=True)
+    )
     return f'<div class="pair">{sides}</div>'
 
 
@@ -73,8 +77,22 @@ def verdict(recording: Recording) -> str:
     """How a run came out, in a few words."""
     if recording.hung:
         return "stands still, for ever"
-    last = escape(terminal_line(recording.lines[-1].text)) if recording.lines else "no output"
+    last = telling_line(recording)
     return last if recording.status == 0 else f"exit status {recording.status}: {last}"
+
+
+def telling_line(recording: Recording) -> str:
+    """The line that says how a run ended, as HTML: the error, without its notes, or the last one."""
+    lines = [terminal_line(line.text) for line in recording.lines] or ["no output"]
+    errors = [line for line in lines if re.match(r"[\w.]+(Error|Exception)\b(:|$)", line)]
+    return escape(errors[-1] if recording.status and errors else lines[-1])
+
+
+def happened(name: str) -> str:
+    """What became of a fault and of its fix: each console, the hang, and every start method."""
+    broken = f"{name}_broken"
+    seen = console(broken) + stuck(broken) + start_method_table(broken)
+    return seen + "<p>The fixed program:</p>" + console(f"{name}_fixed")
 
 
 def caption(name: str, start_method: str = "") -> str:
@@ -92,6 +110,8 @@ def caption(name: str, start_method: str = "") -> str:
 def stuck(name: str, start_method: str = "") -> str:
     """Where each process of a run that hung stood: the program's own lines, and the whole stacks folded."""
     recording = recording_of(name, start_method)
+    if not recording.hung:  # a fault that another release of Python reports
+        return ""
     text = (
         f"<p>There it hung, after {seconds(recording.wall)}. {EVIDENCE[recording.evidence]} "
         "Then each one was asked where it stood, and ended.</p>"
@@ -136,13 +156,11 @@ def start_method_table(name: str) -> str:
         (
             f"<code>{recording.start_method}</code>",
             "hangs" if recording.hung else f"ends with exit status {recording.status}",
-            f"<code>{escape(terminal_line(recording.lines[-1].text))}</code>"
-            if recording.lines
-            else "nothing",
+            f"<code>{telling_line(recording)}</code>" if recording.lines else "nothing",
         )
         for recording in build.recordings(name)
     ]
-    return table(("Start method", "What it does", "The last line it prints"), rows)
+    return table(("Start method", "What it does", "What it says in the end"), rows)
 
 
 def program(path: str, *lit: str) -> str:
@@ -205,23 +223,55 @@ def dim_lines(text: str) -> set[int]:
     return found
 
 
-def fix(name: str) -> str:
+def fix(name: str, *functions: str) -> str:
     """What differs between a broken program of `faults/` and its fixed one, as a patch.
 
     What only their docstrings differ in is left out; the patch applies all the same.
+
+    Args:
+        name: What both programs are called before `_broken.py` and `_fixed.py`.
+        functions: Show no more than what changes in these functions, and link to the rest.
     """
     before, after = (f"faults/{name}_{which}.py" for which in ("broken", "fixed"))
     old, new = read_program(before).splitlines(), read_program(after).splitlines()
-    told, untold = docstring_end(before), docstring_end(after)
-    lines = difflib.unified_diff(
-        [*new[:untold], *old[told:]], new, before[7:], after[7:], lineterm="", n=1
-    )
+    old = [*new[: docstring_end(after)], *old[docstring_end(before) :]]
+    if shown := changed_in(old, new, functions) if functions else new:
+        lines = difflib.unified_diff(old, shown, before[7:], after[7:], lineterm="", n=1)
+    else:
+        raise PageError(f"nothing in {', '.join(functions)} is fixed in examples/{after}")
     kinds = {"---": "head", "+++": "head", "@@ ": "hunk", "-": "gone", "+": "new"}
     marked = ""
     for line in lines:
         kind = kinds.get(line[:3]) or kinds.get(line[:1], "same")
         marked += f'<span class="{kind}">{escape(line)}\n</span>'
-    return code_block("diff", marked)
+    rest = f'<p>This is the core. <a href="#{name}_fixed-1">The fixed program</a> has every changed line lit.</p>'
+    return code_block("diff", marked) + (rest if shown != new else "")
+
+
+def changed_in(old: list[str], new: list[str], functions: Sequence[str]) -> list[str]:
+    """The old lines with the changes that touch some functions; no lines: there are none."""
+    bodies = [lines_of_functions(lines, functions) for lines in (old, new)]
+    matcher = difflib.SequenceMatcher(None, old, new, autojunk=False)
+    shown: list[str] = []
+    touched = False
+    for tag, a, b, c, d in matcher.get_opcodes():
+        taken = tag != "equal" and bool(
+            bodies[0].intersection(range(a, b)) or bodies[1].intersection(range(c, d))
+        )
+        shown += new[c:d] if taken else old[a:b]
+        touched |= taken
+    return shown if touched else []
+
+
+def lines_of_functions(lines: list[str], functions: Sequence[str]) -> set[int]:
+    """The indexes of the lines of some functions of a program."""
+    parts = [
+        node for node in ast.parse("\n".join(lines)).body if isinstance(node, ast.FunctionDef)
+    ]
+    found = (
+        range(one.lineno - 1, one.end_lineno or 0) for one in parts if one.name in functions
+    )
+    return {line for part in found for line in part}
 
 
 def source_of(program: str, name: str) -> str:

@@ -28,6 +28,7 @@ VIEWS: dict[str, Callable[..., str]] = {
         blocks.console,
         blocks.picture,
         blocks.pair,
+        blocks.happened,
         blocks.stuck,
         blocks.caption,
         blocks.start_method_table,
