@@ -226,25 +226,31 @@ def dim_lines(text: str) -> set[int]:
 def fix(name: str, *functions: str) -> str:
     """What differs between a broken program of `faults/` and its fixed one, as a patch.
 
-    What only their docstrings differ in is left out; the patch applies all the same.
-
     Args:
         name: What both programs are called before `_broken.py` and `_fixed.py`.
         functions: Show no more than what changes in these functions, and link to the rest.
     """
-    before, after = (f"faults/{name}_{which}.py" for which in ("broken", "fixed"))
+    return changes(f"faults/{name}_broken.py", f"faults/{name}_fixed.py", *functions)
+
+
+def changes(before: str, after: str, *functions: str) -> str:
+    """What differs between two programs, as a patch.
+
+    What only their docstrings differ in is left out; the patch applies all the same.
+    """
     old, new = read_program(before).splitlines(), read_program(after).splitlines()
+    names = (Path(before).name, Path(after).name)
     old = [*new[: docstring_end(after)], *old[docstring_end(before) :]]
-    if shown := changed_in(old, new, functions) if functions else new:
-        lines = difflib.unified_diff(old, shown, before[7:], after[7:], lineterm="", n=1)
-    else:
-        raise PageError(f"nothing in {', '.join(functions)} is fixed in examples/{after}")
+    if not (shown := changed_in(old, new, functions) if functions else new):
+        raise PageError(f"nothing in {', '.join(functions)} is new in examples/{after}")
+    lines = difflib.unified_diff(old, shown, *names, lineterm="", n=1)
     kinds = {"---": "head", "+++": "head", "@@ ": "hunk", "-": "gone", "+": "new"}
     marked = ""
     for line in lines:
         kind = kinds.get(line[:3]) or kinds.get(line[:1], "same")
         marked += f'<span class="{kind}">{escape(line)}\n</span>'
-    rest = f'<p>This is the core. <a href="#{name}_fixed-1">The fixed program</a> has every changed line lit.</p>'
+    link = f'<a href="#{Path(after).stem}-1">the fixed program</a>'
+    rest = f"<p>That is the core of it; {link} has each changed line lit.</p>"
     return code_block("diff", marked) + (rest if shown != new else "")
 
 
