@@ -223,17 +223,17 @@ def dim_lines(text: str) -> set[int]:
     return found
 
 
-def fix(name: str, *functions: str) -> str:
+def fix(name: str, *parts: str) -> str:
     """What differs between a broken program of `faults/` and its fixed one, as a patch.
 
     Args:
         name: What both programs are called before `_broken.py` and `_fixed.py`.
-        functions: Show no more than what changes in these functions, and link to the rest.
+        parts: Show no more than the changes in these functions, or with these words, and link to the rest.
     """
-    return changes(f"faults/{name}_broken.py", f"faults/{name}_fixed.py", *functions)
+    return changes(f"faults/{name}_broken.py", f"faults/{name}_fixed.py", *parts)
 
 
-def changes(before: str, after: str, *functions: str) -> str:
+def changes(before: str, after: str, *parts: str) -> str:
     """What differs between two programs, as a patch.
 
     What only their docstrings differ in is left out; the patch applies all the same.
@@ -241,8 +241,7 @@ def changes(before: str, after: str, *functions: str) -> str:
     old, new = read_program(before).splitlines(), read_program(after).splitlines()
     names = (Path(before).name, Path(after).name)
     old = [*new[: docstring_end(after)], *old[docstring_end(before) :]]
-    if not (shown := changed_in(old, new, functions) if functions else new):
-        raise PageError(f"nothing in {', '.join(functions)} is new in examples/{after}")
+    shown = with_changes(old, new, parts) if parts else new
     lines = difflib.unified_diff(old, shown, *names, lineterm="", n=1)
     kinds = {"---": "head", "+++": "head", "@@ ": "hunk", "-": "gone", "+": "new"}
     marked = ""
@@ -254,30 +253,37 @@ def changes(before: str, after: str, *functions: str) -> str:
     return code_block("diff", marked) + (rest if shown != new else "")
 
 
-def changed_in(old: list[str], new: list[str], functions: Sequence[str]) -> list[str]:
-    """The old lines with the changes that touch some functions; no lines: there are none."""
-    bodies = [lines_of_functions(lines, functions) for lines in (old, new)]
-    matcher = difflib.SequenceMatcher(None, old, new, autojunk=False)
+def with_changes(old: list[str], new: list[str], parts: Sequence[str]) -> list[str]:
+    """The old lines, with those changes that touch a function, or else have words in them."""
     shown: list[str] = []
-    touched = False
+    missing = set(parts)
+    places = {part: (function_lines(old, part), function_lines(new, part)) for part in parts}
+    matcher = difflib.SequenceMatcher(None, old, new, autojunk=False)
     for tag, a, b, c, d in matcher.get_opcodes():
-        taken = tag != "equal" and bool(
-            bodies[0].intersection(range(a, b)) or bodies[1].intersection(range(c, d))
-        )
-        shown += new[c:d] if taken else old[a:b]
-        touched |= taken
-    return shown if touched else []
+        changed = "\n".join(old[a:b] + new[c:d])
+        found = {
+            part
+            for part, (before, after) in places.items()
+            if tag != "equal"
+            and (
+                before & set(range(a, b)) or after & set(range(c, d))
+                if before or after
+                else part in changed
+            )
+        }
+        shown += new[c:d] if found else old[a:b]
+        missing -= found
+    if missing:
+        raise PageError(f"nothing changes in {', '.join(sorted(missing))}")
+    return shown
 
 
-def lines_of_functions(lines: list[str], functions: Sequence[str]) -> set[int]:
-    """The indexes of the lines of some functions of a program."""
-    parts = [
-        node for node in ast.parse("\n".join(lines)).body if isinstance(node, ast.FunctionDef)
-    ]
-    found = (
-        range(one.lineno - 1, one.end_lineno or 0) for one in parts if one.name in functions
-    )
-    return {line for part in found for line in part}
+def function_lines(lines: list[str], name: str) -> set[int]:
+    """The indexes of the lines of a function of a program."""
+    for node in ast.parse("\n".join(lines)).body:
+        if isinstance(node, ast.FunctionDef) and node.name == name:
+            return set(range(node.lineno - 1, node.end_lineno or 0))
+    return set()
 
 
 def source_of(program: str, name: str) -> str:
