@@ -8,9 +8,9 @@ from pathlib import Path
 
 import pytest
 
-from recorder.store import ROOT
 from tests.harness import wait_until
 
+ROOT = Path(__file__).resolve().parent.parent
 MKDOCS = Path(sys.executable).with_name("mkdocs.exe" if sys.platform == "win32" else "mkdocs")
 
 

@@ -13,7 +13,6 @@ from pathlib import Path
 
 import psutil
 
-
 from recorder.watch import (
     RESOURCE_TRACKER,
     RUN_ID_VARIABLE,

@@ -15,7 +15,7 @@ import psutil
 import pytest
 
 from recorder.store import EXAMPLES, ROOT
-from recorder.watch import TAG, alive
+from recorder.watch import RUN_ID_VARIABLE, is_alive
 from tests.conftest import build
 from tests.harness import wait_until
 
