@@ -29,7 +29,9 @@ SEES_ALL = os.path.exists(f"/proc/{os.getpid()}/task/{os.getpid()}/children")
 
 def main() -> None:
     """Do what the command line says."""
-    control, report, output = map(int, sys.argv[1:4])
+    control, report, output = pipes = [int(word) for word in sys.argv[1:4]]
+    for descriptor in pipes:
+        os.set_inheritable(descriptor, False)
     folder, program, python, *arguments = sys.argv[4:]
     for number in (_signal.SIGINT, _signal.SIGTERM, _signal.SIGHUP):
         _signal.signal(number, _signal.SIG_IGN)

@@ -327,7 +327,9 @@ class Watcher:
         elif what == "exit":
             pid, status, at, cpu = values
             self.reaped_cpu += cpu
-            if pid in self.known and not self.ending:
+            if self.ending:
+                return  # by the recorder, at a time that is not the program's
+            if pid in self.known:
                 self.known[pid].exit = status
             if pid == self.first:
                 self.status, self.wall = status, at - self.started
@@ -472,8 +474,10 @@ class Watcher:
         """End every process of the run that is left after the grace, and return how many were."""
         left = 0
         if not self.pump(grace, lambda: self.over):
-            processes = (psutil.Process(pid) for pid in self.find_processes())
-            left = max(1, sum(map(is_alive, processes)))
+            for pid in self.find_processes():
+                with contextlib.suppress(psutil.NoSuchProcess):
+                    left += is_alive(psutil.Process(pid))
+            left = max(1, left)
         self.ending = True
         self.close("control")
         self.pump(ENDING, lambda: self.over)
@@ -492,9 +496,7 @@ class Watcher:
         if supervisor.SEES_ALL:
             return supervisor.descendants(self.supervisor.pid)
         with contextlib.suppress(psutil.NoSuchProcess):
-            return [
-                p.pid for p in psutil.Process(self.supervisor.pid).children(recursive=True)
-            ]
+            return [p.pid for p in psutil.Process(self.supervisor.pid).children(recursive=True)]
         return []
 
     def kill_marked(self, left: int) -> int:
