@@ -51,6 +51,7 @@ def watch(
     program: Path,
     arguments: Sequence[str] = (),
     *,
+    beside: Sequence[Path] = (),
     name: str = "",
     timeout: float = TIMEOUT,
     hangs: bool = False,
@@ -67,6 +68,7 @@ def watch(
     Args:
         program: The file to run. It is copied to an empty folder and run there.
         arguments: Its command-line arguments.
+        beside: Files that are copied into the folder with it.
         name: What to call it in the recording; by default the file's name.
         timeout: Seconds after which the run is ended.
         hangs: Whether it is expected to hang: where the kernel can't tell how its threads wait,
@@ -88,7 +90,7 @@ def watch(
         pass  # a program that can't be read is the caller's error, not the run's
     recorded = datetime.datetime.now(datetime.UTC).isoformat(timespec="seconds")
     with raise_on_termination(), Watcher(python) as run:
-        run.start(program, arguments)
+        run.start((program, *beside), arguments)
         ended, evidence = run.watch(timeout, stall_seconds if hangs else timeout, progress)
         if ended != "exit":
             run.dump_stacks()
@@ -253,22 +255,23 @@ class Watcher:
         if name in self.descriptors:
             os.close(self.descriptors.pop(name))
 
-    def start(self, program: Path, arguments: Sequence[str]) -> None:
-        """Start the supervisor, which starts the program."""
+    def start(self, files: Sequence[Path], arguments: Sequence[str]) -> None:
+        """Start the supervisor, which starts the first of the files, a program, beside the others."""
         theirs = []
         for name in ("control", "report", "output"):
             ends = list(pipe())
             theirs.append(ends.pop(0 if name == "control" else 1))
             self.descriptors |= {name: ends[0], f"their {name}": theirs[-1]}
-        file, *command = (supervisor.__file__, *map(str, theirs), self.folder)
+        script, *command = (supervisor.__file__, *map(str, theirs), self.folder)
         self.supervisor = subprocess.Popen(
             [
                 sys.executable,
                 "-I",
                 "-S",
-                file,
+                script,
                 *command,
-                program.absolute(),
+                str(len(files)),
+                *(file.absolute() for file in files),
                 self.python,
                 *arguments,
             ],
@@ -496,7 +499,9 @@ class Watcher:
         if supervisor.SEES_ALL:
             return supervisor.descendants(self.supervisor.pid)
         with contextlib.suppress(psutil.NoSuchProcess):
-            return [p.pid for p in psutil.Process(self.supervisor.pid).children(recursive=True)]
+            return [
+                p.pid for p in psutil.Process(self.supervisor.pid).children(recursive=True)
+            ]
         return []
 
     def kill_marked(self, left: int) -> int:
