@@ -38,7 +38,7 @@ VIEWS: dict[str, Callable[..., str]] = {
         measured.fastest_list,
         site.machine_table,
         site.runs_table,
-        site.faults_table,
+        site.faults_list,
         site.rules_list,
         site.glossary,
     )
