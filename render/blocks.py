@@ -82,10 +82,10 @@ def verdict(recording: Recording) -> str:
 
 
 def telling_line(recording: Recording) -> str:
-    """The line that says how a run ended, as HTML: the error, without its notes, or the last one."""
-    lines = [terminal_line(line.text) for line in recording.lines] or ["no output"]
-    errors = [line for line in lines if re.match(r"[\w.]+(Error|Exception)\b(:|$)", line)]
-    return escape(errors[-1] if recording.status and errors else lines[-1])
+    """The last line that a run printed, as HTML; what pickle adds to its error is not it."""
+    lines = [terminal_line(line.text) for line in recording.lines]
+    lines = [line for line in lines if not line.startswith("when serializing ")]
+    return escape(lines[-1]) if lines else "no output"
 
 
 def happened(name: str) -> str:

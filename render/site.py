@@ -1,5 +1,6 @@
 """Views of the site itself: the machine, every run, and what the pages say under their labels."""
 
+import multiprocessing
 import re
 from collections.abc import Iterable, Iterator
 from html import escape
@@ -58,7 +59,8 @@ def faults_list(group: str) -> str:
         first, _, rest = symptom.partition(". ")
         seen = f'<a href="{page.stem}.html">{first}</a>{"." if rest else ""} {rest}'
         methods = failing_start_methods(page)
-        only = "" if len(methods) == 3 else f" <span>only {', '.join(methods)}</span>"
+        everywhere = len(methods) == len(multiprocessing.get_all_start_methods())
+        only = "" if everywhere else f" <span>only {', '.join(methods)}</span>"
         items += f"<li>{seen}<br><small>{title}{only}</small></li>"
     return f'<ul class="faults">{items}</ul>'
 
