@@ -206,6 +206,13 @@ def test_a_worker_that_stops_in_mid_answer_stops_nobody_else(tmp_path, method):
 
 
 @on_posix
+def test_a_worker_that_stops_in_setup_stops_nobody_else(tmp_path, method):
+    setup = functools.partial(do.stop_in_setup, str(tmp_path))
+    results = list(work_queue(range(9), do.add, workers=2, setup=setup, start_method=method))
+    assert [result.value for result in results] == list(range(100, 109))
+
+
+@on_posix
 def test_a_stopped_idle_worker_is_too_late_with_a_job_larger_than_its_channel(method):
     results, large = [], bytes(5_000_000)
 
