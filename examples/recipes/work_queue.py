@@ -8,6 +8,7 @@ To import: `from work_queue import work_queue`, under the guard `if __name__ == 
 import argparse
 import collections
 import contextlib
+import dataclasses
 import math
 import multiprocessing
 import multiprocessing.connection
@@ -21,6 +22,7 @@ import sys
 import threading
 import time
 import traceback
+from collections.abc import Callable, Iterable
 from multiprocessing import resource_tracker
 from typing import Any, NamedTuple
 
@@ -251,13 +253,23 @@ class Worker:
         self.channel.close()
 
 
+@dataclasses.dataclass
 class WorkQueue:
-    """The state of one call of work_queue(): jobs, workers and results."""
+    """One call of work_queue(): its arguments, and how far it is with jobs and workers."""
 
-    def __init__(self, jobs, start, options):
-        self.source, self.start = iter(jobs), start
-        for name, value in options.items():
-            setattr(self, name, value)
+    jobs: Iterable[Any]
+    start: Callable[[], Worker]
+    workers: int
+    bound: int
+    batch: int
+    attempts: int
+    retry_late: bool
+    time_limit: float | None
+    ordered: bool
+    progress: Callable[[int, int], object] | None
+
+    def __post_init__(self):
+        self.source = iter(self.jobs)
         self.taken = self.done = self.given = 0
         self.waiting, self.finished = collections.deque(), {}
         self.team, self.idle, self.stillborn = [], [], 0
@@ -289,7 +301,7 @@ class WorkQueue:
                 deadline = time.monotonic() + 5
                 for worker in self.team:
                     worker.end(max(0, deadline - time.monotonic()))
-            self.selector.close()
+                self.selector.close()
 
     def may_take(self):
         """Tell whether there may be a job to take: this is the back-pressure."""
@@ -339,16 +351,19 @@ class WorkQueue:
             worker = key.data
             try:
                 if event & selectors.EVENT_READ:
-                    self.settle(worker, worker.channel.receive())
+                    message = worker.channel.receive()
                 else:
                     worker.channel.send_rest()
-                    if not worker.channel.unsent:
-                        self.selector.unregister(worker.channel.writer)
             except BlockingIOError:
-                pass
+                continue
             except (EOFError, OSError):
                 if worker in self.team:  # the other end of its channel may have told before
                     self.replace(worker)
+                continue
+            if event & selectors.EVENT_READ:
+                self.settle(worker, message)
+            elif not worker.channel.unsent:
+                self.selector.unregister(worker.channel.writer)
 
     def settle(self, worker, message):
         """Take in that a worker is ready, or its answers; in both cases it is idle now."""
@@ -491,9 +506,15 @@ def work_queue(
     context = multiprocessing.get_context(
         start_method or multiprocessing.get_all_start_methods()[0]
     )
-    options = counts | {"time_limit": time_limit, "retry_late": retry_late}
-    options |= {"ordered": ordered, "progress": progress}
-    return WorkQueue(jobs, lambda: Worker(context, do_job, setup), options).results()
+    return WorkQueue(
+        jobs,
+        lambda: Worker(context, do_job, setup),
+        **counts,
+        retry_late=retry_late,
+        time_limit=time_limit,
+        ordered=ordered,
+        progress=progress,
+    ).results()
 
 
 def square(job):
