@@ -293,8 +293,10 @@ def main(runs=100, seed=None, first=0, pythons=(sys.executable,), at_once=2):
     with concurrent.futures.ThreadPoolExecutor(at_once) as pool:
         numbers = range(first, first + runs)
         used = [pythons[run // len(START_METHODS) % len(pythons)] for run in numbers]
-        for count in pool.map(attempt, numbers, [seed] * runs, used):
+        for run, count in enumerate(pool.map(attempt, numbers, [seed] * runs, used), 1):
             counts.update(count)
+            if run % 100 == 0:
+                print(f"{run} runs, failed: {counts['failed']}", flush=True)
     left = set(os.listdir(shared)) - before if shared.exists() else set()
     counts["left in /dev/shm"] = len(left)
     done = ", ".join(f"{name}: {count}" for name, count in counts.items())

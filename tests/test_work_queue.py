@@ -7,6 +7,7 @@ import os
 import re
 import shutil
 import signal
+import subprocess
 import sys
 from pathlib import Path
 
@@ -373,3 +374,12 @@ def test_an_uncaught_exception_in_the_consumer_ends_busy_workers(tmp_path, metho
         status, _, err = started.finish()
         assert (status, err.splitlines()[-1]) == (1, "LookupError: uncaught")
         started.assert_nothing_left()
+
+
+@on_posix
+def test_who_leaves_the_output_early_gets_no_traceback(tmp_path):
+    command = [sys.executable, PROGRAM, "--jobs", "100000"]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE) as process:
+        assert process.stdout.readline().startswith(b"Job 1: done, 1 ")
+        process.stdout.close()
+        assert (process.stderr.read(), process.wait()) == (b"", 1)

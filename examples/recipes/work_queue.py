@@ -370,17 +370,15 @@ class WorkQueue:
         if message is None:  # it has begun to answer, so it is not too late
             self.set_deadline(worker)
             return
-        said = pickle.loads(message)
-        if not worker.ready:
-            if said:
-                raise RuntimeError(f"setup() failed in a worker:\n{said}")
-            worker.ready, self.stillborn = True, 0
-        else:
-            for task, answer in zip(worker.tasks, said, strict=True):
-                task.attempts += 1
-                self.finish(task, answer)
-            worker.tasks, worker.deadline = [], math.inf
+        said, tasks, worker.tasks = pickle.loads(message), worker.tasks, []
+        if not worker.ready and said:
+            raise RuntimeError(f"setup() failed in a worker:\n{said}")
+        worker.ready, worker.deadline, self.stillborn = True, math.inf, 0
         self.idle.append(worker)
+        self.give()  # first of all, for it waits
+        for task, answer in zip(tasks, said, strict=True):
+            task.attempts += 1
+            self.finish(task, answer)
 
     def finish(self, task, answer):
         """Keep the result of a job until its turn."""
@@ -562,6 +560,9 @@ if __name__ == "__main__":
     signal.signal(signal.SIGINT, interrupt_once)
     try:
         main(args.jobs, args.workers, args.start_method)
+    except BrokenPipeError:  # who read the output has gone, as `head` does
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        sys.exit(1)
     except KeyboardInterrupt:
         signal.signal(signal.SIGINT, signal.SIG_IGN)  # nothing interrupts the end
         print("Interrupted", file=sys.stderr)
