@@ -45,7 +45,6 @@ lighthouse: ## score every page of site/ for speed and accessibility (needs npm 
 	  node tests/lighthouse/score.mjs $(PAGES)
 
 zensical: $(DEV) ## build the same site with Zensical, the successor of MkDocs and its theme
-	$(BIN)/python downloads.py
 	$(BIN)/python -m zensical build --clean
 	$(BIN)/python downloads.py site
 
@@ -54,7 +53,7 @@ lock: ## lock the dependencies again (needs uv; UPGRADE=--upgrade: to the newest
 	$(COMPILE) $(UPGRADE) --output-file requirements-dev.txt requirements-dev.in
 
 clean: ## remove what the other targets have made
-	rm -rf .venv* .recordings site .site-* docs/programs tests/lighthouse/node_modules
+	rm -rf .venv* .recordings site .site-* tests/lighthouse/node_modules
 
 # Each copy of a lock says which lock is installed.
 $(SITE): requirements.txt

@@ -91,7 +91,7 @@ class Converter(MarkdownConverter):
 
 def as_markdown(article: Tag) -> str:
     """A page's article as Markdown, its pictures in words."""
-    for picture in article.find_all("svg"):
+    for picture in article.select("svg.bp-picture"):
         words = picture.find("desc")
         label = picture.get("aria-label")
         picture.replace_with(f"Picture: {label}: {words.get_text()}" if words else "")

@@ -2,9 +2,11 @@
 
 import ast
 import difflib
+import itertools
 import re
 from collections.abc import Sequence
 from html import escape
+from pathlib import Path
 
 from pygments import highlight
 from pygments.formatters import HtmlFormatter
@@ -33,7 +35,9 @@ def show(name: str, start_method: str = "") -> str:
     """
     recording = recording_of(name, start_method)
     hang = (
-        picture("timeline", name, start_method) + stacks(recording) if recording.hung else ""
+        picture("timeline", name, start_method) + stuck(name, start_method)
+        if recording.hung
+        else ""
     )
     return console(name, start_method) + hang + caption(name, start_method)
 
@@ -53,6 +57,26 @@ def picture(plot: str, name: str, start_method: str = "") -> str:
     return f'<div class="picture">{draw(recording_of(name, start_method))}</div>'
 
 
+def pair(name: str) -> str:
+    """A fault and its fix beside each other: the pictures of NAME_broken and NAME_fixed, a verdict each."""
+    sides = ""
+    for which, label in (("broken", "broken"), ("fixed", "fixed")):
+        recording = recording_of(f"{name}_{which}")
+        sides += (
+            f'<figure><figcaption>{label} <strong class="{label}">{verdict(recording)}</strong>'
+            f"</figcaption>{draw_timeline(recording)}</figure>"
+        )
+    return f'<div class="pair">{sides}</div>'
+
+
+def verdict(recording: Recording) -> str:
+    """How a run came out, in a few words."""
+    if recording.hung:
+        return "stands still, for ever"
+    last = escape(terminal_line(recording.lines[-1].text)) if recording.lines else "no output"
+    return last if recording.status == 0 else f"exit status {recording.status}: {last}"
+
+
 def caption(name: str, start_method: str = "") -> str:
     """When and on what a run was recorded."""
     recording = recording_of(name, start_method)
@@ -65,20 +89,43 @@ def caption(name: str, start_method: str = "") -> str:
     )
 
 
-def stacks(recording: Recording) -> str:
-    """Where each process of a run that hung was stuck: a block for each, newest call first."""
+def stuck(name: str, start_method: str = "") -> str:
+    """Where each process of a run that hung stood: the program's own lines, and the whole stacks folded."""
+    recording = recording_of(name, start_method)
     text = (
         f"<p>There it hung, after {seconds(recording.wall)}. {EVIDENCE[recording.evidence]} "
-        "Then each one was asked where it was, and ended.</p>"
+        "Then each one was asked where it stood, and ended.</p>"
     )
+    items = whole = ""
     for process in recording.processes:
-        stack = [line for line in process.stack if not NOISE.match(line)]
-        if stack:
-            text += f"<p>The {process.role}, process ID {process.pid}, newest call first:</p>"
-            text += code_block("text", escape("\n".join(stack).strip("\n") + "\n"))
-    return text
+        threads = "\n".join(process.stack).split("\n\n")
+        frames = [found for one in threads if (found := FRAME.findall(one))]
+        if frames:
+            places = ", and a thread of it in ".join(map(place, reversed(frames)))
+            items += (
+                f"<li>The {process.role}, process ID {process.pid}, stood in {places}.</li>"
+            )
+            stack = [line for line in process.stack if not NOISE.match(line)]
+            whole += code_block("text", escape("\n".join(stack).strip("\n") + "\n"))
+    summary = "<summary>The whole stacks, newest call first</summary>"
+    return f"{text}<ul>{items}</ul><details>{summary}{whole}</details>"
 
 
+def place(frames: list[tuple[str, str, str]]) -> str:
+    """Where a thread stood: the innermost line of the program, or else of the library."""
+    here = list(itertools.takewhile(lambda frame: frame[2] != "_bootstrap", frames))
+    for called, (file, line, function) in zip([frames[0], *here], here, strict=False):
+        if not re.search(r"[/\\<]", file):  # the program: it ran in its own folder
+            what = (
+                f"<code>{escape(called[2])}()</code>, called by " if called[0] != file else ""
+            )
+            where = f'<a href="#{Path(file).stem}-{line}">line {line}</a>'
+            return f"{what}<strong><code>{escape(function)}()</code></strong>, {where}"
+    inside = [one for one in here if "multiprocessing" in one[0]] or here or frames
+    return f"<code>{escape(inside[0][2])}()</code> of the library"
+
+
+FRAME = re.compile(r'File "(.+)", line (\d+) in (.+)')
 # What faulthandler writes beside the stacks.
 NOISE = re.compile(r"Fatal Python error: Aborted|Extension modules: |<.*truncated.*>")
 
@@ -98,18 +145,86 @@ def start_method_table(name: str) -> str:
     return table(("Start method", "What it does", "The last line it prints"), rows)
 
 
+def program(path: str, *lit: str) -> str:
+    """A whole program, to read, copy and download: its lines numbered, those that matter lit.
+
+    What is the same in every program, docstrings and the command line, is dimmed. A program of a
+    pair, NAME_broken.py and NAME_fixed.py, has the lines lit that the other one has not.
+
+    Args:
+        path: The path from the page to the download, `../programs/faults/x_broken.py`.
+        lit: What the lines that matter contain.
+    """
+    name = path.rpartition("programs/")[2]
+    text = read_program(name)
+    stem = Path(name).stem
+    bright = {
+        n for n, line in enumerate(text.splitlines(), 1) if any(one in line for one in lit)
+    }
+    bright |= lines_of_its_own(name)
+    dim = dim_lines(text)
+    lines = "".join(
+        f'<span id="{stem}-{number}" class="line{" lit" * (number in bright)}'
+        f'{" dim" * (number in dim - bright)}">{line}\n</span>'
+        for number, line in enumerate(coloured("python", text).splitlines(), 1)
+    )
+    return (
+        f'<div class="program highlight"><div class="bar"><span class="name">{Path(name).name}'
+        '</span><button type="button" class="copy" hidden>Copy</button>'
+        f'<a href="{path}" download aria-label="Download {Path(name).name}">Download</a></div>'
+        f"<pre><code>{lines}</code></pre></div>"
+    )
+
+
+def lines_of_its_own(program: str) -> set[int]:
+    """The lines that a program of a pair has and the other one has not, without the docstring."""
+    other = {"_broken.py": "_fixed.py", "_fixed.py": "_broken.py"}
+    for ending, instead in other.items():
+        if program.endswith(ending):
+            here = read_program(program).splitlines()
+            there = read_program(program.removesuffix(ending) + instead).splitlines()
+            matcher = difflib.SequenceMatcher(None, there, here, autojunk=False)
+            changed = [at for tag, _, _, *at in matcher.get_opcodes() if tag != "equal"]
+            own = {n for start, end in changed for n in range(start + 1, end + 1)}
+            return own - set(range(docstring_end(program) + 1))
+    return set()
+
+
+def dim_lines(text: str) -> set[int]:
+    """The lines of a program that are the same in every other: docstrings and the command line."""
+    found: set[int] = set()
+    tree = ast.parse(text)
+    for node in ast.walk(tree):
+        body = getattr(node, "body", None)
+        first = body[0] if isinstance(body, list) and body else None
+        is_docstring = isinstance(first, ast.Expr) and isinstance(first.value, ast.Constant)
+        is_command = isinstance(node, ast.If) and node in tree.body and "argparse" in text
+        dull = first if is_docstring else node if is_command else None
+        if isinstance(dull, ast.stmt):
+            found |= set(range(dull.lineno, (dull.end_lineno or 0) + 1))
+    return found
+
+
 def fix(name: str) -> str:
-    """What differs between a broken program of `faults/` and its fixed one, as a patch.
+    """What differs between a broken program of `faults/` and its fixed one, as a patch."""
+    return changes(f"faults/{name}_broken.py", f"faults/{name}_fixed.py")
+
+
+def changes(before: str, after: str) -> str:
+    """What differs between two programs, as a patch.
 
     What only their docstrings differ in is left out; the patch applies all the same.
     """
-    before, after = (f"faults/{name}_{which}.py" for which in ("broken", "fixed"))
     old, new = read_program(before).splitlines(), read_program(after).splitlines()
     told, untold = docstring_end(before), docstring_end(after)
-    lines = difflib.unified_diff(
-        [*new[:untold], *old[told:]], new, before[7:], after[7:], lineterm="", n=2
-    )
-    return code_block("diff", coloured("diff", "\n".join(lines) + "\n"))
+    names = (Path(before).name, Path(after).name)
+    lines = difflib.unified_diff([*new[:untold], *old[told:]], new, *names, lineterm="", n=1)
+    kinds = {"---": "head", "+++": "head", "@@ ": "hunk", "-": "gone", "+": "new"}
+    marked = ""
+    for line in lines:
+        kind = kinds.get(line[:3]) or kinds.get(line[:1], "same")
+        marked += f'<span class="{kind}">{escape(line)}\n</span>'
+    return code_block("diff", marked)
 
 
 def source_of(program: str, name: str) -> str:

@@ -73,7 +73,12 @@ class Build:
 
     def fail(self, error: PageError) -> str:
         """Remember that the build must not be published; return the message, with its page."""
-        message = f"{self.page}: {error}" if self.page else str(error)
+        first, _, rest = str(error).partition("\n")
+        if any(rest and said.endswith(rest) for said in self.failures):
+            rest = "(as above)"  # several pages show the same run
+        message = "\n".join(
+            filter(None, (f"{self.page}: {first}" if self.page else first, rest))
+        )
         self.failures[message] = None
         return message
 

@@ -36,6 +36,9 @@ SHAPES = {  # beside circle and tick
     "box": "M-3-5H3V5H-3z",
 }
 
+Function = Callable[[float], float]
+Label = Callable[[float], str]
+
 
 @dataclass(frozen=True)
 class Scale:
@@ -52,9 +55,7 @@ class Scale:
         low, high, at = map(math.log10, values) if self.logarithmic else values
         return self.start + (self.end - self.start) * (at - low) / (high - low or 1)
 
-    def thinned(
-        self, values: Iterable[float], pixels: float, size: Callable[[float], float]
-    ) -> list[float]:
+    def thinned(self, values: Iterable[float], pixels: float, size: Function) -> list[float]:
         """The values whose labels, of such sizes, don't touch the one before on so many pixels."""
         kept: list[float] = []
         for value in values:
@@ -64,7 +65,7 @@ class Scale:
                 kept.append(value)
         return kept
 
-    def ticks(self, pixels: float, size: Callable[[float], float]) -> list[float]:
+    def ticks(self, pixels: float, size: Function) -> list[float]:
         """The round numbers, as many as have room for their labels."""
         candidates = self.fine_to_coarse()
         return next(c for c in candidates if len(self.thinned(c, pixels, size)) == len(c))
@@ -152,11 +153,7 @@ def line(*points: tuple[float, float]) -> str:
 
 
 def x_axis(
-    scale: Callable[[float], float],
-    ticks: Sequence[float],
-    label: Callable[[float], str],
-    top: float,
-    bottom: float,
+    scale: Function, ticks: Sequence[float], label: Label, top: float, bottom: float
 ) -> list[str]:
     """A line of the grid for each tick, and its label, each word in a line of its own."""
     grid = (line((scale(tick), top), (scale(tick), bottom)) for tick in ticks)
@@ -169,7 +166,7 @@ def x_axis(
     return [stroke("grid", grid, GRID), words]
 
 
-def y_axis(scale: Scale, ticks: Sequence[float], label: Callable[[float], str]) -> list[str]:
+def y_axis(scale: Function, ticks: Sequence[float], label: Label) -> list[str]:
     """A line of the grid for each tick, and its label."""
     grid = (line((0, scale(tick)), (100, scale(tick))) for tick in ticks)
     labels = (text(0, scale(tick), label(tick), -6) for tick in ticks)
@@ -200,22 +197,21 @@ def picture(
     title: str,
     description: str,
     height: float,
-    left: float,
-    right: float,
+    sides: tuple[float, float],
     parts: Sequence[str],
 ) -> str:
     """An `<svg>` element in one line, with so many pixels beside the plot; paths lie lowest."""
-    paths, others = (
-        [p for p in parts if p.startswith("<path") == is_path] for is_path in (1, 0)
-    )
+    paths = "".join(part for part in parts if part.startswith("<path"))
+    others = "".join(part for part in parts if not part.startswith("<path"))
     # A page's rule `svg { height: auto }` must not reach the inner one: hence its style.
     stretched = (
         '<svg viewBox="0 0 1000 1000" preserveAspectRatio="none" width="100%" height="1000" '
-        f'style="height:1000px" overflow="visible" fill="none">{"".join(paths)}</svg>'
+        f'style="height:1000px" overflow="visible" fill="none">{paths}</svg>'
     )
-    style = f"height:{short(height)}px;padding:0 {short(right)}px 0 {short(left)}px"
+    left, right = map(short, sides)
+    style = f"height:{short(height)}px;padding:0 {right}px 0 {left}px"
     look = attributes(font_size=str(FONT), fill=TEXT, style=style, aria_label=title)
     return (
         '<svg class="bp-picture" role="img" width="100%" overflow="visible" stroke-width="1.5" '
-        f'data-search-exclude=""{look}><desc>{safe(description)}</desc>{stretched}{"".join(others)}</svg>'
+        f'data-search-exclude=""{look}><desc>{safe(description)}</desc>{stretched}{others}</svg>'
     )

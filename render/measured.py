@@ -4,9 +4,11 @@ import re
 from typing import Any
 
 from recorder.machine import cores as cores_here
+from recorder.machine import this_machine
 from recorder.recording import Recording
 from render import tables
 from render.blocks import recording_of
+from render.build import build
 from render.figures import figure, mebibytes, seconds
 from render.figures import times as times_of
 from render.runs import PageError
@@ -26,13 +28,20 @@ class Names(dict[str, Any]):
 
     def __init__(self) -> None:
         functions = (
-            cores, faster, largest, message_cost, message_share, message_size, rate, ratio, sooner,
+            cores, fails_under, faster, largest, message_cost, message_share, message_size, rate, ratio, sooner,
             speed_up, sweep, times, trip,
         )  # fmt: skip
         super().__init__({function.__name__: function for function in functions})
 
     def __missing__(self, name: str) -> "Figures":
         return Figures(recording_of(name))
+
+
+def fails_under(*runs: str) -> str:
+    """The start methods under which broken programs fail, and the Python that they ran on."""
+    methods = {m: None for run in runs for m in build.run(run).failing_start_methods}
+    badges = "".join(f"<code>{method}</code> " for method in methods)
+    return f"{badges}on {this_machine().python}"
 
 
 class Figures:

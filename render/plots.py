@@ -2,7 +2,7 @@
 
 import dataclasses
 import math
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from typing import NamedTuple
 
 from recorder.recording import Recording
@@ -50,7 +50,9 @@ def worker_sweep(recording: Recording) -> str:
             Measurement.of("", f"{n} workers", [one / min(n, cores)] * 3) for n in corners
         ]
         series.append(Series(f"÷ {cores} cores", chart.TEXT, "", ideal))
-    steps = x.thinned(sizes, chart.NARROW - LEFT - NAMES, lambda size: 8 * len(str(size)) + 8)
+    steps = x.thinned(
+        sizes[::-1], chart.NARROW - LEFT - NAMES, lambda size: 8 * len(str(size)) + 8
+    )
     parts = [
         chart.notes(["milliseconds"], 8, LEFT),
         *chart.y_axis(y, y.ticks(200, lambda _: 30), "{:,g}".format),
@@ -59,7 +61,7 @@ def worker_sweep(recording: Recording) -> str:
         chart.notes(["workers"], 252, LEFT),
     ]
     title = f"Time for the same work against workers, on {cores} cores"
-    return chart.picture(title, in_words(rows, "{:g} ms".format), 262, LEFT, NAMES, parts)
+    return chart.picture(title, in_words(rows, "{:g} ms".format), 262, (LEFT, NAMES), parts)
 
 
 def throughput(recording: Recording) -> str:
@@ -99,7 +101,7 @@ def throughput(recording: Recording) -> str:
     title = "Throughput of the channels against the size of a message"
     medians = "; ".join(f"{row.name}, {row.case}: {rate(row.median)}" for row in rows)
     words = f"Medians, in bytes a second: {medians}."
-    return chart.picture(title, words, top + 40, LEFT, NAMES, parts)
+    return chart.picture(title, words, top + 40, (LEFT, NAMES), parts)
 
 
 def start_cost(recording: Recording) -> str:
@@ -115,10 +117,7 @@ def latency(recording: Recording) -> str:
 
 
 def draw_series(
-    series: Sequence[Series],
-    x: Callable[[float], float],
-    y: chart.Scale,
-    number: Callable[[float], str],
+    series: Sequence[Series], x: chart.Function, y: chart.Scale, number: chart.Label
 ) -> list[str]:
     """The lines of a plot, each with its name at its end."""
     parts, names, height = [], [], -math.inf
@@ -175,10 +174,10 @@ def dot_plot(rows: Sequence[Measurement], unit: str, title: str) -> str:
         chart.notes([unit], bottom + 28, 6),
     ]
     words = f"{unit.capitalize()}. {in_words(rows, '{:g}'.format)}"
-    return chart.picture(title, words, bottom + 38, 6, chart.RIGHT, parts)
+    return chart.picture(title, words, bottom + 38, (6, chart.RIGHT), parts)
 
 
-def in_words(rows: Sequence[Measurement], number: Callable[[float], str]) -> str:
+def in_words(rows: Sequence[Measurement], number: chart.Label) -> str:
     """A plot for who doesn't see it."""
     told = "; ".join(row.in_words(number) for row in rows)
     return f"Medians, and from the lowest to the highest: {told}."

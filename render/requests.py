@@ -27,9 +27,12 @@ VIEWS: dict[str, Callable[..., str]] = {
         blocks.show,
         blocks.console,
         blocks.picture,
+        blocks.pair,
+        blocks.stuck,
         blocks.caption,
         blocks.start_method_table,
         blocks.fix,
+        blocks.changes,
         blocks.source_of,
         measured.fastest_list,
         site.machine_table,
@@ -62,8 +65,16 @@ def figure_request(source: str, language: str, class_name: str, md: Any) -> str:
     return answer(source, measured.Names())
 
 
+def program_fence(
+    source: str, language: str, class_name: str, options: Any, md: Any, **_: Any
+) -> str:
+    """Show the program whose path from the page a fence holds; further lines say what is lit."""
+    path, *lit = source.splitlines()
+    return answer("program(path, *lit)", {"program": blocks.program, "path": path, "lit": lit})
+
+
 # For markdown-exec it is one more language.
-FORMATTERS: dict[str, Any] = markdown_exec.formatters  # type: ignore[assignment]
+FORMATTERS: dict[str, Any] = markdown_exec.formatters
 FORMATTERS["run"] = functools.partial(
     markdown_exec.base_format, language="run", run=run_block, html=True
 )

@@ -53,7 +53,7 @@ def runs_table() -> str:
 def faults_table() -> str:
     """From what one sees to the fault, and the start methods under which it fails."""
     rows = []
-    for page, title, symptom in page_fields("faults", "What you see"):
+    for page, title, symptom in page_fields("faults", "You see"):
         methods = ", ".join(f"<code>{one}</code>" for one in failing_start_methods(page))
         rows.append((symptom, f'<a href="{page.stem}.html">{title}</a>', methods))
     return table(
@@ -63,7 +63,7 @@ def faults_table() -> str:
 
 def rules_list() -> str:
     """The rule of each fault page, with the page that shows what happens without it."""
-    rules = page_fields("faults", "Rule")
+    rules = page_fields("faults", "Do")
     return "".join(
         f'<li>{rule} (<a href="{page.stem}.html">{title}</a>)</li>'
         for page, title, rule in rules
@@ -71,14 +71,14 @@ def rules_list() -> str:
 
 
 def page_fields(folder: str, label: str) -> Iterator[tuple[Path, str, str]]:
-    """What the pages of a folder say on a line that starts with `**LABEL:**`.
+    """What the pages of a folder say in their box behind a label: You see, Because or Do.
 
     Yields:
-        The page, its title, and the text behind the label, both as HTML.
+        The page, its title, and the first paragraph behind the label, both as HTML.
     """
     for page in sorted((DOCS / folder).glob("*.md")):
         text = page.read_text(encoding="utf-8")
-        found = re.search(rf"^\*\*{label}:\*\* (.+)$", text, re.MULTILINE)
+        found = re.search(rf"^{label}\n:   (.+)$", text, re.MULTILINE)
         title = re.search(r"^# (.+)$", text, re.MULTILINE)
         if found and title:
             yield page, inline(title[1]), inline(found[1])

@@ -156,6 +156,6 @@ def sooner(one: Measurement, other: Measurement) -> str:
 def fastest(rows: Sequence[Measurement]) -> str:
     """Which rate is the highest, in words for a page; all that can't be told from it are named."""
     best = max(rows, key=lambda row: row.median)
-    names = [row.name for row in rows if row is best or not spreads_differ(row, best)]
+    names = [row.name for row in rows if not spreads_differ(row, best)]
     equal = f" ({NOTHING})" * (len(names) > 1)
     return html.escape(", ".join(names)) + equal

@@ -41,22 +41,18 @@ def timeline(recording: Recording) -> str:
     keys += [("tick", chart.TEXT, "output"), *(ENDS[kind] for kind in ENDS if kind in kinds)]
     legend, top = chart.legend(keys, left)
     x = chart.Scale(0, max(recording.wall, 0.001))
-    rows = [
-        (p, top + pitch * n, end)
-        for n, (p, end) in enumerate(zip(lanes, ends, strict=True), 1)
-    ]
+    floors = [top + pitch * number for number, _ in enumerate(lanes, 1)]
+    rows = list(zip(lanes, floors, ends, strict=True))
     lives = [chart.box(x(p.started), x(p.ended), y, 1 + roomy) for p, y, _ in rows]
     dense = [row for row in rows if row[2][0] == "badly" and not roomy]
     failed = [chart.box(x(p.ended) - 0.6, x(p.ended) + 0.6, y - 1, 3) for p, y, _ in dense]
     blocks = []
     for lane, start, end, share in cpu_blocks(lanes, x.high):
         rise = max(0.7 * share * pitch, 1)
-        blocks.append(chart.box(x(start), x(end), rows[lane][1] - rise, rise))
+        blocks.append(chart.box(x(start), x(end), floors[lane] - rise, rise))
     output = top + pitch * len(lanes) + 14
-    middles = [*(y - min(6, pitch / 2) for _, y, _ in rows[::every]), output]
-    labels = map(
-        chart.text, itertools.repeat(0), middles, [*shown, "output"], itertools.repeat(-12)
-    )
+    middles = [*(y - min(6, pitch / 2) for y in floors[::every]), output]
+    named = zip(middles, [*shown, "output"], strict=True)
     ticks = x.ticks(chart.NARROW - left - chart.RIGHT, lambda tick: 8 * len(f"{tick:g}") + 12)
     notes = axis_notes(recording, len(processes))
     parts = [
@@ -68,14 +64,12 @@ def timeline(recording: Recording) -> str:
         *(end_marks(x, rows) if roomy else ()),
         chart.markers("line", chart.TEXT, output_marks(recording, x, output)),
         *(places(x, rows) if roomy else ()),
-        chart.group("name", labels, text_anchor="end"),
+        chart.group("name", (chart.text(0, *one, -12) for one in named), text_anchor="end"),
         chart.notes(notes, output + 38, left),
     ]
     height = output + 30 + chart.LINE * len(notes)
-    title = f"Timeline of {recording.command}"
-    return chart.picture(
-        title, summary(recording, processes), height, left, chart.RIGHT, parts
-    )
+    title, words = f"Timeline of {recording.command}", summary(recording, processes)
+    return chart.picture(title, words, height, (left, chart.RIGHT), parts)
 
 
 Row = tuple[Process, float, tuple[str, str]]  # its lower edge, and how it ended

@@ -169,7 +169,7 @@ class RunningProgram:
         kill(
             process for process in self.tree() if "resource_tracker" not in command_of(process)
         )
-        self.process.communicate()
+        self.process.communicate(timeout=TIMEOUT)
         # A resource tracker ends by itself, and takes away what the killed ones have left.
         wait_until(lambda: not self.tree(), "the resource tracker has ended")
 
@@ -199,15 +199,26 @@ class RunningProgram:
         """The workers that have counted for a while."""
         return [worker for worker in self.workers() if cpu_time(worker) > 0.1]
 
-    def wait_for_workers(self, number, busy=0.0):
-        """Wait until so many workers have used so many seconds of CPU time; return them."""
+    def wait_for_workers(self, number, busy=0.0, which=slice(None)):
+        """Wait until so many workers run, and those that are meant are at work.
 
-        def enough():
+        Args:
+            number (int): How many.
+            busy (float): The CPU time after which one is at work, in seconds.
+            which (slice): Those that are meant, in the order of their starts.
+
+        Returns:
+            list[psutil.Process]: Those that are meant.
+        """
+
+        def at_work():
             assert self.process.poll() is None, self.process.communicate()
-            found = [worker for worker in self.workers() if cpu_time(worker) >= busy]
-            return found if len(found) >= number else None
+            workers = self.workers()
+            meant = workers[which]
+            ready = len(workers) >= number and all(cpu_time(one) >= busy for one in meant)
+            return ready and meant
 
-        return wait_until(enough, f"{number} workers are at work")
+        return wait_until(at_work, f"{number} workers are at work")
 
     def interrupt(self):
         """Press Ctrl-C: the terminal sends SIGINT to every process of the program."""

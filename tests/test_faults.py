@@ -29,6 +29,7 @@ def record(spec):
     return watch(
         spec.program,
         spec.arguments,
+        beside=spec.beside,
         name=spec.name,
         timeout=spec.timeout,
         hangs=spec.hangs,
@@ -76,7 +77,7 @@ def test_every_page_states_its_symptom_and_its_rule():
         if re.search(r'"\w+_broken"', file.read_text(encoding="utf-8"))
     }
     assert len(pages) > 10
-    for label in ("What you see", "Rule"):
+    for label in ("You see", "Because", "Do"):
         assert {page.name for page, _, _ in page_fields("faults", label)} == pages
-    for page, _, _ in page_fields("faults", "Rule"):
+    for page, _, _ in page_fields("faults", "Do"):
         assert failing_start_methods(page), page

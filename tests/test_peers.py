@@ -59,11 +59,9 @@ def test_each_channel_is_measured_with_each_size(tmp_path):
     assert rows == [(name, size) for size in list(peers.SIZES)[:-1] for name in names]
 
 
+@pytest.mark.skipif("fork" not in START_METHODS, reason="only a forked worker has what is set")
 def test_a_wrong_message_ends_the_run(monkeypatch):
-    monkeypatch.setattr(
-        peers.Ring, "get", lambda ring, size: bytes(size)
-    )  # forked workers too
-    if "fork" not in START_METHODS:
-        pytest.skip("only a forked worker has the wrong method")
+    get = peers.Ring.get
+    monkeypatch.setattr(peers.Ring, "get", lambda ring, size: bytes(len(get(ring, size))))
     with pytest.raises(ChildProcessError, match="consumer ended, exit code 1"):
         peers.main(0.05, "fork", {"8 B": 8})

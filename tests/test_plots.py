@@ -30,12 +30,16 @@ def plot(draw, output):
     return Picture(draw(recording([], [(0.0, line) for line in output.splitlines()])))
 
 
+def groups(picture):
+    """The name of each line, and the marks at its name and at its points."""
+    kinds = ("bp-point", "bp-compare-key")
+    found = [group for group in picture.root if group.get("class") in kinds]
+    return list(zip(picture.texts("series"), found, strict=True))
+
+
 def series(picture):
     """The places of each line's points, by its name; a line to compare with has none."""
-    kinds = ("bp-point", "bp-compare-key")
-    groups = [group for group in picture.root if group.get("class") in kinds]
-    names = picture.texts("series")
-    return {name: places(group)[1:] for name, group in zip(names, groups, strict=True)}
+    return {name: places(group)[1:] for name, group in groups(picture)}
 
 
 def test_the_sweep_shows_each_median_its_spread_and_the_ideal():
@@ -53,6 +57,15 @@ def test_the_sweep_shows_each_median_its_spread_and_the_ideal():
     assert ideal[1::2] == near([y1 + 0.1 * second] + [y1 + 0.45 * second] * 3, 0.3)
     assert ideal[2] / 10 == near(x1 + (x10 - x1) * 0.301, 0.2)  # where there are two workers
     assert "Queue, 1 workers: 800 ms (750 ms to 900 ms)" in picture.description
+
+
+def test_the_names_of_lines_that_end_together_stay_beside_the_plot():
+    table = "1 1.0 1.0 1.0 1.0 1.0 1.0\n90 0.001 0.001 0.001 0.001 0.001 0.001\n"
+    picture = plot(plots.worker_sweep, table)
+    floor = max(y for x, y in picture.places("axis-label") if x == 0)
+    heights = [y for _, y in picture.places("series")]
+    assert len(heights) == 3 and max(heights) <= floor + 0.1
+    assert heights[2] - heights[1] == near(15, 0.1)
 
 
 def test_the_sweep_is_in_milliseconds():
@@ -75,7 +88,10 @@ def test_the_sweep_is_in_milliseconds():
 def test_the_sweep_of_other_numbers_of_workers(sizes, seconds):
     cells = [f"{seconds * part:.3f}" for part in (1, 0.5, 1.5)] * 2
     table = "\n".join(f"{size} {' '.join(cells)}" for size in sizes)
-    assert len(series(plot(plots.worker_sweep, table))["Pipe"]) == len(sizes)
+    picture = plot(plots.worker_sweep, table)
+    assert len(series(picture)["Pipe"]) == len(sizes)
+    labels = zip(picture.texts("axis-label"), picture.places("axis-label"), strict=True)
+    assert {str(sizes[0]), str(sizes[-1])} <= {words for words, (x, _) in labels if x}
 
 
 def test_the_cost_of_a_start_shows_each_median():
@@ -113,6 +129,16 @@ def test_each_line_of_the_throughput_has_its_name(sizes, factor):
         assert picture.texts("series").count(name) == times
     assert picture.texts("series").count("memory copy") == 3
     assert len([at for at in picture.places("point") if at[0] < 100]) == 7 * len(sizes)
+    looks = {(name, group.get("fill")) for name, group in groups(picture)}
+    assert looks == {
+        ("Queue", chart.QUEUE),
+        ("SimpleQueue", chart.PIPE),
+        ("Manager", chart.TEXT),
+        ("Pipe()", chart.QUEUE),
+        ("duplex=False", chart.PIPE),
+        ("Queue", chart.FAINT),  # to compare with
+        ("memory copy", chart.TEXT),
+    }
     labels = [word for size in sizes for word in size.split()]
     assert picture.texts("axis-label")[-len(labels) :] == labels
     # Its name is at the height of a line's end, or as near as the other names allow.

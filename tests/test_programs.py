@@ -559,19 +559,6 @@ def test_names_a_program_that_must_lie_beside_it(tmp_path, program):
     assert re.fullmatch(rf"{program}\.py needs ({names}) in the same folder\n", err)
 
 
-def wait_for_victims(started, program, which=ALL):
-    """Wait until all workers are there, and those that are meant are at work; return these."""
-
-    def at_work():
-        assert started.process.poll() is None, started.process.communicate()
-        workers = started.workers()
-        found = workers[which]
-        enough = found and len(workers) >= program.workers
-        return enough and all(cpu_time(one) >= program.busy for one in found) and found
-
-    return wait_until(at_work, "the workers are at work")
-
-
 @on_posix
 @pytest.mark.parametrize("moment", ["at the start", "at work"])
 @pytest.mark.parametrize("program", STOPPED, ids=str)
@@ -584,7 +571,7 @@ def test_ctrl_c_ends_it_with_one_line(tmp_path, program, moment):
         elif moment == "at the start":
             wait_until(started.others, "a process is started")
         else:
-            wait_for_victims(started, program, program.killed or ALL)
+            started.wait_for_workers(program.workers, program.busy, program.killed or ALL)
         started.interrupt()
         status, out, err = started.finish()
         started.assert_nothing_left()
@@ -598,7 +585,7 @@ def test_says_that_a_worker_was_killed(tmp_path, program):
     arguments = program.arguments(program.finite or program.long, turn=2)
     copy_what_it_imports(tmp_path, program)
     with RunningProgram(tmp_path, program.file, *arguments) as started:
-        victims = wait_for_victims(started, program, program.killed)
+        victims = started.wait_for_workers(program.workers, program.busy, program.killed)
         assert kill(victims) == len(victims)
         status, out, err = started.finish()
         started.assert_nothing_left()

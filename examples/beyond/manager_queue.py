@@ -21,6 +21,7 @@ import os
 import queue
 import secrets
 import signal
+import socket
 import sys
 import threading
 import time
@@ -137,6 +138,7 @@ def main(workers=5, count=100_000_000, start_method=None, listen=("127.0.0.1", 0
 
     Raises:
         ChildProcessError: The manager died, or workers died again and again.
+        OSError: That address isn't one of this machine, or is taken.
     """
     print(f"Parent process ID: {os.getpid()}", flush=True)
     started = time.perf_counter()
@@ -144,6 +146,7 @@ def main(workers=5, count=100_000_000, start_method=None, listen=("127.0.0.1", 0
     key = os.environ.get("COUNTING_KEY", secrets.token_hex()).encode()
     queues = Queues(listen, key, ctx=context)
     team, missing, total, rounds = [], set(range(COUNTS)), 0, 0
+    socket.create_server(listen).close()  # raises here what would raise in the manager
     try:
         with ctrl_c_held_back():
             queues.start(begin)

@@ -1,140 +1,547 @@
-"""Many jobs, few workers: results in order, whatever happens to a job or to a worker.
+"""Many jobs, few workers: one result for each job, whatever happens to a job or to a worker.
 
-python work_queue.py --jobs 20 --workers 3 --bound 6
+python work_queue.py --jobs 20 --workers 3
+
+To import: `from work_queue import work_queue`, under the guard `if __name__ == "__main__":`.
 """
 
 import argparse
 import collections
 import contextlib
-import itertools
+import math
 import multiprocessing
 import multiprocessing.connection
 import os
+import pickle
+import selectors
 import signal
+import socket
+import struct
 import sys
+import threading
+import time
+import traceback
+from multiprocessing import resource_tracker
+from typing import Any, NamedTuple
+
+HEADER = struct.Struct("!Q")  # before each message: how many bytes it has
+LOOK = 0.5  # seconds between two looks for what no message tells
+STILLBORN = 10  # so many workers in a row that die before they are ready: it is no accident
+NOT_YET = object()  # what a source gives when its next job waits for a result
 
 
-def do_job(job, attempt):
-    """Return the square of the job. Put your own work here."""
+class Result(NamedTuple):
+    """What became of one job.
+
+    Attributes:
+        number (int): The job's place in its source, from 0.
+        job (Any): The job itself.
+        value (Any): What `do_job` returned; None after an error.
+        error (str): Why there is no value, in a line; "" when there is one.
+        traceback (str): Where in the worker it was raised; "" when nothing was.
+        attempts (int): How often the job was begun.
+    """
+
+    number: int
+    job: Any
+    value: Any
+    error: str
+    traceback: str
+    attempts: int
+
+
+class Task:
+    """A job under way: pickled once, and given again after a death."""
+
+    __slots__ = ("attempts", "job", "number", "pickled")
+
+    def __init__(self, number, job):
+        self.number, self.job, self.attempts = number, job, 0
+
+
+@contextlib.contextmanager
+def ctrl_c_held_back():
+    """Hold Ctrl-C back while workers start or end; what starts in here has it blocked."""
+    pressed, handler = [], signal.getsignal(signal.SIGINT)
+    ours = handler is not None and threading.current_thread() is threading.main_thread()
+    blocked = signal.pthread_sigmask(signal.SIG_BLOCK, []) if sys.platform != "win32" else None
+    try:
+        if ours:  # the block is this thread's; a press that another one takes is noted
+            signal.signal(signal.SIGINT, lambda *_: pressed.append(True))
+        if sys.platform != "win32":
+            resource_tracker.ensure_running()  # up to Python 3.13.0 its start unblocks Ctrl-C
+            signal.pthread_sigmask(signal.SIG_BLOCK, [signal.SIGINT])
+        yield
+    finally:  # everything as it was found, and then the press
+        if sys.platform != "win32":
+            signal.pthread_sigmask(signal.SIG_SETMASK, blocked)
+        if ours:
+            signal.signal(signal.SIGINT, handler)
+        if pressed:
+            signal.raise_signal(signal.SIGINT)
+
+
+def leave_ctrl_c_to_parent():
+    """Call this first in a worker: Ctrl-C ends what it has started, and the parent ends it."""
+    signal.signal(signal.SIGINT, lambda *_: None)  # programs would inherit SIG_IGN
+    if sys.platform != "win32":
+        signal.pthread_sigmask(signal.SIG_UNBLOCK, [signal.SIGINT])
+
+
+def interrupt_once(*_):
+    """Handle Ctrl-C, but not a second one while the first is dealt with."""
+    if not isinstance(sys.exc_info()[1], KeyboardInterrupt):
+        raise KeyboardInterrupt
+
+
+def end_with_parent():
+    """Run in a thread of a worker: wait for the end of its parent, then end it too.
+
+    Under fork a stranger may hold open what tells of the end; so the parent's ID is asked too.
+    """
+    parent, started_by = multiprocessing.parent_process(), os.getppid()
+    while parent.is_alive() and os.getppid() == started_by:
+        parent.join(timeout=1)
+    os._exit(1)
+
+
+def described(error):
+    """Return an exception as text, which can always be pickled: a line, and the traceback."""
+    line = traceback.format_exception_only(error)[0].strip()
+    return line, "".join(traceback.format_exception(error))
+
+
+class Channel:
+    """One end of a way to and fro, by which messages come whole. In the parent nothing waits."""
+
+    def __init__(self, reader, writer):
+        self.reader, self.writer = reader, writer
+        self.received, self.unsent = bytearray(), b""
+
+    @classmethod
+    def pair(cls, context):
+        """Return the parent's end and the worker's. Each pipe has one writer, and no lock."""
+        if sys.platform == "win32":  # where selectors take nothing but sockets
+            ours, theirs = socket.socketpair()
+            ours.setblocking(False)
+            return cls(ours, ours.dup()), cls(theirs, theirs)
+        (jobs, to_worker), (from_worker, answers) = context.Pipe(False), context.Pipe(False)
+        for end in (to_worker, from_worker):
+            os.set_blocking(end.fileno(), False)
+        return cls(from_worker, to_worker), cls(jobs, answers)
+
+    def send(self, message):
+        """Send a message, or, when nothing waits, as much of it as there is room for."""
+        self.unsent = HEADER.pack(len(message)) + message
+        self.send_rest()
+
+    def send_rest(self):
+        """Send what is left of the message."""
+        rest, self.unsent = memoryview(self.unsent), b""
+        while rest:
+            try:
+                rest = rest[write(self.writer, rest) :]
+            except BlockingIOError:
+                self.unsent = rest
+                break
+
+    def receive(self):
+        """Return a message when the whole of it has come, else None: a part may stay a part."""
+        part = read(self.reader, 2**16)
+        if not part:
+            raise EOFError
+        self.received += part
+        size = HEADER.size
+        if len(self.received) >= size:
+            size += HEADER.unpack_from(self.received)[0]
+            if len(self.received) == size:
+                message = bytes(memoryview(self.received)[HEADER.size :])
+                self.received = bytearray()
+                return message
+        return None
+
+    def close(self):
+        """Close this end."""
+        self.reader.close()
+        self.writer.close()
+
+
+def read(end, size):
+    """Read what there is, at most so many bytes."""
+    return end.recv(size) if sys.platform == "win32" else os.read(end.fileno(), size)
+
+
+def write(end, data):
+    """Write as much as there is room for; return how much that was."""
+    return end.send(data) if sys.platform == "win32" else os.write(end.fileno(), data)
+
+
+def work(channel, begun, do_job, setup):
+    """Run in a worker: answer one message of jobs after the other, until an empty one."""
+    leave_ctrl_c_to_parent()
+    signal.signal(signal.SIGTERM, signal.SIG_DFL)  # a handler of the caller's isn't for us
+    multiprocessing.current_process().daemon = False  # a job may have processes of its own
+    threading.Thread(target=end_with_parent, daemon=True).start()
+    loaded, failure = (), ""
+    try:
+        if setup is not None:
+            loaded = (setup(),)
+    except BaseException as error:
+        failure = described(error)[1]
+    with contextlib.suppress(EOFError, OSError):  # the parent has died, so we end
+        channel.send(pickle.dumps(failure))
+        while message := receive_job(channel, begun):
+            answers = []
+            for pickled in pickle.loads(message):
+                if answers:
+                    begun.value += 1
+                try:  # pickled at once: a job may change later what it has returned
+                    answer = pickle.dumps(do_job(pickle.loads(pickled), *loaded))
+                except BaseException as error:  # sys.exit() is no reason to end, either
+                    answer = described(error)
+                answers.append(answer)
+            channel.send(pickle.dumps(answers))
+
+
+def receive_job(channel, begun):
+    """Return the next message; from its first part on, a death counts as an attempt."""
+    message = channel.receive()
+    begun.value += 1
+    while message is None:
+        message = channel.receive()
+    return message
+
+
+class Worker:
+    """A worker process as its parent sees it."""
+
+    def __init__(self, context, do_job, setup):
+        self.channel, theirs = Channel.pair(context)
+        self.begun, self.ready, self.tasks = context.RawValue("Q"), False, []
+        self.deadline, self.begun_before, self.begun_seen = math.inf, 0, 0
+        args = (theirs, self.begun, do_job, setup)
+        self.process = context.Process(target=work, args=args, daemon=True)
+        with contextlib.closing(theirs):  # before the next worker is forked and inherits it
+            self.process.start()
+
+    def give(self, tasks):
+        """Hand a message of jobs to the worker, which is idle."""
+        self.tasks, self.begun_before = tasks, self.begun.value
+        self.begun_seen = self.begun_before + 1
+        self.channel.send(pickle.dumps([task.pickled for task in tasks]))
+
+    def died_in_silence(self):
+        """Tell a death that no end of file has told: a process of a job holds the channel."""
+        alive = self.process.is_alive()
+        return not alive and not multiprocessing.connection.wait([self.channel.reader], 0)
+
+    def hang_up(self):
+        """Let an idle worker end; kill a busy one."""
+        if self.ready and not self.tasks:
+            with contextlib.suppress(OSError):
+                self.channel.send(b"")
+        else:
+            self.process.kill()
+
+    def end(self, timeout):
+        """Wait for its end, so that it has an exit code, and kill it when it doesn't come."""
+        self.process.join(timeout)
+        self.process.kill()
+        self.process.join()
+        self.channel.close()
+
+
+class WorkQueue:
+    """The state of one call of work_queue(): jobs, workers and results."""
+
+    def __init__(self, jobs, start, options):
+        self.source, self.start = iter(jobs), start
+        for name, value in options.items():
+            setattr(self, name, value)
+        self.taken = self.done = self.given = 0
+        self.waiting, self.finished = collections.deque(), {}
+        self.team, self.idle, self.stillborn = [], [], 0
+        self.paused, self.look_at = False, 0.0
+
+    def results(self):
+        """Yield the results, and end the workers whatever happens."""
+        self.selector = selectors.DefaultSelector()
+        try:
+            with ctrl_c_held_back():
+                for _ in range(self.workers):
+                    self.hire()
+            while True:
+                while self.given in self.finished:  # before the source is asked for more
+                    self.given, self.paused = self.given + 1, False
+                    yield self.finished.pop(self.given - 1)
+                if self.may_take():
+                    self.take()
+                if self.source is None and self.given == self.taken:
+                    break
+                self.give()
+                self.hear()
+                if time.monotonic() >= self.look_at:
+                    self.look()
+        finally:
+            with ctrl_c_held_back():
+                for worker in self.team:
+                    worker.hang_up()
+                deadline = time.monotonic() + 5
+                for worker in self.team:
+                    worker.end(max(0, deadline - time.monotonic()))
+            self.selector.close()
+
+    def may_take(self):
+        """Tell whether there may be a job to take: this is the back-pressure."""
+        room = self.taken - self.given < self.bound
+        return room and self.source is not None and not self.paused
+
+    def take(self):
+        """Take jobs from the source, as many as fit into a message."""
+        for _ in range(min(self.batch, self.bound - self.taken + self.given)):
+            job = next(self.source, self)  # `self`: no job can be that
+            if job is self or job is NOT_YET:
+                self.paused, self.source = True, None if job is self else self.source
+                break
+            task = Task(self.taken, job)
+            self.taken += 1
+            try:
+                task.pickled = pickle.dumps(job)
+                self.waiting.append(task)
+            except Exception as error:  # raised by whatever the job is made of
+                self.finish(task, described(error))
+
+    def give(self):
+        """Give the waiting jobs to the idle workers; one that ended a worker goes alone."""
+        while self.waiting and self.idle:
+            worker = self.idle.pop()
+            size = 1 if self.waiting[0].attempts else min(self.batch, len(self.waiting))
+            try:
+                worker.give([self.waiting.popleft() for _ in range(size)])
+            except OSError:  # it has died: the end of its channel tells
+                continue
+            if worker.channel.unsent:
+                writer = worker.channel.writer
+                self.selector.register(writer, selectors.EVENT_WRITE, worker)
+            self.set_deadline(worker)
+
+    def set_deadline(self, worker):
+        """Let the time limit of a busy worker begin now."""
+        if self.time_limit is not None and worker.tasks:
+            worker.deadline = time.monotonic() + self.time_limit
+            self.look_at = min(self.look_at, worker.deadline)
+
+    def hear(self):
+        """Read what workers say; wait for it only when there is nothing else to do."""
+        busy = self.may_take() or self.given in self.finished
+        timeout = 0 if busy else max(0, self.look_at - time.monotonic())
+        for key, event in self.selector.select(timeout):
+            worker = key.data
+            try:
+                if event & selectors.EVENT_READ:
+                    self.settle(worker, worker.channel.receive())
+                else:
+                    worker.channel.send_rest()
+                    if not worker.channel.unsent:
+                        self.selector.unregister(worker.channel.writer)
+            except BlockingIOError:
+                pass
+            except (EOFError, OSError):
+                if worker in self.team:  # the other end of its channel may have told before
+                    self.replace(worker)
+
+    def settle(self, worker, message):
+        """Take in that a worker is ready, or its answers; in both cases it is idle now."""
+        if message is None:  # it has begun to answer, so it is not too late
+            self.set_deadline(worker)
+            return
+        said = pickle.loads(message)
+        if not worker.ready:
+            if said:
+                raise RuntimeError(f"setup() failed in a worker:\n{said}")
+            worker.ready, self.stillborn = True, 0
+        else:
+            for task, answer in zip(worker.tasks, said, strict=True):
+                task.attempts += 1
+                self.finish(task, answer)
+            worker.tasks, worker.deadline = [], math.inf
+        self.idle.append(worker)
+
+    def finish(self, task, answer):
+        """Keep the result of a job until its turn."""
+        value = None
+        if type(answer) is bytes:
+            try:
+                value, answer = pickle.loads(answer), ("", "")
+            except Exception as error:  # raised by whatever the result is made of
+                answer = described(error)
+        result = Result(task.number, task.job, value, *answer, task.attempts)
+        self.finished[task.number if self.ordered else self.done] = result
+        self.done += 1
+        if self.progress is not None:
+            self.progress(self.done, self.taken)
+
+    def look(self):
+        """Look for what no message tells: jobs over their limit, and deaths in silence."""
+        now, self.paused = time.monotonic(), self.source is None
+        for worker in list(self.team):
+            if now >= worker.deadline and worker.begun.value <= worker.begun_seen:
+                self.replace(worker, f"TimeoutError: not done within {self.time_limit} s")
+            elif now >= worker.deadline:  # it has come to a later job of its message
+                worker.begun_seen = worker.begun.value
+                self.set_deadline(worker)
+            elif worker.died_in_silence():
+                self.replace(worker)
+        self.look_at = min([now + LOOK, *(worker.deadline for worker in self.team)])
+
+    def hire(self):
+        """Start a worker; call it with Ctrl-C held back."""
+        worker = self.start()
+        self.team.append(worker)
+        self.selector.register(worker.channel.reader, selectors.EVENT_READ, worker)
+
+    def replace(self, worker, late=""):
+        """End a worker that is dead or late, start another one, and give back its jobs."""
+        with ctrl_c_held_back():
+            if late:
+                worker.process.kill()
+            for end in (worker.channel.reader, worker.channel.writer):
+                if end in self.selector.get_map():
+                    self.selector.unregister(end)
+            worker.end(timeout=1)
+            self.team.remove(worker)
+            if worker in self.idle:
+                self.idle.remove(worker)
+            code = worker.process.exitcode
+            self.stillborn += not worker.ready
+            if self.stillborn == STILLBORN:
+                raise ChildProcessError(
+                    f"{STILLBORN} workers ended in setup, exit code {code}"
+                )
+            self.hire()
+        begun = worker.begun.value - worker.begun_before
+        if worker.tasks and begun:  # none, when it died before it saw them
+            task = worker.tasks.pop(begun - 1)
+            task.attempts += 1
+            if task.attempts < self.attempts and (self.retry_late or not late):
+                worker.tasks.insert(0, task)
+            else:
+                error = late or f"ChildProcessError: the worker ended, exit code {code}"
+                self.finish(task, (error, ""))
+        self.waiting.extendleft(reversed(worker.tasks))
+
+
+def work_queue(
+    jobs,
+    do_job,
+    *,
+    workers=4,
+    setup=None,
+    time_limit=None,
+    attempts=2,
+    retry_late=False,
+    bound=None,
+    batch=1,
+    ordered=True,
+    progress=None,
+    start_method=None,
+):
+    """Do many jobs in a few worker processes; yield one `Result` for each.
+
+    What fails in a job, be it by an exception, a dead worker, a limit, or because it or its
+    result can't be pickled, is the `error` of its own result and touches no other job.
+
+    Args:
+        jobs (Iterable): The source. It may be endless, and may wait for results: what is
+            ready is handed on before it is asked for more, and where its next job depends on
+            a result that isn't there yet, it gives `NOT_YET`.
+        do_job (Callable): Called with a job, in a worker: `do_job(job)`; with what `setup`
+            returned too, if there is one: `do_job(job, loaded)`.
+        workers (int): How many worker processes there are.
+        setup (Callable | None): Called once in each worker, before its first job.
+        time_limit (float | None): Seconds after which the worker of a job is killed. They are
+            watched while you wait for a result.
+        attempts (int): How often a job is begun at most, when workers die of it.
+        retry_late (bool): Whether a job over its limit is tried again as well.
+        bound (int | None): How many jobs may be in hand: taken, and their results not given.
+            None: four messages for each worker.
+        batch (int): How many jobs go in a message. Above 1 for small jobs that may be done
+            again: a worker that dies gives back all jobs of its message.
+        ordered (bool): Whether the results come in the order of the jobs, or as they come.
+        progress (Callable | None): Called with two counts, after each job: done and taken.
+        start_method (str | None): "fork", "spawn", "forkserver", or None: the default.
+
+    Returns:
+        Generator[Result]: Its end, its close(), an exception and Ctrl-C end all workers.
+
+    Raises:
+        ValueError: An argument is out of range.
+        RuntimeError: `setup` has raised; the text has its traceback.
+        ChildProcessError: The workers die, one after the other, before they are ready.
+    """
+    counts = {"workers": workers, "attempts": attempts, "batch": batch}
+    counts["bound"] = bound = 4 * workers * batch if bound is None else bound
+    for name, value in counts.items():
+        if value < 1:
+            raise ValueError(f"{name} is {value}, not 1 or more")
+    if time_limit is not None and not time_limit > 0:
+        raise ValueError(f"time_limit is {time_limit}, not above 0")
+    if start_method is None:  # the default, without fixing it for the caller
+        start_method = multiprocessing.get_start_method(allow_none=True)
+    context = multiprocessing.get_context(
+        start_method or multiprocessing.get_all_start_methods()[0]
+    )
+    options = counts | {"time_limit": time_limit, "retry_late": retry_late}
+    options |= {"ordered": ordered, "progress": progress}
+    return WorkQueue(jobs, lambda: Worker(context, do_job, setup), options).results()
+
+
+def square(job):
+    """Return the square of the job, but for a few that have their troubles."""
     if job == 5:
         raise ValueError("this job always fails")
-    if job == 9 and attempt == 1:
-        os._exit(1)  # the worker that has this job dies, the first time
+    if job == 9:
+        os._exit(1)  # this job ends each worker that has it
+    if job == 13:
+        time.sleep(3600)  # this job is too slow
     return job * job
 
 
-def work(connection, parents_end):
-    """Run in a worker: answer one job after the other, until the sentinel None."""
-    signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is the parent's business
-    parents_end.close()  # our copy of it: open, it would hide from us that the parent died
-    with contextlib.suppress(EOFError, OSError):  # the parent has died, so we end
-        for job, attempt in iter(connection.recv, None):
-            try:
-                connection.send((True, do_job(job, attempt)))
-            except Exception as error:
-                connection.send((False, f"{type(error).__name__}: {error}"))
-
-
-def start_worker(context):
-    """Start a worker with Ctrl-C held back; return our end of its pipe, and the worker."""
-    ours, theirs = context.Pipe()
-    worker = context.Process(target=work, args=(theirs, ours))
-    if sys.platform != "win32":
-        signal.pthread_sigmask(signal.SIG_BLOCK, [signal.SIGINT])
-    worker.start()
-    if sys.platform != "win32":
-        signal.pthread_sigmask(signal.SIG_UNBLOCK, [signal.SIGINT])
-    theirs.close()  # now, before the next worker is forked and inherits it
-    return ours, worker
-
-
-def work_queue(jobs, workers, bound, context):
-    """Yield (job, attempt, done, result or reason) in order, with `bound` jobs in hand.
-
-    Each worker has a pipe of its own, for who dies with the lock of a shared Queue in hand
-    locks it for ever. A pipe with one writer brings a whole answer or its end: the job is
-    done, or not and never by this worker. One job at a time in it, and no send() waits for
-    the other side's send().
-    """
-    context.Lock()  # starts the resource tracker, which up to Python 3.13.0 unblocks Ctrl-C
-    jobs, taken, given = iter(jobs), 0, 0
-    waiting, busy, answers = collections.deque(), {}, {}
-    idle = [start_worker(context) for _ in range(workers)]
-    while True:
-        for job in itertools.islice(jobs, bound - (taken - given)):  # back-pressure
-            waiting.append((taken, job, 1))
-            taken += 1
-        while waiting and idle:
-            connection, worker = idle.pop()
-            busy[connection] = worker, *waiting.popleft()
-            with contextlib.suppress(OSError):  # it has died: the end of its pipe will tell
-                connection.send(busy[connection][2:])
-        if not busy:
-            break
-        ready = multiprocessing.connection.wait(busy, timeout=1)
-        for connection in ready or [end for end in busy if not busy[end][0].is_alive()]:
-            worker, number, job, attempt = busy.pop(connection)
-            try:
-                if not connection.poll():
-                    raise EOFError  # dead, and a child of its own holds the pipe open
-                answers[number] = job, attempt, *connection.recv()
-            except Exception as error:  # dead, perhaps in mid-answer; or not to be unpickled
-                connection.close()
-                worker.kill()
-                worker.join()
-                if attempt == 1:
-                    waiting.appendleft((number, job, 2))
-                else:
-                    answers[number] = job, attempt, False, f"no answer: {error!r}"
-                connection, worker = start_worker(context)
-            idle.append((connection, worker))
-        while given in answers:
-            yield answers.pop(given)
-            given += 1
-    for connection, worker in idle:
-        with contextlib.suppress(OSError):
-            connection.send(None)  # the sentinel, one for each worker
-        worker.join(timeout=5)
-
-
-def main(jobs=20, workers=3, bound=6, start_method=None):
+def main(jobs=20, workers=3, start_method=None):
     """Print the squares of 1 to `jobs` in order, worked out in worker processes.
 
     Args:
         jobs (int): How many jobs there are.
         workers (int): How many worker processes do them.
-        bound (int): How many jobs may be in hand: taken, and their results not yet given.
         start_method (str | None): "fork", "spawn", "forkserver", or None: the default.
 
     Returns:
-        list[tuple[int, int, bool, int | str]]: Job, attempt, whether done, result or reason.
+        list[Result]: One for each job.
     """
-    context, results = multiprocessing.get_context(start_method), []
-    try:
-        for result in work_queue(range(1, jobs + 1), workers, bound, context):
-            job, attempt, done, value = result
-            word = "done" if done else "failed"
-            print(f"Job {job}: {word} at attempt {attempt}, {value}", flush=True)
-            results.append(result)
-    finally:
-        for worker in multiprocessing.active_children():  # after a failure or Ctrl-C
-            worker.kill()
-            worker.join()
-    print(f"Jobs: {len(results)}, failed: {sum(not result[2] for result in results)}")
+    results, numbers = [], range(1, jobs + 1)
+    for result in work_queue(
+        numbers, square, workers=workers, time_limit=0.5, start_method=start_method
+    ):
+        said = f"failed, {result.error}" if result.error else f"done, {result.value}"
+        print(f"Job {result.job}: {said} (attempts: {result.attempts})", flush=True)
+        results.append(result)
+    print(f"Jobs: {len(results)}, failed: {sum(bool(result.error) for result in results)}")
     return results
 
 
 if __name__ == "__main__":
     parser = argparse.ArgumentParser(description="Do many jobs in few workers, in order.")
-    for name, default in (("jobs", 20), ("workers", 3), ("bound", 6)):
+    for name, default in (("jobs", 20), ("workers", 3)):
         parser.add_argument(f"--{name}", type=int, default=default, help="1 or more")
     parser.add_argument("--start-method", choices=multiprocessing.get_all_start_methods())
     args = parser.parse_args()
-    for name in ("jobs", "workers", "bound"):
+    for name in ("jobs", "workers"):
         if getattr(args, name) < 1:
             parser.error(f"argument --{name}: {getattr(args, name)} is not 1 or more")
+    signal.signal(signal.SIGINT, interrupt_once)
     try:
-        main(args.jobs, args.workers, args.bound, args.start_method)
+        main(args.jobs, args.workers, args.start_method)
     except KeyboardInterrupt:
+        signal.signal(signal.SIGINT, signal.SIG_IGN)  # nothing interrupts the end
         print("Interrupted", file=sys.stderr)
         sys.exit(130)
