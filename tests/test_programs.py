@@ -389,6 +389,36 @@ PROGRAMS = [
         before=ANYTHING,
     ),
     Program(
+        "recipes/service.py",
+        quick="--limit 2 7 8 slow 9 x die 10",
+        prints=r"7: 49\n8: 64\nslow: no reply, too late\n9: 81\nx: no reply, KeyError: 'x'\n"
+        r"die: no reply, its worker ended, exit code 1\n10: 100\n",
+        refuses={
+            "--workers 31": "argument --workers: 31 is not from 1 to 30",
+            "--limit nan": "argument --limit: nan is not above 0 and up to 60",
+        },
+        long="--limit 60 slow slow",
+        busy=0,
+        killed=ALL,
+        finite="--limit 5 slow slow",  # one that is killed before it has begun is done again
+        status=0,
+        says=r"(slow: no reply, (its worker ended, exit code -9|too late)\n){2}",
+    ),
+    Program(
+        "recipes/asyncio_pipe.py",
+        quick="--messages 3 --pause 0.02",
+        prints=r"((Pipe|Queue), .+: longest pause of the loop \d+\.\d ms\n){5}",
+        refuses={
+            "--messages -1": "argument --messages: -1 is not 0 or more",
+            "--pause nan": "argument --pause: nan is not from 0 to 1",
+        },
+        long=f"--messages {FOREVER}",
+        workers=1,
+        busy=0,
+        killed=ALL,
+        says=r"the worker ended too early, exit code -9\n",
+    ),
+    Program(
         "recipes/request_reply.py",
         prints=r"(Request \d: .+\n)*Request 2: no reply within 0.2 s\n(Request \d: .+\n)*"
         r"Request 2: the reply, too late\n(Request \d: .+\n)*Request 5: 25\n"
