@@ -98,39 +98,24 @@ class Program:
         return *text.split(), *method
 
 
-FIRST_STEPS = {"methods": (), "refuses": None, "long": None}  # the smallest: they promise less
-SMALLER = ("COUNT = 100_000_000", "COUNT = 1_000")
+def first_step(name, prints, smaller=("COUNT = 100_000_000", "COUNT = 1_000")):
+    """The row of one of the smallest programs: they read no arguments, and promise less."""
+    file = f"first_steps/{name}.py"
+    return Program(file, prints=prints, smaller=smaller, methods=(), refuses=None, long=None)
 
+
+ELAPSED, EACH = r"Elapsed: \d+\.\d\d s\nTotal: 5,000\n", r"Worker {}: 1,000\n"
 PROGRAMS = [
-    Program(
-        "first_steps/nothing_is_shared.py",
-        prints=r"in the worker: \[42\]\nin the parent: \[\]\n",
-        **FIRST_STEPS,
+    first_step(
+        "nothing_is_shared", r"in the worker: \[42\]\nin the parent: \[\]\n", smaller=None
     ),
-    Program(
-        "first_steps/one_worker.py",
-        prints=r"Total: 1,000\n",
-        smaller=SMALLER,
-        **FIRST_STEPS,
-    ),
-    Program(
-        "first_steps/five_workers.py",
-        prints=r"(Worker [1-5]: 1,000\n){5}Elapsed: \d+\.\d\d s\nTotal: 5,000\n",
-        smaller=SMALLER,
-        **FIRST_STEPS,
-    ),
-    Program(
-        "first_steps/a_pipe_each.py",
-        prints="".join(rf"Worker {n}: 1,000\n" for n in range(1, 6))
-        + r"Elapsed: \d+\.\d\d s\nTotal: 5,000\n",
-        smaller=SMALLER,
-        **FIRST_STEPS,
-    ),
-    Program(
-        "first_steps/five_threads.py",
-        prints=r"One loop: [\d.]+ s\nFive threads: [\d.]+ s\nFive processes: [\d.]+ s\n",
+    first_step("one_worker", r"Total: 1,000\n"),
+    first_step("five_workers", rf"({EACH.format('[1-5]')}){{5}}{ELAPSED}"),
+    first_step("a_pipe_each", "".join(map(EACH.format, range(1, 6))) + ELAPSED),
+    first_step(
+        "five_threads",
+        r"One loop: [\d.]+ s\nFive threads: [\d.]+ s\nFive processes: [\d.]+ s\n",
         smaller=("COUNT = 10_000_000", "COUNT = 1_000"),
-        **FIRST_STEPS,
     ),
     Program(
         "serial_total.py",
