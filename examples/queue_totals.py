@@ -74,6 +74,7 @@ def next_result(results, waiting):
     """Return the next (number, subtotal), unless a worker fails or ends without one."""
     while True:
         for worker in waiting.values():
+            # Who has ended by itself has written all: only then empty() can be trusted.
             if worker.exitcode or (worker.exitcode == 0 and results.empty()):
                 raise ChildProcessError(
                     f"{worker.name} (process ID {worker.pid}) ended without a result, "

@@ -30,6 +30,7 @@ class RunSpec:
 
     Attributes:
         program: The program's file.
+        beside: Files that are copied into its folder with it.
         name: What to call it; by default the file's name.
         arguments: Its command-line arguments.
         start_method: The start method that it uses; by default this Python's.
@@ -41,6 +42,7 @@ class RunSpec:
     """
 
     program: Path
+    beside: tuple[Path, ...] = ()
     name: str = ""
     arguments: tuple[str, ...] = ()
     start_method: str = ""
@@ -60,7 +62,7 @@ class RunSpec:
         Raises:
             OSError: The program or the lock can't be read.
         """
-        program = self.program.read_bytes()
+        program = b"".join(file.read_bytes() for file in (self.program, *self.beside))
         lock = b""
         if self.lock and imports_packages(program):
             lock = self.lock.read_bytes()
@@ -163,6 +165,7 @@ def record(
     recording = watch(
         spec.program,
         spec.arguments,
+        beside=spec.beside,
         name=spec.name,
         timeout=spec.timeout,
         hangs=spec.hangs,

@@ -29,17 +29,20 @@ SEES_ALL = os.path.exists(f"/proc/{os.getpid()}/task/{os.getpid()}/children")
 
 def main() -> None:
     """Do what the command line says."""
-    control, report, output = map(int, sys.argv[1:4])
-    folder, program, python, *arguments = sys.argv[4:]
+    control, report, output = pipes = [int(word) for word in sys.argv[1:4]]
+    for descriptor in pipes:
+        os.set_inheritable(descriptor, False)
+    folder, count, *words = sys.argv[4:]
+    files, (python, *arguments) = words[: int(count)], words[int(count) :]
     for number in (_signal.SIGINT, _signal.SIGTERM, _signal.SIGHUP):
         _signal.signal(number, _signal.SIG_IGN)
     _signal.signal(_signal.SIGCHLD, _signal.SIG_DFL)  # ignored, it would hide how children end
     if SEES_ALL:
         ctypes.CDLL(None).prctl(PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0)
     try:
-        command = [python, os.path.basename(program), *arguments]
+        command = [python, os.path.basename(files[0]), *arguments]
         os.mkdir(folder, 0o700)
-        run_folder = prepare(folder, program)
+        run_folder = prepare(folder, files)
         started = time.monotonic()
         child = start(run_folder, output, command)
         tell(report, "start", child, started)
@@ -59,14 +62,15 @@ def tell(report: int, *words: object) -> None:
         os.write(report, ascii(words).encode() + b"\n")
 
 
-def prepare(folder: str, program: str) -> str:
-    """Make the folders of the run, and copy the program to where it runs."""
+def prepare(folder: str, files: list[str]) -> str:
+    """Make the folders of the run, and copy the program, and what it needs, to where it runs."""
     run_folder = os.path.join(folder, "run")
     os.mkdir(run_folder)
     os.mkdir(os.path.join(folder, "tmp"))
-    copy = os.path.join(run_folder, os.path.basename(program))
-    with open(program, "rb") as source, open(copy, "wb") as target:
-        target.write(source.read())
+    for file in files:
+        copy = os.path.join(run_folder, os.path.basename(file))
+        with open(file, "rb") as source, open(copy, "wb") as target:
+            target.write(source.read())
     return run_folder
 
 

@@ -51,6 +51,7 @@ def watch(
     program: Path,
     arguments: Sequence[str] = (),
     *,
+    beside: Sequence[Path] = (),
     name: str = "",
     timeout: float = TIMEOUT,
     hangs: bool = False,
@@ -67,6 +68,7 @@ def watch(
     Args:
         program: The file to run. It is copied to an empty folder and run there.
         arguments: Its command-line arguments.
+        beside: Files that are copied into the folder with it.
         name: What to call it in the recording; by default the file's name.
         timeout: Seconds after which the run is ended.
         hangs: Whether it is expected to hang: where the kernel can't tell how its threads wait,
@@ -88,7 +90,7 @@ def watch(
         pass  # a program that can't be read is the caller's error, not the run's
     recorded = datetime.datetime.now(datetime.UTC).isoformat(timespec="seconds")
     with raise_on_termination(), Watcher(python) as run:
-        run.start(program, arguments)
+        run.start((program, *beside), arguments)
         ended, evidence = run.watch(timeout, stall_seconds if hangs else timeout, progress)
         if ended != "exit":
             run.dump_stacks()
@@ -253,22 +255,23 @@ class Watcher:
         if name in self.descriptors:
             os.close(self.descriptors.pop(name))
 
-    def start(self, program: Path, arguments: Sequence[str]) -> None:
-        """Start the supervisor, which starts the program."""
+    def start(self, files: Sequence[Path], arguments: Sequence[str]) -> None:
+        """Start the supervisor, which starts the first of the files, a program, beside the others."""
         theirs = []
         for name in ("control", "report", "output"):
             ends = list(pipe())
             theirs.append(ends.pop(0 if name == "control" else 1))
             self.descriptors |= {name: ends[0], f"their {name}": theirs[-1]}
-        file, *command = (supervisor.__file__, *map(str, theirs), self.folder)
+        script, *command = (supervisor.__file__, *map(str, theirs), self.folder)
         self.supervisor = subprocess.Popen(
             [
                 sys.executable,
                 "-I",
                 "-S",
-                file,
+                script,
                 *command,
-                program.absolute(),
+                str(len(files)),
+                *(file.absolute() for file in files),
                 self.python,
                 *arguments,
             ],
@@ -327,7 +330,9 @@ class Watcher:
         elif what == "exit":
             pid, status, at, cpu = values
             self.reaped_cpu += cpu
-            if pid in self.known and not self.ending:
+            if self.ending:
+                return  # by the recorder, at a time that is not the program's
+            if pid in self.known:
                 self.known[pid].exit = status
             if pid == self.first:
                 self.status, self.wall = status, at - self.started
@@ -472,8 +477,10 @@ class Watcher:
         """End every process of the run that is left after the grace, and return how many were."""
         left = 0
         if not self.pump(grace, lambda: self.over):
-            processes = (psutil.Process(pid) for pid in self.find_processes())
-            left = max(1, sum(map(is_alive, processes)))
+            for pid in self.find_processes():
+                with contextlib.suppress(psutil.NoSuchProcess):
+                    left += is_alive(psutil.Process(pid))
+            left = max(1, left)
         self.ending = True
         self.close("control")
         self.pump(ENDING, lambda: self.over)

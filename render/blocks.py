@@ -206,16 +206,19 @@ def dim_lines(text: str) -> set[int]:
 
 
 def fix(name: str) -> str:
-    """What differs between a broken program of `faults/` and its fixed one, as a patch.
+    """What differs between a broken program of `faults/` and its fixed one, as a patch."""
+    return changes(f"faults/{name}_broken.py", f"faults/{name}_fixed.py")
+
+
+def changes(before: str, after: str) -> str:
+    """What differs between two programs, as a patch.
 
     What only their docstrings differ in is left out; the patch applies all the same.
     """
-    before, after = (f"faults/{name}_{which}.py" for which in ("broken", "fixed"))
     old, new = read_program(before).splitlines(), read_program(after).splitlines()
     told, untold = docstring_end(before), docstring_end(after)
-    lines = difflib.unified_diff(
-        [*new[:untold], *old[told:]], new, before[7:], after[7:], lineterm="", n=1
-    )
+    names = (Path(before).name, Path(after).name)
+    lines = difflib.unified_diff([*new[:untold], *old[told:]], new, *names, lineterm="", n=1)
     kinds = {"---": "head", "+++": "head", "@@ ": "hunk", "-": "gone", "+": "new"}
     marked = ""
     for line in lines:

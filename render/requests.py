@@ -32,6 +32,7 @@ VIEWS: dict[str, Callable[..., str]] = {
         blocks.caption,
         blocks.start_method_table,
         blocks.fix,
+        blocks.changes,
         blocks.source_of,
         measured.fastest_list,
         site.machine_table,

@@ -89,6 +89,7 @@ class Run:
     Attributes:
         name: How pages and tests call it.
         program: The program, as a path below `examples/`.
+        beside: Programs that it imports: paths below `examples/`, copied into its folder with it.
         arguments: Its command-line arguments, as typed in a shell.
         quick: Further arguments in a quick build, which does a hundredth of the work.
         start_methods: It is run once under each of these; none: once, with no such option.
@@ -99,6 +100,7 @@ class Run:
 
     name: str
     program: str
+    beside: tuple[str, ...] = ()
     arguments: str = ""
     quick: str = ""
     start_methods: tuple[str, ...] = ()
@@ -118,6 +120,7 @@ class Run:
         option = ("--start-method", start_method) if start_method else ()
         return RunSpec(
             program=EXAMPLES / self.program,
+            beside=tuple(EXAMPLES / one for one in self.beside),
             name=self.program,
             arguments=(*option, *shlex.split(text)),
             hangs=any(outcome.hangs for outcome in self.expected(start_method)),
@@ -195,13 +198,9 @@ def read_run(name: str, table: Mapping[str, Any], where: str, examples: Path) ->
         SpecifierSet(",".join(outcome.python for outcome in read))
     except (TypeError, ValueError) as error:
         raise PageError(f"{where}: {name}: {error}") from None
-    file = examples / run.program
-    if not file.is_file():
-        raise PageError(f"{where}: {name}: there is no program examples/{run.program}")
-    if any(line.lstrip().startswith("```") for line in file.read_text("utf-8").splitlines()):
-        raise PageError(
-            f"{where}: {name}: a line of examples/{run.program} would end its block"
-        )
+    for program in (run.program, *run.beside):
+        if not (examples / program).is_file():
+            raise PageError(f"{where}: {name}: there is no program examples/{program}")
     return run
 
 

@@ -29,6 +29,7 @@ def record(spec):
     return watch(
         spec.program,
         spec.arguments,
+        beside=spec.beside,
         name=spec.name,
         timeout=spec.timeout,
         hangs=spec.hangs,

@@ -34,7 +34,6 @@ def test_every_program_that_is_run_is_there_and_every_program_is_run():
         ('program = "hello.py"\noutcomes = [{python = "new"}]', "Invalid specifier: 'new'"),
         ('program = "helo.py"', "hello: there is no program examples/helo.py"),
         ('program = "../secret.py"', "hello: there is no program examples/../secret.py"),
-        ('program = "fence.py"', "a line of examples/fence.py would end its block"),
         (
             "status = 0",
             "hello: Run.__init__() missing 1 required positional argument: 'program'",
@@ -47,7 +46,6 @@ def test_what_is_wrong_is_said_in_one_line(tmp_path, text, message):
     examples.mkdir()
     (tmp_path / "secret.py").write_text("")
     (examples / "hello.py").write_text("print('hello')\n")
-    (examples / "fence.py").write_text('"""A fence:\n\n    ```\n"""\n')
     (examples / "runs.toml").write_text(f"[hello]\n{text}\n")
     with pytest.raises(PageError) as error:
         read_runs(examples / "runs.toml")

@@ -167,3 +167,19 @@ def test_workers_that_do_not_load_end_the_service(tmp_path, how, reason):
     lines = imported(tmp_path, "spawn", "print(ask('1'))", how)
     assert lines == [f"3 workers in a row did not load: {reason}"]
     assert len(list(tmp_path.glob("*.loaded"))) == 3 or how == "slow load"
+
+
+@on_posix
+def test_the_smallest_use_on_the_page(tmp_path):
+    page = (EXAMPLES.parent / "docs/recipes/service.md").read_text(encoding="utf-8")
+    smallest = page.partition("```python\n")[2].partition("```")[0]
+    (tmp_path / "requests").write_text("2\n9\n3\n")
+    text = (
+        "import os\n"
+        "os.dup2(os.open('requests', os.O_RDONLY), 0)\n"
+        "def load():\n"
+        "    return {'2': 'two', '3': 'three'}\n"
+        "def reply_to(loaded, request):\n"
+        "    return loaded[request]\n" + smallest
+    )
+    assert called(tmp_path, text) == (0, "two\nsorry: KeyError: '9'\nthree\n", "")

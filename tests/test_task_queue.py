@@ -131,3 +131,22 @@ def test_a_program_that_a_worker_started_does_not_keep_the_parent_waiting(tmp_pa
     do = "if task == 3: leave_a_child()"
     told = outcome(tmp_path, which, "fork", do=do)
     assert told.endswith(" ended too early, exit code 0")
+
+
+def test_the_smallest_use_on_the_page(tmp_path):
+    page = (EXAMPLES.parent / "docs/recipes/task-queue.md").read_text(encoding="utf-8")
+    smallest = page.partition("```python\n")[2].partition("```")[0]
+    shutil.copy(EXAMPLES / "recipes" / "task_queue.py", tmp_path)
+    script = tmp_path / "smallest.py"
+    script.write_text(
+        "import pathlib\n"
+        "files = [pathlib.Path('one'), pathlib.Path('two')]\n"
+        "def read_lines(file):\n"
+        "    return file.read_text().splitlines()\n"
+        "def count_words(task):\n"
+        "    return len(task.split())\n" + smallest
+    )
+    (tmp_path / "one").write_text("a\nb c\n")
+    (tmp_path / "two").write_text("d e f\n")
+    status, out, err = run(tmp_path, script)
+    assert (status, sorted(out.split()), err) == (0, ["1", "2", "3"], "")

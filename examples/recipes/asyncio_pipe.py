@@ -182,22 +182,24 @@ def measure(way, messages, pause, context):
         channel = theirs = context.Queue()
     else:
         channel, theirs = context.Pipe(duplex=False)
-    started, threads = [], []
+    started, threads, runner = [], [], asyncio.Runner()
     try:
         with ctrl_c_held_back():
             args = (theirs, messages, pause)
             worker = context.Process(target=work, args=args, daemon=True)
             worker.start()  # before the loop: it may have threads, and a fork can't copy them
             started.append(worker)
+            runner.get_loop()  # a Ctrl-C in the middle of its making would leave half a loop
         if theirs is not channel:
             theirs.close()
-        count, longest = asyncio.run(count_messages(way, channel, worker, threads))
+        count, longest = runner.run(count_messages(way, channel, worker, threads))
         worker.join(timeout=5)
     finally:
         with ctrl_c_held_back():
             for each in started:
                 each.kill()
                 each.join()
+            runner.close()
             for thread in threads:
                 thread.join(timeout=1)
     if count < messages:
@@ -240,7 +242,7 @@ if __name__ == "__main__":
         parser.error(f"argument --messages: {args.messages} is not 0 or more")
     if not 0 <= args.pause <= 60:
         parser.error(f"argument --pause: {args.pause} is not from 0 to 60")
-    try:  # with Python's own handler, which asyncio.run() takes over: it cancels the coroutine
+    try:  # with Python's own handler, which the Runner takes over: it cancels the coroutine
         main(args.messages, args.pause, args.start_method)
     except ChildProcessError as error:
         sys.exit(str(error))

@@ -74,6 +74,7 @@ def next_event(events, working):
     """Return the next (number, steps done), unless a worker fails or ends before its work."""
     while True:
         for worker in working.values():
+            # Who has ended by itself has written all: only then empty() can be trusted.
             if worker.exitcode or (worker.exitcode == 0 and events.empty()):
                 raise ChildProcessError(
                     f"{worker.name} ended before its work did, exit code {worker.exitcode}"
