@@ -89,10 +89,15 @@ def telling_line(recording: Recording) -> str:
 
 
 def happened(name: str) -> str:
-    """What became of a fault and of its fix: each console, the hang, and every start method."""
+    """What became of a fault and of its fix, and on what they were recorded."""
+    return variant(name) + caption(f"{name}_broken")
+
+
+def variant(name: str) -> str:
+    """The same without the caption, for a page with several faults: the last one has it."""
     broken = f"{name}_broken"
     seen = console(broken) + stuck(broken) + start_method_table(broken)
-    return seen + "<p>The fixed program:</p>" + console(f"{name}_fixed")
+    return pair(name) + seen + "<p>The fixed program:</p>" + console(f"{name}_fixed")
 
 
 def caption(name: str, start_method: str = "") -> str:
