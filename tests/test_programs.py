@@ -63,28 +63,27 @@ class Program:
     """One row: a program, and what it promises."""
 
     file: str  # below examples/
-    quick: str = ""  # arguments with which it ends soon
-    prints: str = ANYTHING  # the pattern of all that it prints then
-    medians: tuple[
-        int, ...
-    ] = ()  # the columns, from the right, with a median, lowest, highest
+
+    # Arguments with which it ends soon, and the pattern of all that it prints then.
+    quick: str = ""
+    prints: str = ANYTHING
+    medians: tuple[int, ...] = ()  # where a median, lowest, highest stand, from the row's end
+    smaller: tuple[str, str] | None = None  # what to change in its text first, and into what
     methods: tuple[str, ...] = tuple(START_METHODS)  # (): it has no --start-method
-    refuses: dict[str, str] = field(
-        default_factory=dict
-    )  # bad arguments: what it says of them
-    packages: dict[str, str] = field(default_factory=dict)  # module: package that it needs
     beside: tuple[str, ...] = ()  # programs that must lie beside it, as it imports them
 
-    long: str | None = (
-        ""  # arguments with which it works until it is stopped; None: don't stop it
-    )
+    # Bad arguments, and what it says of them. None: it reads no arguments.
+    refuses: dict[str, str] | None = field(default_factory=dict)
+    packages: dict[str, str] = field(default_factory=dict)  # module: package that it needs
+
+    # Arguments with which it works until it is stopped. None: what it does then is no promise.
+    long: str | None = ""
     workers: int = 2  # how many processes then work (a manager is one); 0: only the first
     busy: float = 0.1  # seconds of CPU time that a worker has used when it is surely at work
     before: str = ""  # the pattern of what it may have printed by then
 
-    killed: slice | None = (
-        None  # which of the workers are killed, in the order of their starts
-    )
+    # Which of the workers are killed, in the order of their starts. None: tested elsewhere.
+    killed: slice | None = None
     finite: str = ""  # the arguments for that, if the program goes on without them
     status: int = 1  # its exit status then,
     says: str = ""  # and the pattern of all that it prints, standard error last
@@ -99,7 +98,25 @@ class Program:
         return *text.split(), *method
 
 
+def first_step(name, prints, smaller=("COUNT = 100_000_000", "COUNT = 1_000")):
+    """The row of one of the smallest programs: they read no arguments, and promise less."""
+    file = f"first_steps/{name}.py"
+    return Program(file, prints=prints, smaller=smaller, methods=(), refuses=None, long=None)
+
+
+ELAPSED, EACH = r"Elapsed: \d+\.\d\d s\nTotal: 5,000\n", r"Worker {}: 1,000\n"
 PROGRAMS = [
+    first_step(
+        "nothing_is_shared", r"in the worker: \[42\]\nin the parent: \[\]\n", smaller=None
+    ),
+    first_step("one_worker", r"Total: 1,000\n"),
+    first_step("five_workers", rf"({EACH.format('[1-5]')}){{5}}{ELAPSED}"),
+    first_step("a_pipe_each", "".join(map(EACH.format, range(1, 6))) + ELAPSED),
+    first_step(
+        "five_threads",
+        r"One loop: [\d.]+ s\nFive threads: [\d.]+ s\nFive processes: [\d.]+ s\n",
+        smaller=("COUNT = 10_000_000", "COUNT = 1_000"),
+    ),
     Program(
         "serial_total.py",
         quick="--workers 3 --count 1000",
@@ -170,9 +187,9 @@ PROGRAMS = [
         long=f"--workers 2 --count {FOREVER}",
         before=ANYTHING,
         killed=FIRST,
-        finite="--workers 2 --count 10000000",
+        finite="--workers 2 --count 5000000",
         status=0,
-        says=counted(5, 10_000_000, head="Listening on .+\nWith a wrong key: .+\n"),
+        says=counted(5, 5_000_000, head="Listening on .+\nWith a wrong key: .+\n"),
     ),
     Program(
         "beyond/manager_queue.py",
@@ -187,9 +204,9 @@ PROGRAMS = [
         workers=3,
         before=ANYTHING,
         killed=slice(1, 2),  # the first one is the manager
-        finite="--workers 2 --count 10000000",
+        finite="--workers 2 --count 5000000",
         status=0,
-        says=counted(5, 10_000_000, head="Listening on .+\nWith a wrong key: .+\n"),
+        says=counted(5, 5_000_000, head="Listening on .+\nWith a wrong key: .+\n"),
     ),
     Program(
         "beyond/dask_queue.py",
@@ -205,9 +222,9 @@ PROGRAMS = [
         busy=0.5,  # importing alone takes some
         before=ANYTHING,
         killed=FIRST,
-        finite="--workers 2 --count 20000000",
+        finite="--workers 2 --count 5000000",
         status=0,
-        says=counted(5, 20_000_000, name=".+"),
+        says=counted(5, 5_000_000, name=".+"),
     ),
     Program(
         "channels/throughput.py",
@@ -389,6 +406,48 @@ PROGRAMS = [
         before=ANYTHING,
     ),
     Program(
+        "recipes/work_queue_throughput.py",
+        quick="--budget 0 --workers 2",
+        prints=r"Start method .+\n(joblib .+\n)?job +way +jobs/s +lowest +highest +of ideal\n"
+        r"((0|100 µs|10 ms) +\S.*?( +[\d,]+){3} +([\d.]+%)?\n){18,}",
+        methods=tuple(START_METHODS[:1]),  # it takes some seconds
+        refuses={
+            "--budget 601": "argument --budget: 601.0 is not from 0 to 600",
+            "--workers 0": "argument --workers: 0 is not from 1 to 60",
+        },
+        beside=("recipes/work_queue.py",),
+        long="--budget 600",
+        busy=0,
+        before=ANYTHING,
+    ),
+    Program(
+        "recipes/service.py",
+        quick="7 8 slow 9 die 10 --limit 0.5",
+        prints=r"7: 49\n8: 64\nslow: no reply, too late\n9: 81\n"
+        r"die: no reply, its worker ended, exit code 1\n10: 100\n",
+        refuses={
+            "--workers 31": "argument --workers: 31 is not from 1 to 30",
+            "--limit nan": "argument --limit: nan is not above 0 and up to 60",
+        },
+        long="slow slow slow slow --limit 60",
+        busy=0,
+        before=ANYTHING,
+    ),
+    Program(
+        "recipes/asyncio_pipe.py",
+        quick="--messages 2 --pause 0.01",
+        prints=r"((Pipe|Queue), .+: longest pause of the loop \d+\.\d ms\n){5}",
+        refuses={
+            "--messages -1": "argument --messages: -1 is not 0 or more",
+            "--pause nan": "argument --pause: nan is not from 0 to 60",
+        },
+        long="--messages 1000000000",
+        workers=1,
+        busy=0,
+        killed=FIRST,
+        says=r"the worker ended too early, exit code -9\n",
+    ),
+    Program(
         "recipes/request_reply.py",
         prints=r"(Request \d: .+\n)*Request 2: no reply within 0.2 s\n(Request \d: .+\n)*"
         r"Request 2: the reply, too late\n(Request \d: .+\n)*Request 5: 25\n"
@@ -453,7 +512,7 @@ PROGRAMS = [
     ),
     Program(
         "recipes/testing_processes.py",
-        prints=rf"{ANYTHING}\b3 passed.*\n",
+        prints=rf"{ANYTHING}\b4 passed.*\n",
         packages={"pytest": "pytest"},
         workers=1,
         busy=0,
@@ -478,15 +537,21 @@ STOPPED = [program for program in PROGRAMS if program.long is not None]
 
 def test_every_program_has_one_row():
     files = {file.relative_to(EXAMPLES).as_posix() for file in EXAMPLES.rglob("*.py")}
-    pair = re.compile(r"faults/.*_(broken|fixed)\.py|(.*/)?__init__\.py")
-    assert sorted(program.file for program in PROGRAMS) == sorted(
-        file for file in files if not pair.fullmatch(file)
-    )
+    others = r"faults/.*_(broken|fixed)\.py|first_steps/one_dies\.py|(.*/)?__init__\.py"
+    files = [file for file in files if not re.fullmatch(others, file)]
+    assert sorted(program.file for program in PROGRAMS) == sorted(files)
 
 
-def copy_what_it_imports(folder, program):
-    for file in program.beside:
-        copy_of_program(folder, file)
+def copy_of(folder, program):
+    """Copy a program and what it imports; make it a smaller one where the row says so."""
+    for imported in program.beside:
+        copy_of_program(folder, imported)
+    file = copy_of_program(folder, program.file)
+    if program.smaller:
+        text = file.read_text(encoding="utf-8")
+        assert text.count(program.smaller[0]) == 1
+        file.write_text(text.replace(*program.smaller), encoding="utf-8")
+    return file
 
 
 @pytest.mark.parametrize(
@@ -496,8 +561,8 @@ def copy_what_it_imports(folder, program):
 )
 def test_prints_what_it_should(tmp_path, program, method):
     arguments = ("--start-method", method) if method else ()
-    copy_what_it_imports(tmp_path, program)
-    status, out, err = run(tmp_path, program.file, *program.quick.split(), *arguments)
+    file = copy_of(tmp_path, program)
+    status, out, err = run(tmp_path, file, *program.quick.split(), *arguments)
     assert (status, err) == (0, "")
     assert re.fullmatch(program.prints, out), out
     for at in program.medians:
@@ -513,6 +578,7 @@ def test_prints_what_it_should(tmp_path, program, method):
     [
         (program, arguments, re.escape(message))
         for program in PROGRAMS
+        if program.refuses is not None
         for arguments, message in {
             **program.refuses,
             "--no-such-option": "unrecognized arguments: --no-such-option",
@@ -530,8 +596,8 @@ def test_prints_what_it_should(tmp_path, program, method):
     ids=str,
 )
 def test_refuses_bad_arguments_in_one_line(tmp_path, program, arguments, message):
-    copy_what_it_imports(tmp_path, program)
-    status, out, err = run(tmp_path, program.file, *arguments.split())
+    file = copy_of(tmp_path, program)
+    status, out, err = run(tmp_path, file, *arguments.split())
     assert (status, out) == (2, "")
     name = re.escape(Path(program.file).name)
     usage = rf"usage: {name}(.*\n)+?"
@@ -564,8 +630,8 @@ def test_names_a_program_that_must_lie_beside_it(tmp_path, program):
 @pytest.mark.parametrize("program", STOPPED, ids=str)
 def test_ctrl_c_ends_it_with_one_line(tmp_path, program, moment):
     arguments = program.arguments(program.long, turn=moment == "at work")
-    copy_what_it_imports(tmp_path, program)
-    with RunningProgram(tmp_path, program.file, *arguments) as started:
+    file = copy_of(tmp_path, program)
+    with RunningProgram(tmp_path, file, *arguments) as started:
         if not program.workers:
             wait_until(lambda: cpu_time(started.program) > 0.3, "it counts")
         elif moment == "at the start":
@@ -583,8 +649,8 @@ def test_ctrl_c_ends_it_with_one_line(tmp_path, program, moment):
 @pytest.mark.parametrize("program", [one for one in PROGRAMS if one.killed], ids=str)
 def test_says_that_a_worker_was_killed(tmp_path, program):
     arguments = program.arguments(program.finite or program.long, turn=2)
-    copy_what_it_imports(tmp_path, program)
-    with RunningProgram(tmp_path, program.file, *arguments) as started:
+    file = copy_of(tmp_path, program)
+    with RunningProgram(tmp_path, file, *arguments) as started:
         victims = started.wait_for_workers(program.workers, program.busy, program.killed)
         assert kill(victims) == len(victims)
         status, out, err = started.finish()
