@@ -1,0 +1,191 @@
+"""What the kernel says of waiting threads is read right: with a time limit, without, or unknown."""
+
+import os
+import signal
+import socket
+import subprocess
+import sys
+
+import pytest
+
+from recorder import kernel
+from recorder.kernel import Waits, look
+from tests.harness import wait_until
+
+pytestmark = pytest.mark.skipif(not kernel.AVAILABLE, reason="Linux on x86-64 or arm64 only")
+
+BEGIN = """
+import asyncio, fcntl, multiprocessing, os, queue, select, signal, socket, subprocess, sys, threading, time
+from multiprocessing.connection import wait
+reader, writer = multiprocessing.Pipe()
+lock = threading.Lock(); lock.acquire()
+shared = multiprocessing.Lock(); shared.acquire()
+child = os.fork() if "CHILD" in sys.argv else None
+if child == 0: os.read(os.pipe()[0], 1)
+print("now", flush=True)
+"""
+FOREVER = {
+    "a lock": "lock.acquire()",
+    "an event": "threading.Event().wait()",
+    "a queue of threads": "queue.Queue().get()",
+    "a semaphore": "shared.acquire()",
+    "a condition of processes": "multiprocessing.Event().wait()",
+    "a queue": "multiprocessing.Queue().get()",
+    "a simple queue": "multiprocessing.SimpleQueue().get()",
+    "a pipe of two ends": "reader.recv()",
+    "a full pipe": "os.write(os.pipe()[1], b'x' * 100_000)",
+    "a full pair of sockets": "reader.send(b'x' * 10_000_000)",
+    "several connections": "wait([reader])",
+    "poll": "p = select.poll(); p.register(reader); p.unregister(reader); p.register(reader, select.POLLIN); p.poll()",
+    "select": "select.select([reader], [], [])",
+    "epoll": "e = select.epoll(); e.register(reader, select.EPOLLIN); e.poll()",
+    "a future": "asyncio.run(asyncio.Event().wait())",
+    "a child": "os.waitpid(child, 0)",
+    "any child": "os.wait()",
+    "the id of a child": "os.waitid(os.P_PID, child, os.WEXITED)",
+    "a thread": "t = threading.Thread(target=lock.acquire); t.start(); t.join()",
+    "an executor": "from concurrent.futures import ThreadPoolExecutor as T; T().submit(lock.acquire).result()",
+}
+LIMITED = {
+    "sleep": "time.sleep(60)",
+    "asyncio": "asyncio.run(asyncio.sleep(60))",
+    "a lock": "lock.acquire(timeout=60)",
+    "a queue of threads": "queue.Queue().get(timeout=60)",
+    "a semaphore": "shared.acquire(timeout=60)",
+    "a queue": "multiprocessing.Queue().get(timeout=60)",
+    "a connection": "reader.poll(60)",
+    "poll": "p = select.poll(); p.register(0); p.unregister(0); p.poll(60_000)",
+    "select": "select.select([reader], [], [], 60)",
+    "epoll": "select.epoll().poll(60)",
+    "a computation": "while True: pass",
+    "a thread that sleeps": "threading.Thread(target=time.sleep, args=(60,)).start(); lock.acquire()",
+    "a child that sleeps": "subprocess.run(['sleep', '60'])",
+    "a child that computes": "subprocess.run([sys.executable, '-S', '-c', 'while True: pass'])",
+}
+UNKNOWN = {
+    "a network socket": "socket.create_server(('127.0.0.1', 0)).accept()",
+    "a datagram": "s = socket.socket(type=socket.SOCK_DGRAM); s.bind(('127.0.0.1', 0)); s.recv(1)",
+    "who may connect": "s = socket.socket(socket.AF_UNIX); s.bind('\\0' + str(os.getpid())); s.listen(); s.accept()",
+    "somebody else's pipe": "os.read(0, 1)",
+    "a terminal": "a, b = os.openpty(); os.read(b, 1)",
+    "a named pipe": "os.mkfifo('fifo'); open('fifo')",
+    "a signal": "signal.pause()",
+    "an alarm": "signal.signal(signal.SIGALRM, print); signal.alarm(60); lock.acquire()",
+    "the output": "os.write(1, b'x' * 1_000_000)",
+    "the output, by poll": "os.set_blocking(1, False)\nfor _ in range(99):\n  try: os.write(1, b'x' * 65536)\n  except OSError: pass\nselect.select([], [1], [])",
+}
+CASES = [
+    (waits, what, text)
+    for waits, cases in (
+        (Waits.FOREVER, FOREVER),
+        (Waits.LIMITED, LIMITED),
+        (Waits.UNKNOWN, UNKNOWN),
+    )
+    for what, text in cases.items()
+]
+
+
+def tree(pid):
+    import psutil
+
+    return [pid, *(process.pid for process in psutil.Process(pid).children(recursive=True))]
+
+
+@pytest.fixture
+def start(tmp_path):
+    """Start a program, wait until it has said so, and end it and its children afterwards."""
+    started = []
+
+    def start(text, stdin=subprocess.DEVNULL):
+        words = [sys.executable, "-c", BEGIN + text] + ["CHILD"] * ("child" in text)
+        process = subprocess.Popen(
+            words, stdin=stdin, stdout=subprocess.PIPE, start_new_session=True, cwd=tmp_path
+        )
+        started.append(process)
+        assert process.stdout.readline() == b"now\n"
+        return process
+
+    yield start
+    for process in started:
+        os.killpg(process.pid, signal.SIGKILL)
+        process.communicate()
+
+
+def steady(process):
+    """What two equal looks in a row say."""
+    inode = os.fstat(process.stdout.fileno()).st_ino
+    return wait_until(lambda: twice(process.pid, inode), "two looks are equal")
+
+
+def twice(pid, inode):
+    first, second = (look(tree(pid), set(), inode) for _ in range(2))
+    return first[0] if first == second and settled(pid, first[0]) else None
+
+
+def settled(pid, waits):
+    """Whether it has come to the call that it is meant to wait in: it has stopped computing."""
+    return True
+
+
+@pytest.mark.parametrize(("waits", "what", "text"), CASES)
+def test_waits(start, waits, what, text):
+    elsewhere, end = os.pipe()
+    try:
+        process = start(text, elsewhere)
+        inode = os.fstat(process.stdout.fileno()).st_ino
+        wait_until(
+            lambda: look(tree(process.pid), set(), inode)[0] is waits, f"{what}: {waits}"
+        )
+        # It stays so: no other answer comes between looks at a program that waits.
+        looks = [look(tree(process.pid), set(), inode) for _ in range(5)]
+        assert {answer for answer, _ in looks} == {waits}
+        assert waits is not Waits.FOREVER or looks[0] == looks[-1]
+    finally:
+        os.close(elsewhere)
+        os.close(end)
+
+
+def test_who_was_woken_in_between_is_seen(start):
+    """It waits without a limit at each look, but did something between them."""
+    text = "while True: reader.recv(); writer.send(1)"
+    process = start(
+        "if os.fork() == 0:\n  while True: writer.recv(); writer.send(1)\nreader.send(1)\nwhile True: reader.recv(); time.sleep(0); reader.send(1)"
+    )
+    assert text
+    looks = [look(tree(process.pid), set(), 0) for _ in range(50)]
+    proven = [
+        a for a, b in zip(looks, looks[1:], strict=False) if a == b and a[0] is Waits.FOREVER
+    ]
+    assert proven == []
+
+
+def test_a_local_socket_whose_other_end_is_elsewhere(start):
+    ours, theirs = socket.socketpair()
+    with ours, theirs:
+        process = start("socket.socket(fileno=0).recv(1)", theirs)
+        wait_until(lambda: look(tree(process.pid), set(), 0)[0] is Waits.UNKNOWN, "unknown")
+        # Of a tree with both ends it is known that nobody can write.
+        both = [process.pid, os.getpid()]
+        assert kernel.Tree(both, 0).holds(process.pid, "descriptor", [0])
+        assert not kernel.Tree([process.pid], 0).holds(process.pid, "descriptor", [0])
+
+
+def test_who_is_aside_may_wait_for_anything(start):
+    process = start(UNKNOWN["a network socket"])
+    wait_until(lambda: look([process.pid], {process.pid}, 0)[0] is Waits.FOREVER, "aside")
+
+
+def test_a_process_that_has_ended_is_no_proof(start):
+    process = start("")
+    process.wait()
+    assert look([process.pid], set(), 0)[0] is Waits.LIMITED
+
+
+def test_where_it_may_not_be_read_nothing_is_said(start, monkeypatch):
+    process = start(FOREVER["a lock"])
+
+    def refuse(pid, name):
+        raise PermissionError(name)
+
+    monkeypatch.setattr(kernel, "read", refuse)
+    assert look([process.pid], set(), 0) == (Waits.UNKNOWN, None)
