@@ -1,5 +1,6 @@
 """What the kernel says of waiting threads is read right: with a time limit, without, or unknown."""
 
+import contextlib
 import itertools
 import os
 import signal
@@ -105,7 +106,8 @@ def start(tmp_path):
 
     yield start
     for process in started:
-        os.killpg(process.pid, signal.SIGKILL)
+        with contextlib.suppress(ProcessLookupError):
+            os.killpg(process.pid, signal.SIGKILL)
         process.communicate()
 
 
@@ -115,6 +117,8 @@ def start(tmp_path):
 def test_waits(start, waits, what, text):
     process = start(text)
     inode = os.fstat(process.stdout.fileno()).st_ino
+    if "subprocess" in text:
+        wait_until(lambda: len(tree(process.pid)) == 2, "the child has started")
     wait_until(lambda: look(tree(process.pid), set(), inode)[0] is waits, f"{what}: {waits}")
     # It stays so: no other answer comes between looks at a program that waits.
     looks = [look(tree(process.pid), set(), inode) for _ in range(5)]
