@@ -10,6 +10,7 @@ parent of it all, so that nothing is left however the recorder itself ends.
 import ast
 import contextlib
 import datetime
+import math
 import os
 import secrets
 import select
@@ -89,7 +90,7 @@ def watch(
     recorded = datetime.datetime.now(datetime.UTC).isoformat(timespec="seconds")
     with raise_on_termination(), Watcher(python) as run:
         run.start(program, arguments)
-        ended, evidence = run.watch(timeout, stall_seconds if hangs else timeout, progress)
+        ended, evidence = run.watch(timeout, stall_seconds if hangs else math.inf, progress)
         if ended != "exit":
             run.dump_stacks()
         left_behind = run.end_tree(GRACE if ended == "exit" else 0)
@@ -363,7 +364,8 @@ class Watcher:
             before, seen_before = state, seen
             self.wall = at
             progress(at)
-            if at >= timeout or (still := at - moved >= stall_seconds) or proven:
+            still = at - moved >= stall_seconds
+            if at >= timeout or still or proven:
                 if self.pump(0, self.has_ended):
                     break
                 evidence = "kernel" if proven else "stillness" if still else ""
@@ -496,12 +498,14 @@ class Watcher:
         if supervisor.SEES_ALL:
             return supervisor.descendants(self.supervisor.pid)
         with contextlib.suppress(psutil.NoSuchProcess):
-            return [p.pid for p in psutil.Process(self.supervisor.pid).children(recursive=True)]
+            return [
+                p.pid for p in psutil.Process(self.supervisor.pid).children(recursive=True)
+            ]
         return []
 
     def kill_marked(self, left: int) -> int:
         """Kill what has the run's mark in its environment: where the supervisor can't see all."""
-        while True:
+        for _ in range(1000):
             found = []
             for process in psutil.process_iter():
                 with contextlib.suppress(psutil.Error, OSError):
@@ -511,9 +515,10 @@ class Watcher:
                         process.kill()
                         found.append(process)
             if not found:
-                return left
+                break
             left = max(left, len(found))
             time.sleep(0.002)
+        return left
 
 
 def is_alive(process: psutil.Process) -> bool:

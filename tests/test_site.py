@@ -268,7 +268,7 @@ def test_an_interrupted_build_leaves_nothing(copy, number):
         return found if sum(process.cpu_times().user > 0.1 for process in found) >= 5 else None
 
     tree = wait_until(workers, "the workers count")
-    assert all(TAG in process.environ() for process in tree)
+    assert all(RUN_ID_VARIABLE in process.environ() for process in tree)
     building.send_signal(number)
     building.communicate()
     assert building.returncode != 0

@@ -338,6 +338,11 @@ def test_who_is_not_done_at_the_timeout_does_not_hang(program, what):
     assert any("program.py" in line for line in recording.processes[0].stack)
 
 
+def test_a_timeout_that_is_over_at_once(program):
+    recording = watch(program("import time; time.sleep(600)"), timeout=1e-9)
+    assert (recording.ended, recording.status) == ("timeout", None)
+
+
 def test_the_time_of_a_hang_is_that_of_its_proof(program):
     """Not that of the end, which takes two seconds here: SIGABRT is ignored."""
     text = "import signal, threading\nsignal.signal(signal.SIGABRT, signal.SIG_IGN)\n"
