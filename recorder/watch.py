@@ -261,18 +261,16 @@ class Watcher:
             ends = list(pipe())
             theirs.append(ends.pop(0 if name == "control" else 1))
             self.descriptors |= {name: ends[0], f"their {name}": theirs[-1]}
-        file, *command = (supervisor.__file__, *map(str, theirs), self.folder)
+        interpreter = (sys.executable, "-I", "-S", supervisor.__file__)
+        command = (
+            *map(str, theirs),
+            self.folder,
+            str(program.absolute()),
+            self.python,
+            *arguments,
+        )
         self.supervisor = subprocess.Popen(
-            [
-                sys.executable,
-                "-I",
-                "-S",
-                file,
-                *command,
-                program.absolute(),
-                self.python,
-                *arguments,
-            ],
+            [*interpreter, *command],
             env=environment(self.run_folder, self.run_id, self.temporary),
             stdin=subprocess.DEVNULL,
             stdout=subprocess.DEVNULL,
