@@ -345,21 +345,21 @@ class Watcher:
         self, timeout: float, stall_seconds: float, progress: Callable[[float], None]
     ) -> tuple[str, str]:
         """Sample the run until it ends; return how, and the evidence of a hang."""
-        before = seen_before = None
+        before = looked_before = None
         moved = 0.0
         while not self.pump(0, self.has_ended):
             at = self.now()
             spent = time.thread_time()
-            state, waits, seen = self.sample(at), Waits.LIMITED, None
+            state = self.sample(at)
+            waits, looked = Waits.LIMITED, None
             if state == before:  # only now it is worth a look
-                pids = [pid for pid, observed in self.known.items() if observed.ended is None]
-                aside = {pid for pid in pids if self.known[pid].role == "helper"}
-                waits, seen = look(pids, aside, self.inode)
+                aside = {pid for pid, seen in self.known.items() if seen.role == "helper"}
+                waits, looked = look(self.find_processes(), aside, self.inode)
             if state != before or waits is Waits.LIMITED:
                 moved = at
-            proven = waits is Waits.FOREVER and seen == seen_before
+            proven = waits is Waits.FOREVER and looked == looked_before
             self.spent += time.thread_time() - spent
-            before, seen_before = state, seen
+            before, looked_before = state, looked
             self.wall = at
             progress(at)
             still = at - moved >= stall_seconds

@@ -140,6 +140,26 @@ def test_who_was_woken_in_between_is_seen(start):
     assert not any(a == b and a[0] is Waits.FOREVER for a, b in itertools.pairwise(looks))
 
 
+ENDED = """
+import ctypes
+threading.Thread(target=time.sleep, args=(60,)).start()
+ctypes.CDLL(None).syscall({"x86_64": 60, "aarch64": 93}[os.uname().machine], 0)
+"""
+
+
+def test_a_process_whose_first_thread_has_ended_still_waits(start):
+    """It looks like one that has ended, and another thread of it sleeps."""
+    process = start(ENDED)
+    wait_until(lambda: psutil.Process(process.pid).status() == "zombie", "it has ended", 15)
+    assert look([process.pid], set(), 0) == (Waits.LIMITED, None)
+
+
+def test_one_that_has_ended_and_is_not_waited_for_changes_nothing(start):
+    process = start("if os.fork() == 0: os._exit(0)\nreader.recv()")
+    wait_until(lambda: len(tree(process.pid)) == 2, "the child has started", 15)
+    wait_until(lambda: look(tree(process.pid), set(), 0)[0] is Waits.FOREVER, "a hang", 15)
+
+
 def test_a_local_socket_whose_other_end_is_elsewhere(start):
     ours, theirs = socket.socketpair()
     with ours, theirs:
