@@ -40,7 +40,7 @@ def expected(kind, number):
 def do_job(job):
     kind, number = job[:2]
     with open("begun", "a") as file:
-        file.write(f"{number}\\n")
+        file.write(f"{number} {os.getpid()}\\n")
     if kind == "slow":
         time.sleep(0.05)
     if kind == "late":
@@ -151,32 +151,39 @@ def workers_of(program):
     return found
 
 
-def attack_workers(program, plan, chance):
-    """Kill or stop workers at random moments; return how many."""
+def attack_workers(started, folder, plan, chance):
+    """Kill or stop workers at random moments; return how many.
+
+    By the time that a job has begun, the resource tracker and the fork server are what they say
+    that they are. A worker that is stopped has begun a job: nothing limits a setup.
+    """
+    program = psutil.Process(started.process.pid)
+    begun = Path(folder, "begun")
+    wait_until(lambda: started.process.poll() is not None or begun.read_text(), "a job begins")
     hit = 0
     for _ in range(plan["kills"] or 1):
         time.sleep(chance.uniform(0, 0.3))  # the moment is the matter of the test
-        workers = workers_of(program) if program.is_running() else []
-        if workers:
-            victim = chance.choice(workers)
+        victims = workers_of(program)
+        if plan["attack"] == "stop":
+            known = begun.read_text().split()[1::2]
+            victims = [victim for victim in victims if str(victim.pid) in known]
+        if victims:
+            victim = chance.choice(victims)
+            victim.kill() if plan["attack"] == "kill" else victim.suspend()
             hit += 1
-            try:
-                victim.kill() if plan["attack"] == "kill" else victim.suspend()
-            except psutil.NoSuchProcess:
-                hit -= 1
     return hit
 
 
-def strike(started, plan, chance):
+def strike(started, folder, plan, chance):
     """Do what the plan's attack is, at a random moment; return how many workers it hit."""
-    program, attack = psutil.Process(started.process.pid), plan["attack"]
+    attack = plan["attack"]
     try:
         if attack in ("kill", "stop"):
-            return attack_workers(program, plan, chance)
+            return attack_workers(started, folder, plan, chance)
         if attack in ("Ctrl-C", "Ctrl-C twice", "parent"):
             time.sleep(chance.uniform(0, 0.6))
         if attack == "parent":
-            program.kill()
+            started.process.kill()
         elif attack.startswith("Ctrl-C"):
             started.interrupt()
         if attack == "Ctrl-C twice":
@@ -215,7 +222,7 @@ def check_results(plan, lines, whole, hit):
 
 def check_begun(plan, lines, folder):
     """Fail when a job was begun more often than its result says; a batch may be done again."""
-    begun = collections.Counter(Path(folder, "begun").read_text().split())
+    begun = collections.Counter(Path(folder, "begun").read_text().split()[::2])
     if plan["options"]["batch"] == 1:
         for number, _, _, _, attempts in lines:
             assert begun[str(number)] <= attempts, (number, begun[str(number)], attempts)
@@ -230,7 +237,7 @@ def run_once(folder, plan, chance, python=sys.executable):
     Path(folder, "begun").write_text("")
     with RunningProgram(folder, script, python=python) as started:
         wait_until(Path(folder, "ready").exists, "the program has begun")
-        hit = strike(started, plan, chance)
+        hit = strike(started, folder, plan, chance)
         status, out, err = started.finish()
         started.assert_nothing_left()
     said = out.splitlines()
@@ -286,8 +293,10 @@ def main(runs=100, seed=None, first=0, pythons=(sys.executable,), at_once=2):
     with concurrent.futures.ThreadPoolExecutor(at_once) as pool:
         numbers = range(first, first + runs)
         used = [pythons[run // len(START_METHODS) % len(pythons)] for run in numbers]
-        for count in pool.map(attempt, numbers, [seed] * runs, used):
+        for run, count in enumerate(pool.map(attempt, numbers, [seed] * runs, used), 1):
             counts.update(count)
+            if run % 100 == 0:
+                print(f"{run} runs, failed: {counts['failed']}", flush=True)
     left = set(os.listdir(shared)) - before if shared.exists() else set()
     counts["left in /dev/shm"] = len(left)
     done = ", ".join(f"{name}: {count}" for name, count in counts.items())

@@ -27,6 +27,11 @@ PROGRAMS = {  # how main() is called, so that it ends soon
     "recipes/progress.py": "workers=2, steps=2",
     "recipes/request_reply.py": "slow=0",
     "recipes/stop_early.py": "number=15",
+    "recipes/task_queue.py": "tasks=10",
+    "recipes/task_queue_joinable.py": "tasks=10",
+    "recipes/service.py": "requests=['1', '2']",
+    "recipes/stop_workers.py": "patience=0.1",
+    "recipes/asyncio_pipe.py": "messages=2, pause=0.01",
 }
 CALLER = """
 import concurrent.futures, multiprocessing, signal, sys, threading, time
@@ -100,6 +105,10 @@ MANY = {  # so many workers that the third start can fail
     "recipes/many_pipes.py": "messages=10**9",
     "recipes/progress.py": "workers=4, steps=10**9",
     "recipes/request_reply.py": "workers=4, slow=60",
+    "recipes/service.py": "requests=['slow'] * 4, workers=4, limit=60",
+    "recipes/stop_workers.py": "patience=60",
+    "recipes/task_queue.py": "tasks=10**9",
+    "recipes/task_queue_joinable.py": "tasks=10**9",
     "recipes/stop_early.py": "workers=4, number=(10**15 + 37) * (10**15 + 91)",
 }
 

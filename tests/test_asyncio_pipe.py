@@ -3,16 +3,12 @@
 A blocking receive would wait for ever for what a later turn of the same loop sends.
 """
 
-import shutil
 import sys
 
 import pytest
 
-from recorder.store import EXAMPLES
-from tests.harness import START_METHODS, run
+from tests.harness import copy_of_program, on_posix, run, with_start_method
 
-on_posix = pytest.mark.skipif(sys.platform == "win32", reason="Windows has no such signals")
-with_method = pytest.mark.parametrize("method", START_METHODS)
 RECEIVES = (
     ["receive_by_thread"] if sys.platform == "win32" else ["receive", "receive_by_thread"]
 )
@@ -33,7 +29,7 @@ asyncio.run(main())
 
 def called(folder, text, *arguments):
     """What a caller of the program printed."""
-    shutil.copy(EXAMPLES / "recipes" / "asyncio_pipe.py", folder)
+    copy_of_program(folder, "recipes/asyncio_pipe.py")
     script = folder / "caller.py"
     script.write_text(text)
     status, out, err = run(folder, script, *arguments)
@@ -126,7 +122,7 @@ if __name__ == "__main__":
 
 
 @on_posix
-@with_method
+@with_start_method
 @pytest.mark.parametrize("how", ["None", "ended", "killed"])
 def test_a_thread_hands_on_each_object_and_the_end(tmp_path, method, how):
     assert called(tmp_path, HAND_ON, method, how) == ["[0, 1, 2, None]"]

@@ -27,6 +27,11 @@ PROGRAMS = {  # the arguments, how many processes then work, and how many of the
     "recipes/many_pipes.py": (("--messages", FOREVER), 1, 1),
     "recipes/progress.py": (("--workers", 3, "--steps", FOREVER), 3, 0),
     "recipes/request_reply.py": (("--workers", 3, "--slow", 60), 3, 0),
+    "recipes/service.py": (("--limit", 60, "slow", "slow", "slow"), 2, 0),
+    "recipes/stop_workers.py": (("--task", 1, "--patience", 60), 2, 0),
+    "recipes/task_queue.py": (("--tasks", 10**9), 5, 5),
+    "recipes/task_queue_joinable.py": (("--tasks", 10**9), 3, 3),
+    "recipes/asyncio_pipe.py": (("--messages", FOREVER), 1, 0),
     "recipes/stop_early.py": (("--workers", 3, "--number", PRIME * (PRIME + 54)), 3, 3),
 }
 

@@ -1,29 +1,22 @@
 """What is peculiar to the service: its requests, their order, and the lives of its workers."""
 
-import shutil
-import sys
-
 import pytest
 
-from recorder.store import EXAMPLES
-from tests.harness import START_METHODS, run
-
-on_posix = pytest.mark.skipif(sys.platform == "win32", reason="Windows has no such signals")
-with_method = pytest.mark.parametrize("method", START_METHODS)
+from tests.harness import EXAMPLES, copy_of_program, on_posix, run, with_start_method
 
 
 def called(folder, text, *arguments):
     """Run a caller of the service; return its (exit status, output, errors)."""
-    shutil.copy(EXAMPLES / "recipes" / "service.py", folder)
+    copy_of_program(folder, "recipes/service.py")
     script = folder / "caller.py"
     script.write_text(text)
     return run(folder, script, *arguments)
 
 
-@with_method
+@with_start_method
 def test_each_request_has_its_reply_in_its_place(tmp_path, method):
     requests = ("1", "slow", "2", "die", "3", "x", "4", "slow", "5")
-    file = shutil.copy(EXAMPLES / "recipes" / "service.py", tmp_path)
+    file = copy_of_program(tmp_path, "recipes/service.py")
     status, out, err = run(tmp_path, file, "--limit", 2, "--start-method", method, *requests)
     assert (status, err) == (0, "")
     assert out == (
@@ -131,7 +124,7 @@ def imported(folder, method, body, *arguments):
 
 
 @on_posix
-@with_method
+@with_start_method
 def test_an_idle_worker_that_is_killed_costs_no_request(tmp_path, method):
     body = """
             pids = []
@@ -144,7 +137,7 @@ def test_an_idle_worker_that_is_killed_costs_no_request(tmp_path, method):
 
 
 @on_posix
-@with_method
+@with_start_method
 def test_a_worker_loads_once(tmp_path, method):
     body = "print([ask('6 * 7') for _ in range(50)] == [(True, 42)] * 50)"
     assert imported(tmp_path, method, body) == ["True"]

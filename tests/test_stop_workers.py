@@ -1,15 +1,8 @@
 """What is peculiar to the ways to stop a worker: what each of them breaks."""
 
-import shutil
-import sys
-
 import pytest
 
-from recorder.store import EXAMPLES
-from tests.harness import START_METHODS, run
-
-on_posix = pytest.mark.skipif(sys.platform == "win32", reason="Windows has no such signals")
-with_method = pytest.mark.parametrize("method", START_METHODS)
+from tests.harness import copy_of_program, on_posix, run, with_start_method
 
 OUTCOMES = {  # way: exit code, whether `finally` ran, whether the Queue is usable afterwards
     "sentinel": (0, True, True),
@@ -39,7 +32,7 @@ if __name__ == "__main__":
 
 def outcome_of(folder, method, way, seconds=0.001, patience=2):
     """What a stop came to: whether the worker ended by itself, and the other columns."""
-    shutil.copy(EXAMPLES / "recipes" / "stop_workers.py", folder)
+    copy_of_program(folder, "recipes/stop_workers.py")
     script = folder / "caller.py"
     script.write_text(SCRIPT)
     status, out, err = run(folder, script, method, way, seconds, patience)
@@ -48,7 +41,7 @@ def outcome_of(folder, method, way, seconds=0.001, patience=2):
 
 
 @on_posix
-@with_method
+@with_start_method
 @pytest.mark.parametrize("way", OUTCOMES)
 def test_what_a_way_breaks(tmp_path, way, method):
     patience = 30 if OUTCOMES[way][2] else 1  # the second one always waits its time out
@@ -56,14 +49,14 @@ def test_what_a_way_breaks(tmp_path, way, method):
 
 
 @on_posix
-@with_method
+@with_start_method
 def test_interrupt_runs_finally(tmp_path, method):
     assert outcome_of(tmp_path, method, "interrupt()", patience=30) == "True (0, True, True)"
 
 
 @on_posix
 def test_join_or_kill_says_whether_the_worker_ended_by_itself(tmp_path):
-    shutil.copy(EXAMPLES / "recipes" / "stop_workers.py", tmp_path)
+    copy_of_program(tmp_path, "recipes/stop_workers.py")
     script = tmp_path / "caller.py"
     script.write_text(
         "import multiprocessing, time, stop_workers\n"

@@ -1,15 +1,15 @@
 """What is peculiar to the task queues: their ends, and what a caller sees of a failure."""
 
-import shutil
-import sys
-
 import pytest
 
-from recorder.store import EXAMPLES
-from tests.harness import START_METHODS, run
-
-on_posix = pytest.mark.skipif(sys.platform == "win32", reason="Windows has no such signals")
-with_method = pytest.mark.parametrize("method", START_METHODS)
+from tests.harness import (
+    EXAMPLES,
+    START_METHODS,
+    copy_of_program,
+    on_posix,
+    run,
+    with_start_method,
+)
 
 SCRIPT = """
 import contextlib, multiprocessing, os, pathlib, signal, sys, time
@@ -63,7 +63,7 @@ if __name__ == "__main__":
 def outcome(folder, which, method, make="pass", do="pass", use="print(sorted(results))"):
     """What a caller printed."""
     for program in ("task_queue.py", "task_queue_joinable.py"):
-        shutil.copy(EXAMPLES / "recipes" / program, folder)
+        copy_of_program(folder, f"recipes/{program}")
     script = folder / "caller.py"
     script.write_text(SCRIPT.format(make=make, do=do, use=use))
     status, out, _ = run(folder, script, which, method)
@@ -74,7 +74,7 @@ def outcome(folder, which, method, make="pass", do="pass", use="print(sorted(res
 
 
 @on_posix
-@with_method
+@with_start_method
 def test_a_caller_gets_every_result(tmp_path, method):
     assert outcome(tmp_path, "queue", method) == "[0, 0, 1, 1, 2, 2, 3, 3]"
     assert outcome(tmp_path, "tree", method) == str(list(range(1, 16)))
@@ -136,7 +136,7 @@ def test_a_program_that_a_worker_started_does_not_keep_the_parent_waiting(tmp_pa
 def test_the_smallest_use_on_the_page(tmp_path):
     page = (EXAMPLES.parent / "docs/recipes/task-queue.md").read_text(encoding="utf-8")
     smallest = page.partition("```python\n")[2].partition("```")[0]
-    shutil.copy(EXAMPLES / "recipes" / "task_queue.py", tmp_path)
+    copy_of_program(tmp_path, "recipes/task_queue.py")
     script = tmp_path / "smallest.py"
     script.write_text(
         "import pathlib\n"

@@ -9,7 +9,7 @@ from types import SimpleNamespace
 import pytest
 
 from recorder.recording import Line, Machine, Process, Recording
-from recorder.store import ROOT
+from render.runs import ROOT
 from render.timeline import timeline
 from tests.pictures import Picture, near
 

@@ -7,6 +7,7 @@ import os
 import re
 import shutil
 import signal
+import subprocess
 import sys
 from pathlib import Path
 
@@ -206,6 +207,13 @@ def test_a_worker_that_stops_in_mid_answer_stops_nobody_else(tmp_path, method):
 
 
 @on_posix
+def test_a_worker_that_stops_in_setup_stops_nobody_else(tmp_path, method):
+    setup = functools.partial(do.stop_in_setup, str(tmp_path))
+    results = list(work_queue(range(9), do.add, workers=2, setup=setup, start_method=method))
+    assert [result.value for result in results] == list(range(100, 109))
+
+
+@on_posix
 def test_a_stopped_idle_worker_is_too_late_with_a_job_larger_than_its_channel(method):
     results, large = [], bytes(5_000_000)
 
@@ -366,3 +374,12 @@ def test_an_uncaught_exception_in_the_consumer_ends_busy_workers(tmp_path, metho
         status, _, err = started.finish()
         assert (status, err.splitlines()[-1]) == (1, "LookupError: uncaught")
         started.assert_nothing_left()
+
+
+@on_posix
+def test_who_leaves_the_output_early_gets_no_traceback(tmp_path):
+    command = [sys.executable, PROGRAM, "--jobs", "100000"]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE) as process:
+        assert process.stdout.readline().startswith(b"Job 1: done, 1 ")
+        process.stdout.close()
+        assert (process.stderr.read(), process.wait()) == (b"", 1)

@@ -87,6 +87,15 @@ def own_pid(_):
     return os.getpid()
 
 
+def stop_in_setup(folder):
+    """Stop for ever in the first worker; the others wait until it has come to that."""
+    if note(folder, "setups") == 1:
+        note(folder, "stopping")
+        os.kill(os.getpid(), signal.SIGSTOP)
+    wait_for(lambda: noted(folder, "stopping"))
+    return 100
+
+
 def meet(folder):
     """Wait until another worker has come as well; return the own process ID."""
     if folder:

@@ -14,6 +14,7 @@ process between buffers larger than most caches.
 import argparse
 import contextlib
 import ctypes
+import importlib.metadata
 import importlib.util
 import multiprocessing
 import multiprocessing.connection
@@ -29,7 +30,6 @@ try:
     from shared_ring import Ring
 except ImportError:
     sys.exit("ring_throughput.py needs shared_ring.py in the same folder")
-numpy = importlib.import_module("numpy") if importlib.util.find_spec("numpy") else None
 QUEUE, COPIED_OUT, READ, FILLED, COPY = KINDS = (
     "Queue",
     "ring, copied out",
@@ -38,6 +38,7 @@ QUEUE, COPIED_OUT, READ, FILLED, COPY = KINDS = (
     "memory copy",
 )
 COPIED = 2**27
+NUMPY = importlib.util.find_spec("numpy") and importlib.metadata.version("numpy")
 BYTE, PIECE = ord("x"), b"x" * 2**16
 
 
@@ -109,7 +110,7 @@ def produce(ring, queue, orders):
                         view[:] = data
 
 
-def check(view):
+def check(view, numpy):
     """Read every byte of a message in place."""
     if numpy:
         right = numpy.frombuffer(view, numpy.uint8).max() == BYTE
@@ -123,6 +124,7 @@ def check(view):
 def consume(ring, queue, orders, answers, rounds, turns):
     """Run in a process: get messages of each kind in turn; answer with the bytes a second."""
     get_ready(ring)
+    numpy = importlib.import_module("numpy") if NUMPY else None  # here, so the start is quick
     mine, copied = memoryview(bytearray(ring.size)), memoryview(bytearray(COPIED))
     source, rates = b"x" * COPIED, {kind: [] for kind in KINDS}
 
@@ -136,7 +138,7 @@ def consume(ring, queue, orders, answers, rounds, turns):
                 if kind == COPIED_OUT:
                     mine[:] = view
                 else:
-                    check(view)
+                    check(view, numpy)
 
     # When the producer has ended, the parent has something to say, and this process hasn't.
     with contextlib.suppress(EOFError, OSError), ring.consumer(0) as messages:
@@ -220,7 +222,7 @@ def main(size=2**20, slots=4, rounds=5, amount=2**29, start_method=None):
                 worker.join()
     print(
         f"Messages of {size:,} bytes, {slots} slots, start method {context.get_start_method()}, "
-        f"{'NumPy ' + numpy.__version__ if numpy else 'no NumPy'}, rounds: {rounds}"
+        f"{f'NumPy {NUMPY}' if NUMPY else 'no NumPy'}, rounds: {rounds}"
     )
     rates = {kind: found[1:] for kind, found in rates.items()}
     print_table(rates)

@@ -234,14 +234,14 @@ if __name__ == "__main__":
     parser = argparse.ArgumentParser(description="Messages of a process in an event loop.")
     parser.add_argument("--messages", type=int, default=5, help="how many, 0 or more")
     parser.add_argument(
-        "--pause", type=float, default=0.1, help="seconds before each, up to 60"
+        "--pause", type=float, default=0.1, help="seconds before each, up to 1"
     )
     parser.add_argument("--start-method", choices=multiprocessing.get_all_start_methods())
     args = parser.parse_args()
     if args.messages < 0:
         parser.error(f"argument --messages: {args.messages} is not 0 or more")
-    if not 0 <= args.pause <= 60:
-        parser.error(f"argument --pause: {args.pause} is not from 0 to 60")
+    if not 0 <= args.pause <= 1:
+        parser.error(f"argument --pause: {args.pause} is not from 0 to 1")
     try:  # with Python's own handler, which the Runner takes over: it cancels the coroutine
         main(args.messages, args.pause, args.start_method)
     except ChildProcessError as error:

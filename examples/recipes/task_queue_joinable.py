@@ -130,7 +130,8 @@ def task_tree(tasks, do, workers=3, start_method=None):
     """Yield the result of each task, and of each task that one of them makes, as they come.
 
     It ends its workers whatever happens. Where an exception may come between two results, use
-    `with contextlib.closing(task_tree(...)) as results`: that ends them at once.
+    `with contextlib.closing(task_tree(...)) as results`: that ends them at once. When not all
+    tasks are done by then, a daemon thread stays in join(): nothing can call it back.
 
     Args:
         tasks (Iterable): The first tasks.

@@ -8,6 +8,7 @@ To import: `from work_queue import work_queue`, under the guard `if __name__ == 
 import argparse
 import collections
 import contextlib
+import dataclasses
 import math
 import multiprocessing
 import multiprocessing.connection
@@ -21,6 +22,7 @@ import sys
 import threading
 import time
 import traceback
+from collections.abc import Callable, Iterable
 from multiprocessing import resource_tracker
 from typing import Any, NamedTuple
 
@@ -251,13 +253,23 @@ class Worker:
         self.channel.close()
 
 
+@dataclasses.dataclass
 class WorkQueue:
-    """The state of one call of work_queue(): jobs, workers and results."""
+    """One call of work_queue(): its arguments, and how far it is with jobs and workers."""
 
-    def __init__(self, jobs, start, options):
-        self.source, self.start = iter(jobs), start
-        for name, value in options.items():
-            setattr(self, name, value)
+    jobs: Iterable[Any]
+    start: Callable[[], Worker]
+    workers: int
+    bound: int
+    batch: int
+    attempts: int
+    retry_late: bool
+    time_limit: float | None
+    ordered: bool
+    progress: Callable[[int, int], object] | None
+
+    def __post_init__(self):
+        self.source = iter(self.jobs)
         self.taken = self.done = self.given = 0
         self.waiting, self.finished = collections.deque(), {}
         self.team, self.idle, self.stillborn = [], [], 0
@@ -289,7 +301,7 @@ class WorkQueue:
                 deadline = time.monotonic() + 5
                 for worker in self.team:
                     worker.end(max(0, deadline - time.monotonic()))
-            self.selector.close()
+                self.selector.close()
 
     def may_take(self):
         """Tell whether there may be a job to take: this is the back-pressure."""
@@ -339,33 +351,34 @@ class WorkQueue:
             worker = key.data
             try:
                 if event & selectors.EVENT_READ:
-                    self.settle(worker, worker.channel.receive())
+                    message = worker.channel.receive()
                 else:
                     worker.channel.send_rest()
-                    if not worker.channel.unsent:
-                        self.selector.unregister(worker.channel.writer)
             except BlockingIOError:
-                pass
+                continue
             except (EOFError, OSError):
                 if worker in self.team:  # the other end of its channel may have told before
                     self.replace(worker)
+                continue
+            if event & selectors.EVENT_READ:
+                self.settle(worker, message)
+            elif not worker.channel.unsent:
+                self.selector.unregister(worker.channel.writer)
 
     def settle(self, worker, message):
         """Take in that a worker is ready, or its answers; in both cases it is idle now."""
         if message is None:  # it has begun to answer, so it is not too late
             self.set_deadline(worker)
             return
-        said = pickle.loads(message)
-        if not worker.ready:
-            if said:
-                raise RuntimeError(f"setup() failed in a worker:\n{said}")
-            worker.ready, self.stillborn = True, 0
-        else:
-            for task, answer in zip(worker.tasks, said, strict=True):
-                task.attempts += 1
-                self.finish(task, answer)
-            worker.tasks, worker.deadline = [], math.inf
+        said, tasks, worker.tasks = pickle.loads(message), worker.tasks, []
+        if not worker.ready and said:
+            raise RuntimeError(f"setup() failed in a worker:\n{said}")
+        worker.ready, worker.deadline, self.stillborn = True, math.inf, 0
         self.idle.append(worker)
+        self.give()  # first of all, for it waits
+        for task, answer in zip(tasks, said, strict=True):
+            task.attempts += 1
+            self.finish(task, answer)
 
     def finish(self, task, answer):
         """Keep the result of a job until its turn."""
@@ -491,9 +504,15 @@ def work_queue(
     context = multiprocessing.get_context(
         start_method or multiprocessing.get_all_start_methods()[0]
     )
-    options = counts | {"time_limit": time_limit, "retry_late": retry_late}
-    options |= {"ordered": ordered, "progress": progress}
-    return WorkQueue(jobs, lambda: Worker(context, do_job, setup), options).results()
+    return WorkQueue(
+        jobs,
+        lambda: Worker(context, do_job, setup),
+        **counts,
+        retry_late=retry_late,
+        time_limit=time_limit,
+        ordered=ordered,
+        progress=progress,
+    ).results()
 
 
 def square(job):
@@ -541,6 +560,9 @@ if __name__ == "__main__":
     signal.signal(signal.SIGINT, interrupt_once)
     try:
         main(args.jobs, args.workers, args.start_method)
+    except BrokenPipeError:  # who read the output has gone, as `head` does
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        sys.exit(1)
     except KeyboardInterrupt:
         signal.signal(signal.SIGINT, signal.SIG_IGN)  # nothing interrupts the end
         print("Interrupted", file=sys.stderr)

@@ -11,6 +11,7 @@ the jobs took no time; how long a job takes alone is measured as well.
 import argparse
 import collections
 import concurrent.futures
+import contextlib
 import functools
 import importlib
 import itertools
@@ -19,9 +20,10 @@ import signal
 import statistics
 import sys
 import time
+from typing import Any
 
 try:
-    from work_queue import (
+    from work_queue import (  # type: ignore[import-not-found, unused-ignore]
         NOT_YET,
         ctrl_c_held_back,
         interrupt_once,
@@ -30,14 +32,17 @@ try:
     )
 except ImportError:
     sys.exit("work_queue_throughput.py needs work_queue.py beside it")
-try:
+joblib: Any = None
+with contextlib.suppress(ImportError):
     joblib = importlib.import_module("joblib")
-except ImportError:
-    joblib = None
 
 LENGTHS = {"0": 0, "100 µs": 1e-4, "10 ms": 1e-2}  # of a job, in seconds
 SMALL = 1e-3  # longer jobs don't go several in a message
-drain = collections.deque(maxlen=0).extend
+
+
+def drain(results):
+    """Take all results, and keep none."""
+    collections.deque(results, maxlen=0)
 
 
 def sleep(seconds):
