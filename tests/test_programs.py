@@ -225,9 +225,9 @@ PROGRAMS = [
         busy=0.5,  # importing alone takes some
         before=ANYTHING,
         killed=FIRST,
-        finite="--workers 2 --count 5000000",
+        finite="--workers 2 --count 20000000",
         status=0,
-        says=counted(5, 5_000_000, name=".+"),
+        says=counted(5, 20_000_000, name=".+"),
     ),
     Program(
         "channels/throughput.py",
@@ -442,7 +442,7 @@ PROGRAMS = [
         prints=r"((Pipe|Queue), .+: longest pause of the loop \d+\.\d ms\n){5}",
         refuses={
             "--messages -1": "argument --messages: -1 is not 0 or more",
-            "--pause nan": "argument --pause: nan is not from 0 to 60",
+            "--pause 61": "argument --pause: 61.0 is not from 0 to 60",
         },
         long="--messages 1000000000",
         workers=1,
