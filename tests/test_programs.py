@@ -442,7 +442,7 @@ PROGRAMS = [
         prints=r"((Pipe|Queue), .+: longest pause of the loop \d+\.\d ms\n){5}",
         refuses={
             "--messages -1": "argument --messages: -1 is not 0 or more",
-            "--pause 61": "argument --pause: 61.0 is not from 0 to 60",
+            "--pause nan": "argument --pause: nan is not from 0 to 1",
         },
         long="--messages 1000000000",
         workers=1,
