@@ -2,53 +2,77 @@
 PYTHON ?= python3
 VENV ?= .venv
 BIN = $(VENV)/bin
-READY = $(VENV)/requirements.txt
+SITE = $(VENV)/requirements.txt# what `make site` needs is installed
+DEV = $(VENV)/requirements-dev.txt# and what only a contributor needs
+INSTALL = $(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes
+COMPILE = uv pip compile --universal --generate-hashes --python-version 3.11 --quiet
 export NO_MKDOCS_2_WARNING = 1 # the README says what is known of it
 
-.PHONY: help site zensical serve fresh test stress lighthouse lint lock clean
+.PHONY: help site serve rerun test lint stress lighthouse zensical lock clean
 
-help: ## say what there is to make
-	@grep -hE '^[a-z]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z]+):.*## /  make \1	/' | expand -t 16
+help: ## list the targets
+	@echo "Between Processes: a site about exchanging data between Python processes."
+	@echo
+	@grep -hE '^[a-z]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z]+):.*## /  make \1	/' | expand -t 18
+	@echo
+	@echo "  QUICK=1 make site              a hundredth of the counting and measuring, for writing"
+	@echo "  make test TESTS=tests/test_x.py    some of the tests"
+	@echo "  make site PYTHON=python3.13    with another Python than python3 (3.11 or newer)"
 
-site: $(READY) ## run the programs and build the site into site/ (QUICK=1: a hundredth of the work)
-	$(BIN)/mkdocs build
+site: $(SITE) ## run every program and build the site into site/
+	$(BIN)/python -m mkdocs build
 
-zensical: $(READY) ## build the same site with the successor of MkDocs and Material
-	$(BIN)/python downloads.py
-	$(BIN)/python -m zensical build --clean
-	$(BIN)/python downloads.py site
+serve: $(SITE) ## show the site on localhost, rebuilt when a page or a program changes
+	$(BIN)/python -m mkdocs serve
 
-serve: $(READY) ## the site on localhost, rebuilt when a page or a program changes
-	$(BIN)/mkdocs serve
-
-fresh: $(READY) ## forget every recording, so that the next build runs every program
+rerun: $(SITE) ## forget every recording, so that the next build runs every program
 	$(BIN)/python -m recorder forget --all
 
-test: $(READY) ## run the test suite (TESTS=FILE: some of it)
+test: $(DEV) ## run the tests
 	$(BIN)/python -m pytest $(TESTS)
 
-stress: $(READY) ## kill a worker of the work queue at a random moment, in 100 runs
-	$(BIN)/python -m tests.stress_work_queue --runs 100
-
-lighthouse: ## score every page of site/ with Lighthouse (needs npm and Chromium); fails below 100
-	npm ci --silent --no-audit --no-fund
-	CHROME_PATH=$${CHROME_PATH:-$$(command -v chromium || command -v google-chrome)} node tests/lighthouse.mjs $(PAGES)
-
-lint: $(READY) ## check the format, the style and the types
+lint: $(DEV) ## check the format, the style and the types
 	$(BIN)/ruff format --check
 	$(BIN)/ruff check
 	$(BIN)/mypy
 
-lock: $(READY) ## lock requirements.in again (needs uv)
-	uv pip compile --universal --generate-hashes --python-version 3.11 --no-header --quiet \
-	  --output-file requirements.txt requirements.in
+stress: $(DEV) ## kill a worker of the work queue at a random moment, in 100 runs
+	$(BIN)/python -m tests.stress_work_queue --runs 100
 
-clean: ## remove what the other targets make
-	rm -rf .venv* .recordings site .site-* docs/programs docs/assets node_modules
+lighthouse: ## score every page of site/ for speed and accessibility (needs npm and Chromium)
+	cd tests/lighthouse && npm ci --silent --no-audit --no-fund
+	CHROME_PATH=$${CHROME_PATH:-$$(command -v chromium || command -v google-chrome)} \
+	  node tests/lighthouse/score.mjs $(PAGES)
 
-# The copy of the lock says which lock is installed.
-$(READY): requirements.txt
-	@$(PYTHON) -c 'import sys; sys.exit("Python 3.11 or newer is needed; %s is %s. Try make PYTHON=python3.13" % ("$(PYTHON)", sys.version.split()[0]) if sys.version_info < (3, 11) else 0)'
+zensical: $(DEV) ## build the same site with Zensical, the successor of MkDocs and its theme
+	$(BIN)/python -m zensical build --clean
+	$(BIN)/python downloads.py site
+
+lock: ## lock the dependencies again (needs uv; UPGRADE=--upgrade: to the newest versions)
+	$(COMPILE) $(UPGRADE) --output-file requirements.txt requirements.in
+	$(COMPILE) $(UPGRADE) --output-file requirements-dev.txt requirements-dev.in
+
+clean: ## remove what the other targets have made
+	rm -rf .venv* .recordings site .site-* tests/lighthouse/node_modules
+
+# Each copy of a lock says which lock is installed.
+$(SITE): requirements.txt
+	@$(PYTHON) -c "$$CHECK_PYTHON"
 	$(PYTHON) -m venv $(VENV)
-	$(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes -r requirements.txt
-	@cp requirements.txt $(READY)
+	$(INSTALL) -r requirements.txt
+	@cp requirements.txt $@
+
+$(DEV): requirements-dev.txt $(SITE)
+	$(INSTALL) -r requirements-dev.txt
+	@cp requirements-dev.txt $@
+
+define CHECK_PYTHON
+import sys
+from importlib.util import find_spec
+version = sys.version.split()[0]
+if sys.version_info < (3, 11):
+    sys.exit("Python 3.11 or newer is needed; $(PYTHON) is %s. Try make PYTHON=python3.13" % version)
+if not (find_spec("venv") and find_spec("ensurepip")):
+    sys.exit("$(PYTHON) has no venv. On Debian and Ubuntu: apt install python3-venv")
+endef
+export CHECK_PYTHON

@@ -1,114 +1,107 @@
-"""Makes what the site offers beside its pages.
+"""Adds to a site that was just built what it offers beside its pages.
 
-Before a build: each program as a file, all of them as a zip, and the picture that goes with a link to
-the site, below `docs/`. After it: each page's Markdown with the outputs in it, and the site as a zip.
-MkDocs calls it through hooks.py; Zensical ignores hooks, so there it is `python downloads.py` before,
-and `python downloads.py site` after.
+Each program as a file, and all of them as a zip; each page as Markdown, for machines and for people
+who like it, also in one file; the site as a zip, to read offline. MkDocs calls it through hooks.py;
+Zensical ignores hooks, so there it is `python downloads.py site`.
 """
 
-import contextlib
 import io
-import os
 import re
 import sys
 import zipfile
+from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
-from recorder.pages import BLOCK
+from bs4 import BeautifulSoup, Tag
+from markdownify import MarkdownConverter
 
-ROOT = Path(__file__).parent
-DOCS, EXAMPLES = ROOT / "docs", ROOT / "examples"
-PROGRAMS, CARD, MARK = (
-    DOCS / "programs",
-    DOCS / "assets/card.png",
-    ROOT / "overrides/assets/mark.svg",
-)
+from render.runs import EXAMPLES, ROOT
+
 OFFLINE = "between-processes.zip"
 
 
-def before() -> None:
-    """Put what the pages link to below `docs/`, and take away what is no longer there."""
-    found = {
+def add_to(site: Path, nav: list[Any]) -> None:
+    """Add the programs, the text for machines and the zip to a site, in the order of its navigation."""
+    programs = {
         file.relative_to(EXAMPLES).as_posix(): file.read_bytes()
         for file in sorted(EXAMPLES.rglob("[!_]*.py"))
     }
-    files = found | {"programs.zip": packed(found, "programs", zipfile.ZIP_STORED)}
-    for name, content in files.items():
-        put(PROGRAMS / name, content)
-    for file in PROGRAMS.rglob("*.*"):
-        if file.relative_to(PROGRAMS).as_posix() not in files:
-            file.unlink(missing_ok=True)
-    made_from = max(MARK.stat().st_mtime, Path(__file__).stat().st_mtime)
-    if not CARD.exists() or CARD.stat().st_mtime < made_from:
-        put(CARD, card())
-
-
-def card() -> bytes:
-    """The picture that is shown with a link to the site: the mark, and what the site is about."""
-    import vl_convert
-
-    mark = MARK.read_text(encoding="utf-8").replace(
-        "<svg ", '<svg x="80" y="165" width="300" height="300" '
-    )
-    drawn = f"""<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 1200 630" width="1200" height="630">
-      <rect width="1200" height="630" fill="#fdfcf9"/>{mark}
-      <g fill="#1e2a33" font-family="Charter, Bitstream Charter, Cambria, Liberation Serif, serif">
-        <text x="450" y="275" font-size="88" font-weight="700">Between</text>
-        <text x="450" y="370" font-size="88" font-weight="700">Processes</text>
-        <text x="452" y="445" font-size="37" fill="#55626c">Queue and Pipe in Python, by programs that ran</text>
-      </g></svg>"""
-    return bytes(vl_convert.svg_to_png(drawn))
-
-
-def after(site: Path) -> None:
-    """Add the text for machines and the zip to a site that was just built."""
-    listed, texts = "", []
-    config = (ROOT / "mkdocs.yml").read_text(encoding="utf-8")
-    for name in re.findall(r"^ +- .*?(\S+\.md)$", config, re.MULTILINE):
-        source = (DOCS / name).read_text(encoding="utf-8")
-        texts.append(text := told(source))
-        put(site / name, text.encode())
-        about = re.search(r'^description: *"?(.+?)"?$', source, re.MULTILINE)
-        title = re.search(r"^# (.+)", text, re.MULTILINE)
-        listed += f"- [{title[1] if title else name}]({name}): {about[1] if about else ''}\n"
-    named = re.findall(r"^site_(?:name|description): (.+)", config, re.MULTILINE)
-    head = "# {}\n\n> {}\n\n".format(*named)
-    put(
-        site / "llms.txt",
-        f"{head}All in one file: [llms-full.txt](llms-full.txt)\n\n## Pages\n\n{listed}".encode(),
-    )
-    put(site / "llms-full.txt", "\n".join([head, *texts]).encode())
+    for name, program in programs.items():
+        write(site / "programs" / name, program)
+    write(site / "programs/programs.zip", make_zip(programs, "programs", zipfile.ZIP_STORED))
+    add_markdown(site, nav)
     content = {
         file.relative_to(site).as_posix(): file.read_bytes()
         for file in sorted(site.rglob("*.*"))
         if file.is_file() and file.name != OFFLINE
         if file.suffix not in (".map", ".gz") and "lunr" not in file.parts
     }
-    put(site / OFFLINE, packed(content, "between-processes", zipfile.ZIP_DEFLATED))
+    write(site / OFFLINE, make_zip(content, "between-processes", zipfile.ZIP_DEFLATED))
 
 
-def told(source: str) -> str:
-    """A page's Markdown with what its blocks printed and the programs it shows, and its pictures in words."""
+def add_markdown(site: Path, nav: list[Any]) -> None:
+    """Add NAME.md beside each NAME.html, and llms.txt and llms-full.txt, made from the pages."""
+    listed, texts = "", []
+    for group, name in pages_of(nav):
+        file = site / name
+        page = BeautifulSoup(
+            file.with_suffix(".html").read_text(encoding="utf-8"), "html.parser"
+        )
+        article, about = page.find("article"), page.find("meta", attrs={"name": "description"})
+        assert isinstance(article, Tag) and isinstance(about, Tag), name
+        texts.append(text := as_markdown(article))
+        write(file, text.encode())
+        if group and f"\n## {group}\n" not in listed:
+            listed += f"\n## {group}\n\n"
+        listed += f"- [{text.splitlines()[0][2:]}]({name}): {about['content']}\n"
+    home = (site / "index.html").read_text(encoding="utf-8")
+    about = BeautifulSoup(home, "html.parser").find("meta", attrs={"name": "description"})
+    assert isinstance(about, Tag)
+    head = f"# Between Processes\n\n> {about['content']}\n"
+    whole = "\nAll in one file: [llms-full.txt](llms-full.txt)\n"
+    write(site / "llms.txt", f"{head}{whole}\n{listed}".encode())
+    write(site / "llms-full.txt", "\n".join([head, *texts]).encode())
 
-    def printed(block: re.Match[str]) -> str:
-        with contextlib.redirect_stdout(io.StringIO()) as output:
-            exec(block[1], {"__name__": "__page__"})
-        return output.getvalue()
 
-    text = re.sub(r"\A---\n.*?\n---\n+", "", source, flags=re.DOTALL)
-    text = BLOCK.sub(printed, text)
-    text = re.sub(
-        r'^--8<-- "(.+)"\n',
-        lambda found: (EXAMPLES / found[1]).read_text("utf-8"),
-        text,
-        flags=re.MULTILINE,
-    )
-    picture = r'<svg[^>]*aria-label="([^"]*)".*?<desc>(.*?)</desc>.*?</svg>'
-    text = re.sub(picture, r"Picture: \1: \2", text, flags=re.DOTALL)
-    return re.sub(r"</?(?:data|q|div|figure|figcaption)\b.*?>", "", text)
+def pages_of(nav: list[Any], group: str = "") -> Iterator[tuple[str, str]]:
+    """Each page of the navigation, with the title of the group that it stands in."""
+    for item in nav:
+        title, value = next(iter(item.items())) if isinstance(item, dict) else ("", item)
+        if isinstance(value, list):
+            yield from pages_of(value, group or title)
+        else:
+            yield group, value
 
 
-def packed(content: dict[str, bytes], folder: str, method: int) -> bytes:
+class Converter(MarkdownConverter):
+    """Turns a page's HTML into Markdown; code stands between fences that it can't end."""
+
+    def convert_pre(self, element: Tag, text: str, parent_tags: Any) -> str:
+        """A block of code, to the letter."""
+        code = element.get_text()
+        longest = max(map(len, re.findall(r"`{3,}", code)), default=2)
+        fence = "`" * (longest + 1)
+        outer = element.find_parent("div", class_="highlight")
+        names = " ".join(outer["class"]) if outer else ""
+        language = re.search(r"language-(\w+)", names)
+        end = "" if code.endswith("\n") else "\n"
+        return f"\n\n{fence}{language[1] if language else ''}\n{code}{end}{fence}\n\n"
+
+
+def as_markdown(article: Tag) -> str:
+    """A page's article as Markdown, its pictures in words."""
+    for picture in article.select("svg.bp-picture"):
+        words = picture.find("desc")
+        label = picture.get("aria-label")
+        picture.replace_with(f"Picture: {label}: {words.get_text()}" if words else "")
+    for extra in article.select(".headerlink, script, style, button"):
+        extra.decompose()
+    text = Converter(heading_style="ATX", bullets="-").convert_soup(article)
+    return f"{text.strip()}\n"
+
+
+def make_zip(content: dict[str, bytes], folder: str, method: int) -> bytes:
     """A zip that is the same for the same content, whenever and wherever it is made."""
     file = io.BytesIO()
     with zipfile.ZipFile(file, "w") as archive:
@@ -120,15 +113,13 @@ def packed(content: dict[str, bytes], folder: str, method: int) -> bytes:
     return file.getvalue()
 
 
-def put(file: Path, content: bytes) -> None:
-    """Write a file whole, and only when it changes: `mkdocs serve` watches what is below `docs/`."""
-    if file.is_file() and file.read_bytes() == content:
-        return
+def write(file: Path, content: bytes) -> None:
+    """Write a file, and the folder that it is in."""
     file.parent.mkdir(parents=True, exist_ok=True)
-    new = file.with_name(f".{file.name}-{os.getpid()}")
-    new.write_bytes(content)
-    new.replace(file)
+    file.write_bytes(content)
 
 
 if __name__ == "__main__":
-    after(Path(sys.argv[1])) if len(sys.argv) > 1 else before()
+    from mkdocs.config import load_config
+
+    add_to(Path(sys.argv[1]), load_config(str(ROOT / "mkdocs.yml")).nav or [])

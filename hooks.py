@@ -4,12 +4,15 @@ MkDocs empties the site's folder before it builds. Here it builds beside it, and
 swapped when nothing has failed. Zensical ignores hooks; the pages don't need them.
 """
 
+import contextlib
+import fcntl
 import logging
 import os
 import re
+import secrets
 import shutil
-import sys
 import time
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -18,11 +21,10 @@ from mkdocs.plugins import event_priority
 from mkdocs.utils import CountHandler
 from pygments.token import STANDARD_TYPES, Name, Operator, Punctuation, Whitespace
 
-# `mkdocs` alone does not look here for recorder.
-sys.path.insert(0, str(Path(__file__).parent))
-
 import downloads
-from recorder import pages
+from recorder.watch import raise_on_termination
+from render.build import build
+from render.runs import EXAMPLES, PageError
 
 # These look like the text around them. Without an element for each, a page of programs has a third
 # of the elements, and a phone is done with it sooner.
@@ -31,29 +33,47 @@ STANDARD_TYPES.update(
 )
 
 state: dict[str, Any] = {}
+until_the_end = contextlib.ExitStack()
 
 
 def on_startup(command: str, **_: Any) -> None:
-    """Remember what MkDocs was called for."""
+    """Remember what MkDocs was called for; let a signal end it as Ctrl-C does, `finally` and all."""
     state["command"] = command
+    until_the_end.enter_context(raise_on_termination())
 
 
 def on_config(config: Any) -> None:
     """Build beside the site that stands; `mkdocs serve` has a folder of its own."""
     state["started"] = time.perf_counter()
-    pages.new_build()
-    downloads.before()
-    if state["command"] == "build":
-        state["site"] = Path(config.site_dir)
-        # A folder of this process's own: two builds at once don't meet.
-        config.site_dir = str(state["site"].with_name(f".{state['site'].name}-{os.getpid()}"))
-        state["new"] = Path(config.site_dir)
+    build.begin()
+    try:
+        config.extra["runs"] = len(build.runs)
+    except PageError as error:
+        raise Abort(str(error)) from None
+    config.mdx_configs["pymdownx.snippets"]["base_path"] = [str(EXAMPLES), config.docs_dir]
+    if state["command"] != "build":
+        config.strict = False  # while writing, a wrong page says so, and the others are served
+        return
+    state["site"] = Path(config.site_dir).resolve()  # it may be a link
+    try:
+        state["new"] = new_folder(state["site"])
+    except OSError as error:
+        raise Abort(f"can't build in {state['site'].parent}: {error.strerror}") from None
+    config.site_dir = str(state["new"])
+
+
+def on_page_markdown(markdown: str, page: Any, config: Any, **_: Any) -> None:
+    """Know the page that asks for runs: what is wrong is said with its name."""
+    build.page = f"docs/{page.file.src_uri}"
+    for name in re.findall(r'^ *--8<-- "(.+)"$', markdown, re.MULTILINE):
+        if not any((folder / name).is_file() for folder in (EXAMPLES, Path(config.docs_dir))):
+            build.fail(PageError(f"there is no program examples/{name}"))
 
 
 def on_env(env: Any, **_: Any) -> None:
-    """Stop, before a page is written, when a run did not come out as its page says."""
-    if pages.failures and state["command"] == "build":
-        raise Abort("\n\n".join(pages.failures.values()))
+    """Stop, before a page is written, when something on the pages is wrong: all of it is said."""
+    if build.failures and state["command"] == "build":
+        raise Abort("\n\n".join(build.failures))
 
 
 def on_post_page(output: str, **_: Any) -> str:
@@ -69,19 +89,20 @@ def on_post_build(config: Any) -> None:
     handlers = logging.getLogger("mkdocs").handlers
     if any(isinstance(each, CountHandler) and each.get_counts() for each in handlers):
         return  # with warnings, strict ends the build right after
-    downloads.after(Path(config.site_dir))
+    downloads.add_to(Path(config.site_dir), config.nav)
     if state["command"] != "build":
         return
     new, site = state["new"], state["site"]
     old = new.with_name(f"{new.name}-old")
-    if site.exists():
-        site.rename(old)
-    new.rename(site)
+    with locked(site.parent):
+        if site.exists():
+            site.rename(old)
+        new.rename(site)
     shutil.rmtree(old, ignore_errors=True)
     took = time.perf_counter() - state["started"]
     logging.getLogger("mkdocs.site").info(
         f"The site is in {site.name}/. It took {took:.1f} s, "
-        f"of which the programs ran for {pages.progress.seconds:.1f} s."
+        f"of which the programs ran for {build.seconds:.1f} s."
     )
 
 
@@ -89,3 +110,27 @@ def on_shutdown() -> None:
     """Remove what a build that failed had written."""
     if "new" in state:
         shutil.rmtree(state["new"], ignore_errors=True)
+    until_the_end.close()
+
+
+def new_folder(site: Path) -> Path:
+    """A folder of this build's own beside the site; those of builds that are no more are removed."""
+    for folder in site.parent.glob(f".{site.name}-*"):
+        with contextlib.suppress(OSError), locked(folder, fcntl.LOCK_NB):
+            shutil.rmtree(folder)
+    site.parent.mkdir(parents=True, exist_ok=True)
+    folder = site.with_name(f".{site.name}-{secrets.token_hex(4)}")
+    folder.mkdir()
+    until_the_end.enter_context(locked(folder))  # as long as this build lives
+    return folder
+
+
+@contextlib.contextmanager
+def locked(folder: Path, option: int = 0) -> Iterator[None]:
+    """Hold a folder for this process; the system lets go of it when the process ends, however."""
+    descriptor = os.open(folder, os.O_RDONLY)
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_EX | option)
+        yield
+    finally:
+        os.close(descriptor)

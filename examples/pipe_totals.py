@@ -4,37 +4,73 @@ python pipe_totals.py --workers 5 --count 100000000
 """
 
 import argparse
+import contextlib
 import multiprocessing
 import multiprocessing.connection
 import os
 import signal
 import sys
+import threading
 import time
+from multiprocessing import resource_tracker
 
 
 def count_up(count, sender):
     """Run in a worker: count one by one, then send the subtotal through its own pipe."""
-    signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is the parent's business
+    leave_ctrl_c_to_parent()
+    threading.Thread(target=end_with_parent, daemon=True).start()
     subtotal = 0
     for _ in range(count):
         subtotal += 1
     sender.send(subtotal)
 
 
-def start(worker):
-    """Start a worker with Ctrl-C held back: it never sees it, the parent does."""
-    if sys.platform != "win32":
-        signal.pthread_sigmask(signal.SIG_BLOCK, [signal.SIGINT])
-    worker.start()
+@contextlib.contextmanager
+def ctrl_c_held_back():
+    """Hold Ctrl-C back while workers start or end; what starts in here has it blocked."""
+    pressed, handler = [], signal.getsignal(signal.SIGINT)
+    ours = handler is not None and threading.current_thread() is threading.main_thread()
+    blocked = signal.pthread_sigmask(signal.SIG_BLOCK, []) if sys.platform != "win32" else None
+    try:
+        if ours:  # the block is this thread's; a press that another one takes is noted
+            signal.signal(signal.SIGINT, lambda *_: pressed.append(True))
+        if sys.platform != "win32":
+            resource_tracker.ensure_running()  # up to Python 3.13.0 its start unblocks Ctrl-C
+            signal.pthread_sigmask(signal.SIG_BLOCK, [signal.SIGINT])
+        yield
+    finally:  # everything as it was found, and then the press
+        if sys.platform != "win32":
+            signal.pthread_sigmask(signal.SIG_SETMASK, blocked)
+        if ours:
+            signal.signal(signal.SIGINT, handler)
+        if pressed:
+            signal.raise_signal(signal.SIGINT)
+
+
+def leave_ctrl_c_to_parent():
+    """Call this first in a worker: Ctrl-C ends what it has started, and the parent ends it."""
+    signal.signal(signal.SIGINT, lambda *_: None)  # programs would inherit SIG_IGN
     if sys.platform != "win32":
         signal.pthread_sigmask(signal.SIG_UNBLOCK, [signal.SIGINT])
 
 
+def interrupt_once(*_):
+    """Handle Ctrl-C, but not a second one while the first is dealt with."""
+    if not isinstance(sys.exc_info()[1], KeyboardInterrupt):
+        raise KeyboardInterrupt
+
+
+def end_with_parent():
+    """Run in a thread of a worker: wait for the end of its parent, then end it too."""
+    multiprocessing.parent_process().join()
+    os._exit(1)
+
+
 def receive(receiver, worker):
-    """Return the worker's subtotal, unless it died before it sent one."""
+    """Return the worker's subtotal, unless it died before it had sent all of it."""
     try:
         return receiver.recv()
-    except EOFError:  # the worker has ended: nobody else holds the sending end
+    except (EOFError, OSError):  # it has ended: nobody else holds the sending end
         worker.join()
         raise ChildProcessError(
             f"{worker.name} (process ID {worker.pid}) ended without a result, "
@@ -59,16 +95,15 @@ def main(workers=5, count=100_000_000, start_method=None):
     print(f"Parent process ID: {os.getpid()}", flush=True)
     started = time.perf_counter()
     context = multiprocessing.get_context(start_method)
-    context.Lock()  # starts the resource tracker, which up to Python 3.13.0 unblocks Ctrl-C
-    waiting = {}
-    total = 0
+    team, waiting, total = [], {}, 0
     try:
         for number in range(1, workers + 1):
             receiver, sender = context.Pipe(duplex=False)
-            worker = context.Process(
-                target=count_up, args=(count, sender), name=f"Worker {number}"
-            )
-            start(worker)
+            args = (count, sender)
+            worker = context.Process(target=count_up, args=args, name=f"Worker {number}")
+            with ctrl_c_held_back():
+                worker.start()
+                team.append(worker)
             sender.close()  # now, before the next worker is forked and inherits it
             waiting[receiver] = worker
         while waiting:
@@ -80,9 +115,10 @@ def main(workers=5, count=100_000_000, start_method=None):
                 print(line, flush=True)
                 total += subtotal
     finally:
-        for worker in multiprocessing.active_children():  # after a failure or Ctrl-C
-            worker.kill()
-            worker.join()
+        with ctrl_c_held_back():  # a second press doesn't cut this short
+            for worker in team:
+                worker.kill()
+                worker.join()
     print(f"Elapsed: {time.perf_counter() - started:.2f} s")
     print(f"Total: {total:,}", flush=True)
     return total
@@ -98,10 +134,12 @@ if __name__ == "__main__":
         parser.error(f"argument --workers: {args.workers} is not from 1 to 100")
     if args.count < 0:
         parser.error(f"argument --count: {args.count} is not 0 or more")
+    signal.signal(signal.SIGINT, interrupt_once)
     try:
         main(args.workers, args.count, args.start_method)
     except ChildProcessError as error:
         sys.exit(str(error))
     except KeyboardInterrupt:
+        signal.signal(signal.SIGINT, signal.SIG_IGN)  # nothing interrupts the end
         print("Interrupted", file=sys.stderr)
         sys.exit(130)

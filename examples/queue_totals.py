@@ -1,48 +1,87 @@
 """Count in several worker processes and collect their subtotals through one Queue.
 
 python queue_totals.py --workers 5 --count 100000000
+
+A worker that fails or is killed ends the run with one line. One case can't be seen on a Queue: a
+worker killed in the middle of a large result, for the rest of which get() then waits for ever. A
+small one is written whole (up to 4 KiB on Linux). pipe_totals.py has no such case.
 """
 
 import argparse
+import contextlib
 import multiprocessing
 import os
 import queue
 import signal
 import sys
+import threading
 import time
+from multiprocessing import resource_tracker
 
 
 def count_up(number, count, results):
     """Run in a worker: count one by one, then put (number, subtotal) on the queue."""
-    signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is the parent's business
+    leave_ctrl_c_to_parent()
+    threading.Thread(target=end_with_parent, daemon=True).start()
     subtotal = 0
     for _ in range(count):
         subtotal += 1
     results.put((number, subtotal))
 
 
-def start_all(workers):
-    """Start the workers with Ctrl-C held back: they never see it, the parent does."""
-    if sys.platform != "win32":
-        signal.pthread_sigmask(signal.SIG_BLOCK, [signal.SIGINT])
-    for worker in workers:
-        worker.start()
+@contextlib.contextmanager
+def ctrl_c_held_back():
+    """Hold Ctrl-C back while workers start or end; what starts in here has it blocked."""
+    pressed, handler = [], signal.getsignal(signal.SIGINT)
+    ours = handler is not None and threading.current_thread() is threading.main_thread()
+    blocked = signal.pthread_sigmask(signal.SIG_BLOCK, []) if sys.platform != "win32" else None
+    try:
+        if ours:  # the block is this thread's; a press that another one takes is noted
+            signal.signal(signal.SIGINT, lambda *_: pressed.append(True))
+        if sys.platform != "win32":
+            resource_tracker.ensure_running()  # up to Python 3.13.0 its start unblocks Ctrl-C
+            signal.pthread_sigmask(signal.SIG_BLOCK, [signal.SIGINT])
+        yield
+    finally:  # everything as it was found, and then the press
+        if sys.platform != "win32":
+            signal.pthread_sigmask(signal.SIG_SETMASK, blocked)
+        if ours:
+            signal.signal(signal.SIGINT, handler)
+        if pressed:
+            signal.raise_signal(signal.SIGINT)
+
+
+def leave_ctrl_c_to_parent():
+    """Call this first in a worker: Ctrl-C ends what it has started, and the parent ends it."""
+    signal.signal(signal.SIGINT, lambda *_: None)  # programs would inherit SIG_IGN
     if sys.platform != "win32":
         signal.pthread_sigmask(signal.SIG_UNBLOCK, [signal.SIGINT])
 
 
+def interrupt_once(*_):
+    """Handle Ctrl-C, but not a second one while the first is dealt with."""
+    if not isinstance(sys.exc_info()[1], KeyboardInterrupt):
+        raise KeyboardInterrupt
+
+
+def end_with_parent():
+    """Run in a thread of a worker: wait for the end of its parent, then end it too."""
+    multiprocessing.parent_process().join()
+    os._exit(1)
+
+
 def next_result(results, waiting):
-    """Return the next (number, subtotal), unless a worker died that owes one."""
+    """Return the next (number, subtotal), unless a worker fails or ends without one."""
     while True:
-        dead = [worker for worker in waiting.values() if not worker.is_alive()]
-        try:
-            return results.get(timeout=0.2)
-        except queue.Empty:
-            for worker in dead:  # dead before the wait, and still nothing has come
+        for worker in waiting.values():
+            # Who has ended by itself has written all: only then empty() can be trusted.
+            if worker.exitcode or (worker.exitcode == 0 and results.empty()):
                 raise ChildProcessError(
                     f"{worker.name} (process ID {worker.pid}) ended without a result, "
                     f"exit code {worker.exitcode}"
-                ) from None
+                )
+        with contextlib.suppress(queue.Empty):
+            return results.get(timeout=0.2)
 
 
 def main(workers=5, count=100_000_000, start_method=None):
@@ -63,25 +102,32 @@ def main(workers=5, count=100_000_000, start_method=None):
     started = time.perf_counter()
     context = multiprocessing.get_context(start_method)
     results = context.Queue()
-    waiting = {}
-    for number in range(1, workers + 1):
-        waiting[number] = context.Process(
-            target=count_up, args=(number, count, results), name=f"Worker {number}"
-        )
-    total = 0
+    team, waiting, total = [], {}, 0
     try:
-        start_all(waiting.values())
+        for number in range(1, workers + 1):
+            args = (number, count, results)
+            worker = context.Process(target=count_up, args=args, name=f"Worker {number}")
+            with ctrl_c_held_back():
+                worker.start()
+                team.append(worker)
+            waiting[number] = worker
         while waiting:
             number, subtotal = next_result(results, waiting)  # first its result,
             worker = waiting.pop(number)
             worker.join()  # then join
+            if worker.exitcode:  # killed with the queue's lock, perhaps: the others would wait
+                raise ChildProcessError(
+                    f"{worker.name} (process ID {worker.pid}) ended after its result, "
+                    f"exit code {worker.exitcode}"
+                )
             line = f"Process ID: {worker.pid}, name: {worker.name}, subtotal: {subtotal:,}"
             print(line, flush=True)
             total += subtotal
     finally:
-        for worker in multiprocessing.active_children():  # after a failure or Ctrl-C
-            worker.kill()
-            worker.join()
+        with ctrl_c_held_back():  # a second press doesn't cut this short
+            for worker in team:
+                worker.kill()
+                worker.join()
     print(f"Elapsed: {time.perf_counter() - started:.2f} s")
     print(f"Total: {total:,}", flush=True)
     return total
@@ -97,10 +143,12 @@ if __name__ == "__main__":
         parser.error(f"argument --workers: {args.workers} is not from 1 to 100")
     if args.count < 0:
         parser.error(f"argument --count: {args.count} is not 0 or more")
+    signal.signal(signal.SIGINT, interrupt_once)
     try:
         main(args.workers, args.count, args.start_method)
     except ChildProcessError as error:
         sys.exit(str(error))
     except KeyboardInterrupt:
+        signal.signal(signal.SIGINT, signal.SIG_IGN)  # nothing interrupts the end
         print("Interrupted", file=sys.stderr)
         sys.exit(130)

@@ -4,6 +4,7 @@ python worker_sweep.py --workers 1 2 3 5 8 13 21 34 55 100 --runs 3
 """
 
 import argparse
+import contextlib
 import csv
 import multiprocessing
 import os
@@ -11,54 +12,94 @@ import queue
 import signal
 import statistics
 import sys
+import threading
 import time
+from multiprocessing import resource_tracker
 
 
 def count_up(count, send):
     """Run in a worker: count one by one, then send the subtotal."""
-    signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is the parent's business
+    leave_ctrl_c_to_parent()
+    threading.Thread(target=end_with_parent, daemon=True).start()
     subtotal = 0
     for _ in range(count):
         subtotal += 1
     send(subtotal)
 
 
-def start(worker):
-    """Start a worker with Ctrl-C held back: it never sees it, the parent does."""
-    if sys.platform != "win32":
-        signal.pthread_sigmask(signal.SIG_BLOCK, [signal.SIGINT])
-    worker.start()
+@contextlib.contextmanager
+def ctrl_c_held_back():
+    """Hold Ctrl-C back while workers start or end; what starts in here has it blocked."""
+    pressed, handler = [], signal.getsignal(signal.SIGINT)
+    ours = handler is not None and threading.current_thread() is threading.main_thread()
+    blocked = signal.pthread_sigmask(signal.SIG_BLOCK, []) if sys.platform != "win32" else None
+    try:
+        if ours:  # the block is this thread's; a press that another one takes is noted
+            signal.signal(signal.SIGINT, lambda *_: pressed.append(True))
+        if sys.platform != "win32":
+            resource_tracker.ensure_running()  # up to Python 3.13.0 its start unblocks Ctrl-C
+            signal.pthread_sigmask(signal.SIG_BLOCK, [signal.SIGINT])
+        yield
+    finally:  # everything as it was found, and then the press
+        if sys.platform != "win32":
+            signal.pthread_sigmask(signal.SIG_SETMASK, blocked)
+        if ours:
+            signal.signal(signal.SIGINT, handler)
+        if pressed:
+            signal.raise_signal(signal.SIGINT)
+
+
+def leave_ctrl_c_to_parent():
+    """Call this first in a worker: Ctrl-C ends what it has started, and the parent ends it."""
+    signal.signal(signal.SIGINT, lambda *_: None)  # programs would inherit SIG_IGN
     if sys.platform != "win32":
         signal.pthread_sigmask(signal.SIG_UNBLOCK, [signal.SIGINT])
 
 
-def through_queue(context, counts):
+def interrupt_once(*_):
+    """Handle Ctrl-C, but not a second one while the first is dealt with."""
+    if not isinstance(sys.exc_info()[1], KeyboardInterrupt):
+        raise KeyboardInterrupt
+
+
+def end_with_parent():
+    """Run in a thread of a worker: wait for the end of its parent, then end it too."""
+    multiprocessing.parent_process().join()
+    os._exit(1)
+
+
+def start(worker, team):
+    """Start a worker with Ctrl-C held back, and note it in the team."""
+    with ctrl_c_held_back():
+        worker.start()
+        team.append(worker)
+
+
+def through_queue(context, counts, team):
     """Start a worker for each count and return the sum of what they put on one Queue."""
     results, subtotals = context.Queue(), []
-    workers = [context.Process(target=count_up, args=(n, results.put)) for n in counts]
-    for worker in workers:
-        start(worker)
-    while len(subtotals) < len(workers):
-        ended = [worker for worker in workers if not worker.is_alive()]
-        try:
+    for count in counts:
+        start(context.Process(target=count_up, args=(count, results.put)), team)
+    while len(subtotals) < len(counts):
+        ended = [worker.exitcode for worker in team if not worker.is_alive()]
+        if any(ended) or (len(ended) > len(subtotals) and results.empty()):
+            raise ChildProcessError("a worker ended without a result")
+        with contextlib.suppress(queue.Empty):
             subtotals.append(results.get(timeout=0.2))
-        except queue.Empty:
-            if len(ended) > len(subtotals):  # ended before the wait, and nothing has come
-                raise ChildProcessError("a worker ended without a result") from None
     return sum(subtotals)
 
 
-def through_pipes(context, counts):
+def through_pipes(context, counts, team):
     """Start a worker for each count and return the sum of what they send, each on its Pipe."""
     receivers = []
     for count in counts:
         receiver, sender = context.Pipe(duplex=False)
-        start(context.Process(target=count_up, args=(count, sender.send)))
+        start(context.Process(target=count_up, args=(count, sender.send)), team)
         sender.close()  # now, before the next worker is forked and inherits it
         receivers.append(receiver)
     try:
         return sum(receiver.recv() for receiver in receivers)
-    except EOFError:  # the worker has ended: nobody else holds the sending end
+    except (EOFError, OSError):  # it has ended: nobody else holds the sending end
         raise ChildProcessError("a worker ended without a result") from None
 
 
@@ -66,25 +107,26 @@ def main(workers, total=5_000_000, runs=3, start_method=None):
     """Time the same work for each number of workers, print a table, return each run's time."""
     context = multiprocessing.get_context(start_method)
     print(f"Counting to {total:,} in all, with", context.get_start_method(), flush=True)
-    context.Lock()  # starts the resource tracker, which up to Python 3.13.0 unblocks Ctrl-C
-    rows, times = [], {}
+    rows, times, team = [], {}, []
     try:
         for run in range(1, runs + 1):  # in turn: a busy moment hits all of them alike
             for size in workers:
                 counts = [total // size + (number < total % size) for number in range(size)]
                 for channel, count in (("Queue", through_queue), ("Pipe", through_pipes)):
                     started = time.perf_counter()
-                    counted = count(context, counts)
-                    for worker in multiprocessing.active_children():
-                        worker.join()
+                    counted = count(context, counts, team)
+                    while team:
+                        team[-1].join()
+                        team.pop()
                     seconds = time.perf_counter() - started
                     assert counted == total, f"{size} workers counted to {counted:,}"
                     rows.append((run, channel, size, seconds))
                     times.setdefault(size, {}).setdefault(channel, []).append(seconds)
     finally:
-        for worker in multiprocessing.active_children():  # after a failure or Ctrl-C
-            worker.kill()
-            worker.join()
+        with ctrl_c_held_back():  # a second press doesn't cut this short
+            for worker in team:
+                worker.kill()
+                worker.join()
     print("         Queue, seconds          Pipe, seconds")
     print("workers  median    min    max    median    min    max")
     for size, both in times.items():
@@ -106,6 +148,7 @@ if __name__ == "__main__":
     args = parser.parse_args()
     if min(args.workers) < 1 or max(args.workers) > 100 or args.total < 0 or args.runs < 1:
         parser.error("--workers are from 1 to 100, --total is 0 or more, --runs is 1 or more")
+    signal.signal(signal.SIGINT, interrupt_once)
     try:
         with open(args.csv, "w", newline="") as file:
             result = main(args.workers, args.total, args.runs, args.start_method)
@@ -115,5 +158,6 @@ if __name__ == "__main__":
     except OSError as error:
         parser.error(str(error))
     except KeyboardInterrupt:
+        signal.signal(signal.SIGINT, signal.SIG_IGN)  # nothing interrupts the end
         print("Interrupted", file=sys.stderr)
         sys.exit(130)

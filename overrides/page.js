@@ -1,14 +1,23 @@
 // What the theme leaves to do. It stands in each page's head: a request less.
 
-// A program is copied as its file is, to the last newline, which the theme's copy button trims; and a
-// console block as what one types, without the prompt and the output.
+// A program is copied as its file is, to the last newline; the button says that it has.
+addEventListener("click", async ({ target }) => {
+  if (!target.matches(".program .copy")) return;
+  await navigator.clipboard.writeText(target.closest(".program").querySelector("code").textContent);
+  target.textContent = "Copied";
+  setTimeout(() => (target.textContent = "Copy"), 2000);
+});
+addEventListener("DOMContentLoaded", () => {
+  for (const button of document.querySelectorAll(".program .copy")) button.hidden = false;
+});
+
+// Of a console block what one types is copied, without the prompt and the output.
 const copied = ({ target }) => {
-  const button = target.closest("[data-md-type=copy]");
-  if (!button) return;
-  const code = button.closest("pre").querySelector("code");
+  const code = target.closest("[data-md-type=copy]")?.closest("pre").querySelector("code");
+  if (!code) return;
   const typed = [...code.textContent.matchAll(/^\$ (.*)$/gm)].map((line) => line[1]);
-  const console = typed.length && code.querySelector(".gp");
-  button.dataset.clipboardText = console ? typed.join("\n") : code.textContent;
+  const console = code.querySelector(".gp") && typed.join("\n");
+  target.closest("[data-md-type=copy]").dataset.clipboardText = code.dataset.typed ?? (console || code.textContent);
 };
 addEventListener("click", copied, true); // before the theme reads it
 

@@ -1,12 +1,13 @@
 """The recorder's command line: run one program under observation, list the store, forget."""
 
 import argparse
+import os
 import sys
 from pathlib import Path
 
 from recorder import store
 from recorder.recording import Recording
-from recorder.watch import BOUND, watch
+from recorder.watch import TIMEOUT, watch
 
 
 def main() -> int:
@@ -15,46 +16,68 @@ def main() -> int:
     commands = parser.add_subparsers(dest="command", required=True)
     run = commands.add_parser("run", help="run one program under observation")
     run.add_argument("--json", action="store_true", help="print the recording as JSON")
-    run.add_argument("--bound", type=float, default=BOUND, help="seconds it may take")
-    run.add_argument("--hangs", action="store_true", help="end it once it stands still")
+    run.add_argument("--timeout", type=float, default=TIMEOUT, help="seconds it may take")
+    run.add_argument("--hangs", action="store_true", help="it is expected to hang")
+    run.add_argument("--start-method", default="", help="what the recording says it used")
     run.add_argument("program", type=Path)
     run.add_argument("arguments", nargs=argparse.REMAINDER)
-    commands.add_parser("list", help="list the store, with the age of each recording")
+    listing = commands.add_parser(
+        "list", help="list the store, with the age of each recording"
+    )
     forget = commands.add_parser("forget", help="forget recordings")
     forget.add_argument("--all", action="store_true", help="all of them")
     forget.add_argument("programs", nargs="*", metavar="program", help="those of a program")
+    for command in (listing, forget):
+        command.add_argument("--store", type=Path, default=store.DEFAULT, help="its folder")
     args = parser.parse_args()
     if args.command == "run":
-        if not args.program.is_file():
-            parser.error(f"no such program: {args.program}")
-        if not args.bound > 0:
-            parser.error(f"argument --bound: {args.bound} is not more than 0")
-        recording = watch(args.program, args.arguments, bound=args.bound, hangs=args.hangs)
-        print(recording.to_json() if args.json else described(recording))
-        return int(recording.hung != args.hangs)
+        return run_program(parser, args)
     if args.command == "list":
-        for file, kept, age in store.kept():
-            what = kept.command if kept else "damaged, will not be used"
+        for file, recording, age in store.list_recordings(args.store):
+            what = recording.command if recording else "damaged, will not be used"
             print(f"{age / 3600:7.1f} h  {file.stem[-32:][:8]}  {what}")
         return 0
     if bool(args.programs) == args.all:
         parser.error("forget takes the names of programs, or --all")
+    failed = []
     for program in args.programs or [""]:
-        print(f"forgotten: {store.forget(program)} {program}".rstrip())
-    return 0
+        count, files = store.delete(args.store, program)
+        failed += files
+        print(f"forgotten: {count} {program}".rstrip())
+    for file in failed:
+        print(f"not forgotten: {file}", file=sys.stderr)
+    return int(bool(failed))
 
 
-def described(recording: Recording) -> str:
+def run_program(parser: argparse.ArgumentParser, args: argparse.Namespace) -> int:
+    """Run one program, and print what happened."""
+    if not args.program.is_file():
+        parser.error(f"no such program: {args.program}")
+    if not 0 < args.timeout < float("inf"):
+        parser.error(f"argument --timeout: {args.timeout} is not a number of seconds above 0")
+    recording = watch(
+        args.program,
+        args.arguments,
+        timeout=args.timeout,
+        hangs=args.hangs,
+        start_method=args.start_method,
+    )
+    print(recording.to_json() if args.json else describe(recording))
+    return int(recording.ended != ("hang" if args.hangs else "exit"))
+
+
+def describe(recording: Recording) -> str:
     """A recording in lines for a terminal."""
-    if recording.hung:
-        end = f"hung, ended by the recorder after {recording.wall:.2f} s"
-    else:
-        end = f"exit status {recording.status} after {recording.wall:.2f} s"
+    end = {
+        "exit": f"exit status {recording.status}",
+        "hang": f"hung ({recording.evidence}), ended by the recorder",
+        "timeout": "not done at the timeout, ended by the recorder",
+    }[recording.ended]
     lines = [
         f"$ {recording.command}",
         recording.output,
-        f"{end}; {recording.cpu:.2f} s of CPU time, {recording.peak_memory / 2**20:.0f} MiB, "
-        f"{recording.left_behind} processes left behind",
+        f"{end} after {recording.wall:.2f} s; {recording.cpu:.2f} s of CPU time, "
+        f"{recording.peak_memory / 2**20:.0f} MiB, {recording.left_behind} processes left behind",
     ]
     for process in recording.processes:
         life = f"{process.started:.2f} s to {process.ended:.2f} s"
@@ -62,11 +85,20 @@ def described(recording: Recording) -> str:
             f"{process.role} {process.pid}: {life}, {process.samples[-1][1]:.2f} s CPU"
         )
         lines.extend(f"    {line}" for line in process.stack)
+    lines.extend(f"could not be removed: {path}" for path in recording.leftover)
     return "\n".join(lines)
 
 
 if __name__ == "__main__":
     try:
-        sys.exit(main())
+        status = main()
+        sys.stdout.flush()
     except KeyboardInterrupt:
-        sys.exit(130)
+        status = 130
+    except BrokenPipeError:  # the reader wants no more
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        status = 1
+    except OSError as error:
+        print(f"python -m recorder: error: {error}", file=sys.stderr)
+        status = 2
+    sys.exit(status)

@@ -1,8 +1,13 @@
 """What happened in one run of a program: plain, frozen data that goes to JSON and back."""
 
 import dataclasses
+import functools
 import json
+import shlex
+import types
+import typing
 from dataclasses import dataclass
+from typing import Any
 
 
 @dataclass(frozen=True)
@@ -30,7 +35,7 @@ class Line:
 
     Attributes:
         at: Seconds from the start of the run to the moment the line came.
-        text: The line, without its line end.
+        text: The line as it was written, without its line feed.
     """
 
     at: float
@@ -50,6 +55,8 @@ class Process:
         ended: Seconds from the start of the run to the first sample without it.
         samples: Pairs of (seconds from the start of the run, CPU seconds used so far).
         stack: Where it was stuck when the recorder ended it: the lines of its threads' stacks.
+        exit: Its exit code, negative for a signal; None where the recorder can't know it, or
+            ended it.
     """
 
     pid: int
@@ -59,6 +66,7 @@ class Process:
     ended: float
     samples: tuple[tuple[float, float], ...]
     stack: tuple[str, ...] = ()
+    exit: int | None = None
 
 
 @dataclass(frozen=True)
@@ -66,20 +74,25 @@ class Recording:
     """One run of one program, watched from outside.
 
     Attributes:
-        program: The program, as a path below `examples/`.
+        program: The program's name, as the caller gave it.
         arguments: Its command-line arguments.
         recorded: When the run started, in UTC, in ISO 8601 form.
         machine: What it ran on.
-        start_method: The start method the run used: the one named in its arguments, else the default.
+        start_method: The start method the run used: what the caller said, else the default.
         lines: Its output, standard output and standard error in the order they came.
         dropped: Bytes of output that came after the recorder's limit and were not kept.
         status: Its exit status; negative when a signal ended it, None when the recorder did.
-        hung: Whether the recorder ended it: at the bound, or when it stood still.
-        wall: Seconds from its start to its end.
+        ended: How it ended: "exit" by itself, "hang" by the recorder because it hung, "timeout"
+            by the recorder because it was not done at its timeout.
+        evidence: Why it is said to hang: "kernel" when every thread of every process was blocked
+            in a call without a time limit, seen twice; "stillness" when nobody used CPU time or
+            wrote anything for longer than the caller allows; else empty.
+        wall: Seconds from its start to its end, or to the moment at which the recorder ended it.
         cpu: CPU seconds of all its processes together.
         peak_memory: The largest sum of the resident memory of its processes, in bytes.
         left_behind: How many processes it left running when it ended. The recorder ended them.
         processes: Every process that was seen, in the order of their starts.
+        leftover: What could not be removed of the run's folder.
     """
 
     program: str
@@ -90,21 +103,28 @@ class Recording:
     lines: tuple[Line, ...]
     dropped: int
     status: int | None
-    hung: bool
+    ended: str
+    evidence: str
     wall: float
     cpu: float
     peak_memory: int
     left_behind: int
     processes: tuple[Process, ...]
+    leftover: tuple[str, ...] = ()
+
+    @property
+    def hung(self) -> bool:
+        """Whether it hung; a run that was only not done at its timeout did not."""
+        return self.ended == "hang"
 
     @property
     def command(self) -> str:
         """The command as a reader types it."""
-        return " ".join(("python", self.program.rpartition("/")[2], *self.arguments))
+        return command_of(self.program, self.arguments)
 
     @property
     def output(self) -> str:
-        """All lines of output, each with its line end."""
+        """All lines of output, each with its line feed."""
         return "".join(f"{line.text}\n" for line in self.lines)
 
     def to_json(self) -> str:
@@ -116,24 +136,45 @@ class Recording:
         """The recording that `to_json` wrote.
 
         Raises:
-            ValueError, TypeError, KeyError: The text is not such a recording.
+            ValueError: The text is not such a recording.
         """
-        data = json.loads(text)
-        return cls(
-            **data
-            | {
-                "arguments": tuple(data["arguments"]),
-                "machine": Machine(**data["machine"]),
-                "lines": tuple(Line(**line) for line in data["lines"]),
-                "processes": tuple(
-                    Process(
-                        **process
-                        | {
-                            "samples": tuple((at, cpu) for at, cpu in process["samples"]),
-                            "stack": tuple(process["stack"]),
-                        }
-                    )
-                    for process in data["processes"]
-                ),
-            }
-        )
+        try:
+            recording: Recording = decode(cls, json.loads(text))
+        except RecursionError as error:
+            raise ValueError("nested too deeply") from error
+        return recording
+
+
+def command_of(program: str, arguments: tuple[str, ...]) -> str:
+    """The command that runs a program in its own folder, as a reader types it."""
+    return shlex.join(("python", program.rpartition("/")[2], *arguments))
+
+
+def decode(kind: Any, value: Any) -> Any:
+    """Make a value of a type out of what JSON made of it; ValueError where it is none."""
+    if isinstance(kind, type) and dataclasses.is_dataclass(kind):
+        fields = types_of(kind)
+        if not isinstance(value, dict) or value.keys() != fields.keys():
+            raise ValueError(f"not a {kind}: {value!r:.80}")
+        return kind(**{name: decode(fields[name], value[name]) for name in fields})
+    if typing.get_origin(kind) is tuple:
+        kinds = typing.get_args(kind)
+        if isinstance(value, list):
+            if kinds[-1] is Ellipsis:
+                kinds = kinds[:1] * len(value)
+            if len(kinds) == len(value):
+                return tuple(map(decode, kinds, value))
+    elif isinstance(kind, types.UnionType):
+        if type(value) in typing.get_args(kind):
+            return value
+    elif kind is float and type(value) is int:
+        return float(value)
+    elif type(value) is kind:
+        return value
+    raise ValueError(f"not a {kind}: {value!r:.80}")
+
+
+@functools.cache
+def types_of(kind: type) -> dict[str, Any]:
+    """The fields of a dataclass, with their types."""
+    return typing.get_type_hints(kind)

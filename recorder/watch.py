@@ -1,21 +1,22 @@
 """Run one program in a fresh process and an empty folder, and watch it from outside.
 
 The program is not changed and not told. Its output is read as it comes, its process tree is
-sampled with psutil, and the run is bounded: at the bound, or when a program that is expected to
-hang stands still, every process says where it is stuck and the whole tree is ended.
+sampled with psutil, and the run ends in one of three ways: by itself; by a hang, as soon as the
+kernel shows that no process can ever go on (see `recorder.kernel`); or at its timeout. In the last
+two every process says where it is stuck, and the whole tree is ended. `recorder.supervisor` is the
+parent of it all, so that nothing is left however the recorder itself ends.
 """
 
+import ast
 import contextlib
 import datetime
-import itertools
 import os
-import queue
+import secrets
+import select
 import shutil
 import signal
 import subprocess
 import sys
-import sysconfig
-import tempfile
 import threading
 import time
 import uuid
@@ -26,92 +27,112 @@ from typing import Any
 
 import psutil
 
+from recorder import supervisor
+from recorder.kernel import Waits, look
 from recorder.machine import this_machine
+from recorder.paths import path_scrubber, short_temporary_folder
 from recorder.recording import Line, Process, Recording
 
-BOUND = 60.0  # seconds a run may take
-STILL = 0.5  # seconds without CPU time or output after which an expected hang has shown itself
+TIMEOUT = 60.0  # seconds a run may take
+STALL_SECONDS = (
+    5.0  # seconds of stillness after which an expected hang is believed without proof
+)
 GRACE = 2.0  # seconds that processes may take to end after the program has
-KEPT = 256 * 1024  # bytes of output that are kept
-TAG = "BETWEEN_PROCESSES_RUN"  # in the environment of every process of a run, however far it strays
-TRACKER = "multiprocessing.resource_tracker"
-HELPERS = (TRACKER, "multiprocessing.forkserver")
+ENDING = 30.0  # seconds that it may take to end and remove everything
+MAX_OUTPUT_BYTES = 256 * 1024  # bytes of output that are kept
+SAMPLING_SHARE = 0.015  # of one core: with all else, the watcher stays below 2 % of one
+SAMPLING_START = 0.02  # seconds of CPU time for many samples at the start
+RUN_ID_VARIABLE = "RECORDED_RUN"  # in the environment of every process of a run
+RESOURCE_TRACKER = "multiprocessing.resource_tracker"
+HELPERS = (RESOURCE_TRACKER, "multiprocessing.forkserver")
 
 
 def watch(
     program: Path,
     arguments: Sequence[str] = (),
     *,
+    beside: Sequence[Path] = (),
     name: str = "",
-    bound: float = BOUND,
+    timeout: float = TIMEOUT,
     hangs: bool = False,
+    start_method: str = "",
+    python: str = sys.executable,
+    stall_seconds: float = STALL_SECONDS,
     progress: Callable[[float], None] = lambda seconds: None,
 ) -> Recording:
-    """Run `python PROGRAM ARGUMENTS` to its end, or to the bound, and return what happened.
+    """Run `python PROGRAM ARGUMENTS` to its end, its proven hang or its timeout.
+
+    It may be called from several threads at once. A hang that the kernel proves ends the run at
+    once, whether it is expected or not.
 
     Args:
         program: The file to run. It is copied to an empty folder and run there.
         arguments: Its command-line arguments.
+        beside: Files that are copied into the folder with it.
         name: What to call it in the recording; by default the file's name.
-        bound: Seconds after which the run is ended.
-        hangs: Whether it is expected to hang: it is then ended as soon as it stands still.
-        progress: Called after each sample with the seconds since the start.
+        timeout: Seconds after which the run is ended.
+        hangs: Whether it is expected to hang: where the kernel can't tell how its threads wait,
+            stillness for `stall_seconds` is then taken for the hang.
+        start_method: The start method that it uses; by default this Python's.
+        python: The interpreter that runs it.
+        stall_seconds: More than any wait in the program can take.
+        progress: Called after each sample with the seconds since the start. An exception that it
+            raises ends the run.
 
     Returns:
         The recording. No process of the run is left, also when this function is interrupted.
 
     Raises:
         FileNotFoundError: There is no such program.
+        OSError: The run could not be started, or its supervisor was killed.
     """
+    with program.open("rb"):
+        pass  # a program that can't be read is the caller's error, not the run's
     recorded = datetime.datetime.now(datetime.UTC).isoformat(timespec="seconds")
-    with tempfile.TemporaryDirectory() as folder, signals_raise():
-        shutil.copy(program, folder)
-        run = Run(folder, [program.name, *arguments])
-        try:
-            hung = run.watch(bound, STILL if hangs else bound, progress)
-            if hung:
-                run.ask_where()
-            left = run.end_tree(0 if hung else GRACE)
-            run.output.mark()
-        except BaseException:
-            run.end_tree(0)
-            raise
-        finally:
-            run.output.close()
-    clean = cleaner(folder)
+    with raise_on_termination(), Watcher(python) as run:
+        run.start((program, *beside), arguments)
+        ended, evidence = run.watch(timeout, stall_seconds if hangs else timeout, progress)
+        if ended != "exit":
+            run.dump_stacks()
+        left_behind = run.end_tree(GRACE if ended == "exit" else 0)
+    scrub = path_scrubber(run.folders, python)
+    processes = sorted(run.known.values(), key=lambda process: process.started)
     return Recording(
         program=name or program.name,
         arguments=tuple(arguments),
         recorded=recorded,
         machine=this_machine(),
-        start_method=start_method(arguments),
-        lines=tuple(Line(round(at, 4), clean(text)) for at, text in run.output.lines),
+        start_method=start_method or this_machine().start_method,
+        lines=tuple(Line(round(at, 4), scrub(text)) for at, text in run.output.lines),
         dropped=run.output.dropped,
-        status=None if hung else run.status,
-        hung=hung,
+        status=run.status if ended == "exit" else None,
+        ended=ended,
+        evidence=evidence,
         wall=round(run.wall, 4),
-        cpu=round(max(run.waited_cpu, sum(p.samples[-1][1] for p in run.known.values())), 3),
+        cpu=round(max(run.reaped_cpu, sum(p.samples[-1][1] for p in processes)), 3),
         peak_memory=run.peak_memory,
-        left_behind=0 if hung else left,
-        processes=tuple(
-            process.frozen(run.wall, clean)
-            for process in sorted(run.known.values(), key=lambda process: process.started)
-        ),
+        left_behind=left_behind if ended == "exit" else 0,
+        processes=tuple(process.to_process(run.wall, scrub) for process in processes),
+        leftover=tuple(f"<tmp>/{path}" for path in run.leftover),
     )
 
 
 @contextlib.contextmanager
-def signals_raise() -> Iterator[None]:
-    """Let SIGTERM and SIGHUP raise SystemExit, as SIGINT raises KeyboardInterrupt: `finally` runs."""
+def raise_on_termination() -> Iterator[None]:
+    """Let SIGTERM and SIGHUP raise SystemExit, as SIGINT raises KeyboardInterrupt: `finally` runs.
+
+    A signal that the caller ignores (`nohup`) stays ignored.
+    """
 
     def leave(number: int, frame: object) -> None:
         raise SystemExit(128 + number)
 
-    names = ("SIGTERM", "SIGHUP")
-    numbers = [getattr(signal, name) for name in names if hasattr(signal, name)]
-    if threading.current_thread() is not threading.main_thread():
-        numbers = []  # only the main thread may set handlers
-    before = {number: signal.signal(number, leave) for number in numbers}
+    before = {}
+    if threading.current_thread() is threading.main_thread():  # no other may set handlers
+        for name in ("SIGTERM", "SIGHUP"):
+            number = getattr(signal, name, None)
+            if number and signal.getsignal(number) != signal.SIG_IGN:
+                before[number] = signal.signal(number, leave)
     try:
         yield
     finally:
@@ -119,285 +140,388 @@ def signals_raise() -> Iterator[None]:
             signal.signal(number, handler)
 
 
-def start_method(arguments: Sequence[str]) -> str:
-    """The start method that the arguments name, or else this Python's default."""
-    for option, value in itertools.pairwise(arguments):
-        if option == "--start-method":
-            return value
-    return this_machine().start_method
-
-
-def cleaner(folder: str) -> Callable[[str], str]:
-    """Return a function that takes the machine's own paths out of a line of output."""
-    library = sysconfig.get_path("stdlib")
-    paths = {
-        str(Path(folder).resolve()) + os.sep: "",
-        folder + os.sep: "",
-        sysconfig.get_path("purelib"): "<python>/site-packages",
-        library: "<python>",
-        os.path.realpath(library): "<python>",
-        sys.executable: "python",
-        sys.prefix: "<python>",
-        sys.base_prefix: "<python>",
-        tempfile.gettempdir() + os.sep: "<tmp>/",
-        str(Path.home()) + os.sep: "~/",
-    }
-    longest_first = sorted(paths, key=len, reverse=True)
-
-    def clean(text: str) -> str:
-        for path in longest_first:
-            text = text.replace(path, paths[path])
-        return text
-
-    return clean
-
-
 class Output:
-    """Reads a run's output through one pipe and keeps each line with the moment it came."""
+    """What a run writes to its one pipe: each line, with the moment it came."""
 
-    MARK = b"\0mark\0\n"  # written by the recorder itself, to know what came before it
-
-    def __init__(self, started: float) -> None:
-        self.started = started
+    def __init__(self) -> None:
         self.lines: list[tuple[float, str]] = []
-        self.limit = KEPT
-        self.dropped = 0
-        self.marks: queue.Queue[int] = queue.Queue()
-        self.reader, self.writer = os.pipe()
-        self.thread = threading.Thread(target=self.read, daemon=True)
-        self.thread.start()
+        self.pending = b""
+        self.room = MAX_OUTPUT_BYTES
+        self.read = self.dropped = 0
+        self.closed = False  # what comes now is not the program's any more
 
-    def read(self) -> None:
-        pending = b""
-        while chunk := os.read(self.reader, 65536):
-            at = time.perf_counter() - self.started
-            *whole, pending = (pending + chunk).split(b"\n")
-            for line in whole:
-                if line.endswith(self.MARK[:-1]):
-                    rest = line.removesuffix(self.MARK[:-1])
-                    if rest:  # a last line without its line end
-                        self.keep(at, rest)
-                    self.marks.put(len(self.lines))
-                else:
-                    self.keep(at, line)
-            if len(pending) > KEPT:  # one endless line must not fill the memory
-                self.keep(at, pending)
-                pending = b""
-        os.close(self.reader)
+    def add(self, at: float, chunk: bytes) -> None:
+        """Take in what was read."""
+        self.read += len(chunk)
+        if self.closed:
+            return
+        *whole, self.pending = (self.pending + chunk).split(b"\n")
+        for line in whole:
+            self.keep(at, line)
+        if len(self.pending) > MAX_OUTPUT_BYTES:  # one endless line must not fill the memory
+            self.flush(at)
 
     def keep(self, at: float, line: bytes) -> None:
-        if len(line) > self.limit:
+        if len(line) > self.room:
             self.dropped += len(line) + 1
-            self.limit = 0  # what follows a gap is no longer what the program printed
+            self.room = 0  # what follows a gap is no longer what the program wrote
         else:
-            self.limit -= len(line) + 1
-            text = line.removesuffix(b"\r").decode(errors="backslashreplace")
-            self.lines.append((at, text))
+            self.room -= len(line) + 1
+            self.lines.append((at, line.decode(errors="backslashreplace")))
 
-    def mark(self) -> int:
-        """Wait until all that was written up to now is read; return the number of lines."""
-        os.write(self.writer, self.MARK)
-        return self.marks.get(timeout=30)
+    def flush(self, at: float) -> None:
+        """Keep a last line that has no line feed."""
+        if self.pending:
+            self.keep(at, self.pending)
+            self.pending = b""
 
-    def close(self) -> None:
-        os.close(self.writer)  # the reader ends when the last process of the run has
+    def cut(self, count: int) -> list[str]:
+        """Take away, and return, all lines but the first ones."""
+        texts = [text for _, text in self.lines[count:]]
+        del self.lines[count:]
+        return texts
 
 
 @dataclass
-class Seen:
-    """A process of a run, as far as it has been seen."""
+class ObservedProcess:
+    """A process of a run, as far as it has been seen; `process` is None when it never was."""
 
-    process: psutil.Process
+    pid: int
     parent: int
     started: float
+    process: psutil.Process | None = None
     role: str = ""
     ended: float | None = None
     samples: list[tuple[float, float]] = field(default_factory=list)
     stack: list[str] = field(default_factory=list)
+    exit: int | None = None
 
-    def frozen(self, wall: float, clean: Callable[[str], str]) -> Process:
+    def to_process(self, wall: float, scrub: Callable[[str], str]) -> Process:
+        """What the recording says of it."""
         ended = wall if self.ended is None else min(self.ended, wall)
         return Process(
-            pid=self.process.pid,
+            pid=self.pid,
             parent=self.parent,
             role=self.role,
             started=round(min(self.started, ended), 4),
             ended=round(ended, 4),
             samples=tuple((round(at, 4), round(cpu, 2)) for at, cpu in self.samples),
-            stack=tuple(clean(line) for line in self.stack),
+            stack=tuple(scrub(line) for line in self.stack),
+            exit=self.exit,
         )
 
 
-class Run:
-    """One run under way: its first process, its output, and every process seen so far."""
+class Watcher:
+    """One run under way: its supervisor, its output, and every process seen so far.
 
-    def __init__(self, folder: str, command: Sequence[str]) -> None:
-        self.tag = uuid.uuid4().hex
-        self.known: dict[int, Seen] = {}
-        self.samples = 0
-        self.peak_memory = 0
+    Leaving the `with` block ends the run. The supervisor needs no more for that than the end of the
+    control pipe, which also comes when this process dies.
+    """
+
+    def __init__(self, python: str) -> None:
+        self.python = python
+        self.run_id = uuid.uuid4().hex
+        self.folder = os.path.join(short_temporary_folder(), f"run-{secrets.token_hex(4)}")
+        self.run_folder = os.path.join(self.folder, "run")
+        self.temporary = os.path.join(self.folder, "tmp")
+        self.folders = {self.run_folder: "", self.temporary: "<tmp>", self.folder: "<tmp>"}
+        self.output = Output()
+        self.known: dict[int, ObservedProcess] = {}
+        self.first = 0  # the program's process ID
         self.status: int | None = None
-        self.wall = 0.0
-        self.waited_cpu = 0.0
-        self.ended = threading.Event()
-        self.started = time.perf_counter()
-        self.output = Output(self.started)
-        with no_core_files():
-            self.first = subprocess.Popen(
-                [sys.executable, *command],
-                cwd=folder,
-                env=environment(folder, self.tag),
-                stdin=subprocess.DEVNULL,
-                stdout=self.output.writer,
-                stderr=self.output.writer,
-                start_new_session=True,
-            )
-        self.created = psutil.Process(self.first.pid).create_time()
-        self.waiter = threading.Thread(target=self.wait, daemon=True)
-        self.waiter.start()
+        self.wall = self.reaped_cpu = self.spent = 0.0
+        self.peak_memory = 0
+        self.leftover: list[str] = []
+        self.ending = False  # the recorder ends what is left
+        self.done = self.over = False  # the supervisor has said all; it has ended
+        self.error = ""
+        self.reports = b""
+        self.descriptors: dict[str, int] = {}
+        self.supervisor: subprocess.Popen[bytes] | None = None
+        self.started = time.monotonic()
 
-    def wait(self) -> None:
-        """Wait for the first process, for the exact moment of its end and its CPU time."""
-        if sys.platform == "win32":
-            self.status = self.first.wait()
-        else:
-            _, status, usage = os.wait4(self.first.pid, 0)
-            self.first.returncode = self.status = os.waitstatus_to_exitcode(status)
-            self.waited_cpu = usage.ru_utime + usage.ru_stime  # its own and its children's
-        self.wall = time.perf_counter() - self.started
-        self.ended.set()
+    def __enter__(self) -> "Watcher":
+        return self
 
-    def watch(self, bound: float, still: float, progress: Callable[[float], None]) -> bool:
-        """Sample the run until it ends (False), or stands still or comes to its bound (True)."""
-        before: object = None
-        moved = at = 0.0
-        before_watching = time.thread_time()
-        while at < bound:
-            state = self.sample(at)
-            if state != before:
-                before, moved = state, at
-            if at - moved >= still:
-                break
-            progress(at)
-            # Often at the start, then less often, and never more than 2 % of one core in the end.
-            spent = time.thread_time() - before_watching
-            rested = (spent - 0.02) / 0.015 - at
-            if self.ended.wait(max(0.005, min(at / 20, 0.1), rested)):
-                return False
-            at = time.perf_counter() - self.started
-        self.wall = at
+    def __exit__(self, *exception: object) -> None:
+        for name in list(self.descriptors):
+            self.close(name)
+        if self.supervisor:
+            with contextlib.suppress(subprocess.TimeoutExpired):
+                self.supervisor.wait(ENDING)
+
+    def close(self, name: str) -> None:
+        """Close one of the descriptors, if it is open."""
+        if name in self.descriptors:
+            os.close(self.descriptors.pop(name))
+
+    def start(self, files: Sequence[Path], arguments: Sequence[str]) -> None:
+        """Start the supervisor, which starts the first of the files, a program, beside the others."""
+        theirs = []
+        for name in ("control", "report", "output"):
+            ends = list(pipe())
+            theirs.append(ends.pop(0 if name == "control" else 1))
+            self.descriptors |= {name: ends[0], f"their {name}": theirs[-1]}
+        script, *command = (supervisor.__file__, *map(str, theirs), self.folder)
+        self.supervisor = subprocess.Popen(
+            [
+                sys.executable,
+                "-I",
+                "-S",
+                script,
+                *command,
+                str(len(files)),
+                *(file.absolute() for file in files),
+                self.python,
+                *arguments,
+            ],
+            env=environment(self.run_folder, self.run_id, self.temporary),
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.DEVNULL,
+            pass_fds=theirs,
+            start_new_session=True,
+        )
+        for name in ("control", "report", "output"):
+            self.close(f"their {name}")
+        self.inode = os.fstat(self.descriptors["output"]).st_ino
+        self.poll = select.poll()
+        for name in ("report", "output"):
+            os.set_blocking(self.descriptors[name], False)
+            self.poll.register(self.descriptors[name], select.POLLIN)
+        self.pump(ENDING, lambda: self.over or bool(self.first))
+
+    def now(self) -> float:
+        """Seconds since the start of the program."""
+        return time.monotonic() - self.started
+
+    def pump(self, seconds: float, until: Callable[[], bool] = lambda: False) -> bool:
+        """Take in what comes from the run, for so long or until something is true; return whether."""
+        deadline = time.monotonic() + seconds
+        while not until():
+            rest = deadline - time.monotonic()
+            events = self.poll.poll(max(0.0, rest) * 1000)
+            for descriptor, _ in events:
+                self.receive(descriptor)
+            if rest <= 0 and (not events or seconds > 0 or rest < -1):
+                return until()
         return True
+
+    def receive(self, descriptor: int) -> None:
+        """Read what there is in one of the pipes, but not for ever."""
+        try:
+            chunk = os.read(descriptor, 65536)
+        except BlockingIOError:
+            return
+        if descriptor == self.descriptors["output"]:
+            self.output.add(self.now(), chunk)
+        else:
+            *lines, self.reports = (self.reports + chunk).split(b"\n")
+            for line in lines:
+                self.note(*ast.literal_eval(line.decode()))
+            self.over = not chunk
+        if not chunk:
+            self.poll.unregister(descriptor)
+
+    def note(self, what: str, *values: Any) -> None:
+        """Note what the supervisor says."""
+        if what == "start":
+            self.first, self.started = values
+            self.known[self.first] = self.observe(self.first)
+        elif what == "exit":
+            pid, status, at, cpu = values
+            self.reaped_cpu += cpu
+            if self.ending:
+                return  # by the recorder, at a time that is not the program's
+            if pid in self.known:
+                self.known[pid].exit = status
+            if pid == self.first:
+                self.status, self.wall = status, at - self.started
+        elif what == "left":
+            self.leftover += [
+                os.path.relpath(path, os.path.dirname(self.folder)) for path in values
+            ]
+        elif what == "error":
+            (self.error,) = values
+        elif what == "done":
+            self.done = True
+
+    def watch(
+        self, timeout: float, stall_seconds: float, progress: Callable[[float], None]
+    ) -> tuple[str, str]:
+        """Sample the run until it ends; return how, and the evidence of a hang."""
+        before = seen_before = None
+        moved = 0.0
+        while not self.pump(0, self.has_ended):
+            at = self.now()
+            spent = time.thread_time()
+            state, waits, seen = self.sample(at), Waits.LIMITED, None
+            if state == before:  # only now it is worth a look
+                pids = [pid for pid, observed in self.known.items() if observed.ended is None]
+                aside = {pid for pid in pids if self.known[pid].role == "helper"}
+                waits, seen = look(pids, aside, self.inode)
+            if state != before or waits is Waits.LIMITED:
+                moved = at
+            proven = waits is Waits.FOREVER and seen == seen_before
+            self.spent += time.thread_time() - spent
+            before, seen_before = state, seen
+            self.wall = at
+            progress(at)
+            if at >= timeout or (still := at - moved >= stall_seconds) or proven:
+                if self.pump(0, self.has_ended):
+                    break
+                evidence = "kernel" if proven else "stillness" if still else ""
+                return ("hang" if evidence else "timeout"), evidence
+            # Often at the start, then less often, and never more than the share in the end.
+            rested = (self.spent - SAMPLING_START) / SAMPLING_SHARE - at
+            pause = max(0.005, min(at / 20, 0.1), rested)
+            self.pump(min(pause, max(timeout - at, 0.0)), self.has_ended)
+        return "exit", ""
+
+    def has_ended(self) -> bool:
+        """Whether the program has ended, or its supervisor has."""
+        return self.status is not None or self.over
+
+    def observe(self, pid: int) -> ObservedProcess:
+        """Begin to observe a process, that may have ended by now."""
+        assert self.supervisor
+        observed = ObservedProcess(pid, self.supervisor.pid, self.now())
+        with contextlib.suppress(psutil.NoSuchProcess):
+            observed.process = process = psutil.Process(pid)
+            observed.parent = process.ppid()
+            first = self.known.get(self.first)
+            if first and first.process:
+                created = process.create_time() - first.process.create_time()
+                observed.started = max(created, 0.0)
+        if pid == self.first:
+            observed.started, observed.role = 0.0, "parent"
+        return observed
 
     def sample(self, at: float) -> object:
         """Note what each process has used so far; return what changes as long as any of them works."""
-        self.samples += 1
-        # To look for new processes costs far more than to look at known ones.
-        search = self.samples < 40 or self.samples % 4 == 0
-        with contextlib.suppress(psutil.NoSuchProcess):
-            first = psutil.Process(self.first.pid)
-            for process in (first, *first.children(recursive=True)) if search else ():
-                if process.pid not in self.known:
-                    started = max(process.create_time() - self.created, 0.0)
-                    self.known[process.pid] = Seen(process, process.ppid(), started)
+        for pid in self.find_processes():
+            if pid not in self.known:
+                self.known[pid] = self.observe(pid)
         memory, state = 0, []
-        for pid, seen in self.known.items():
-            if seen.ended is not None:
+        for pid, observed in self.known.items():
+            if observed.ended is not None:
                 continue
             try:
-                with seen.process.oneshot():
-                    status, times = seen.process.status(), seen.process.cpu_times()
+                if (process := observed.process) is None:
+                    raise psutil.NoSuchProcess(pid)
+                with process.oneshot():
+                    status, times = process.status(), process.cpu_times()
                     if status == psutil.STATUS_ZOMBIE:
                         raise psutil.NoSuchProcess(pid)
                     cpu = times.user + times.system
-                    memory += seen.process.memory_info().rss
-                    if len(seen.samples) < 3:  # later it is what it will be
-                        seen.role = self.role(seen)
+                    memory += process.memory_info().rss
+                    if len(observed.samples) < 3:  # later it is what it will be
+                        observed.role = self.role(observed)
             except psutil.NoSuchProcess:
-                seen.ended = at
-                seen.samples = seen.samples or [(at, 0.0)]
-                seen.role = seen.role or "worker"
+                observed.ended = at
+                observed.samples = observed.samples or [(at, 0.0)]
+                observed.role = observed.role or "worker"
             else:
-                seen.samples.append((at, cpu))
+                observed.samples.append((at, cpu))
                 # One that runs, or waits for the disk, is not stuck, even if it gets no CPU time.
                 busy = status in (psutil.STATUS_RUNNING, psutil.STATUS_DISK_SLEEP)
                 state.append((pid, cpu, at if busy else None))
         self.peak_memory = max(self.peak_memory, memory)
-        return state, len(self.output.lines), self.output.dropped
+        return state, self.output.read
 
-    def role(self, seen: Seen) -> str:
-        if seen.process.pid == self.first.pid:
+    def role(self, observed: ObservedProcess) -> str:
+        if observed.pid == self.first:
             return "parent"
-        parent = self.known.get(seen.parent)
+        parent = self.known.get(observed.parent)
         if parent is not None and parent.role == "helper":
             return "worker"  # forked by the fork server, with its command line
-        return "helper" if started_as(seen.process, *HELPERS) else "worker"
+        helper = observed.process and started_as(observed.process, *HELPERS)
+        return "helper" if helper else "worker"
 
-    def ask_where(self) -> None:
+    def dump_stacks(self) -> None:
         """Let each process print where it is stuck, the parent first, and end it.
 
         Faulthandler, enabled in the environment, answers SIGABRT with every thread's stack. All of
         them are stopped before the first is asked, so that none moves on when another one ends.
         """
-        self.output.limit += KEPT
-        if sys.platform == "win32":
-            return  # no signal there asks a process for its stack
-        alive = [seen for seen in self.known.values() if seen.ended is None]
-        stuck = [seen for seen in alive if seen.role != "helper"]
-        kept = self.output.mark()
-        for seen in stuck:
-            with contextlib.suppress(psutil.NoSuchProcess):
-                seen.process.send_signal(signal.SIGSTOP)
-        for seen in stuck:
-            with contextlib.suppress(psutil.NoSuchProcess):
-                seen.process.send_signal(signal.SIGABRT)
-                seen.process.send_signal(signal.SIGCONT)
-                self.gone([seen.process], 2)
-            self.output.mark()
-            seen.stack = [text for _, text in self.output.lines[kept:]]
-            del self.output.lines[kept:]
-        # The helpers end by themselves: the resource tracker takes the semaphores away before.
-        self.gone([seen.process for seen in alive if seen.role == "helper"], 1)
-        self.output.mark()
-        del self.output.lines[kept:]
+        self.ending = True
+        self.output.room += MAX_OUTPUT_BYTES
+        stuck = [p for p in self.known.values() if p.ended is None and p.role != "helper"]
+        self.send(stuck, signal.SIGSTOP)
+        self.pump(0)
+        self.output.flush(self.wall)
+        count = len(self.output.lines)
+        for observed in stuck:
+            self.send([observed], signal.SIGABRT)
+            self.send([observed], signal.SIGCONT)
+            self.wait_for_exit([observed], 2)
+            self.pump(0)
+            self.output.flush(self.wall)
+            observed.stack = self.output.cut(count)
+        self.output.closed = True
+
+    def send(self, processes: list[ObservedProcess], number: int) -> None:
+        for observed in processes:
+            if observed.process:
+                with contextlib.suppress(psutil.NoSuchProcess):
+                    observed.process.send_signal(number)
+
+    def wait_for_exit(self, processes: list[ObservedProcess], grace: float) -> None:
+        """Wait for the processes to end, which may be children of others, but not for ever."""
+        deadline = time.monotonic() + grace
+        while any(p.process and is_alive(p.process) for p in processes):
+            if time.monotonic() > deadline:
+                break
+            self.pump(0.002)
 
     def end_tree(self, grace: float) -> int:
         """End every process of the run that is left after the grace, and return how many were."""
-        left = self.gone(self.tagged(), grace)
-        count = len(left)
-        while left:
-            # The resource tracker ends by itself, when it has taken the semaphores away.
-            others = [process for process in left if not started_as(process, TRACKER)]
-            for process in others or left:
+        left = 0
+        if not self.pump(grace, lambda: self.over):
+            for pid in self.find_processes():
                 with contextlib.suppress(psutil.NoSuchProcess):
-                    process.kill()
-            self.gone(left, 2)
-            left = self.gone(self.tagged(), 0)
-        self.waiter.join(2)
-        return count
-
-    def tagged(self) -> list[psutil.Process]:
-        """Every process with the run's tag in its environment, or seen before."""
-        found = {seen.process.pid: seen.process for seen in self.known.values()}
-        if not self.ended.is_set():
-            with contextlib.suppress(psutil.NoSuchProcess):  # too young to have the tag
-                found[self.first.pid] = psutil.Process(self.first.pid)
-        for process in psutil.process_iter():
-            with contextlib.suppress(psutil.Error, OSError):
-                if process.environ().get(TAG) == self.tag:
-                    found[process.pid] = process
-        return list(found.values())
-
-    def gone(self, processes: list[psutil.Process], grace: float) -> list[psutil.Process]:
-        """Wait up to `grace` seconds for the processes to end; return those that have not."""
-        deadline = time.perf_counter() + grace
-        while left := [process for process in processes if alive(process)]:
-            if time.perf_counter() >= deadline:
-                break
-            time.sleep(0.002)
+                    left += is_alive(psutil.Process(pid))
+            left = max(1, left)
+        self.ending = True
+        self.close("control")
+        self.pump(ENDING, lambda: self.over)
+        self.pump(0)
+        self.output.flush(self.now())
+        if not supervisor.SEES_ALL or not self.done:
+            left = self.kill_marked(left)
+        if self.error or not self.done:
+            shutil.rmtree(self.folder, ignore_errors=True)
+            raise OSError(self.error or "the supervisor of the run was killed")
         return left
 
+    def find_processes(self) -> list[int]:
+        """Every process of the run at this moment."""
+        assert self.supervisor
+        if supervisor.SEES_ALL:
+            return supervisor.descendants(self.supervisor.pid)
+        with contextlib.suppress(psutil.NoSuchProcess):
+            return [
+                p.pid for p in psutil.Process(self.supervisor.pid).children(recursive=True)
+            ]
+        return []
 
-def alive(process: psutil.Process) -> bool:
+    def kill_marked(self, left: int) -> int:
+        """Kill what has the run's mark in its environment: where the supervisor can't see all."""
+        while True:
+            found = []
+            for process in psutil.process_iter():
+                with contextlib.suppress(psutil.Error, OSError):
+                    known = self.known.get(process.pid)
+                    marked = process.environ().get(RUN_ID_VARIABLE) == self.run_id
+                    if (marked or (known and known.process == process)) and is_alive(process):
+                        process.kill()
+                        found.append(process)
+            if not found:
+                return left
+            left = max(left, len(found))
+            time.sleep(0.002)
+
+
+def is_alive(process: psutil.Process) -> bool:
     """Whether a process still runs; one that only waits to be reaped does not."""
     try:
         return process.is_running() and process.status() != psutil.STATUS_ZOMBIE
@@ -413,28 +537,29 @@ def started_as(process: psutil.Process, *modules: str) -> bool:
     return False
 
 
-def environment(folder: str, tag: str) -> dict[str, str]:
+def environment(folder: str, run_id: str, temporary: str = "") -> dict[str, str]:
     """The environment of a run: the recorder's, whatever the shell exports."""
     needed = ("PATH", "SYSTEMROOT", "TEMP", "TMP", "TMPDIR")
-    return {name: os.environ[name] for name in needed if name in os.environ} | {
-        "HOME": folder,
-        "LANG": "C.UTF-8",
-        "PYTHONFAULTHANDLER": "1",
-        TAG: tag,
-    }
+    inherited = {name: os.environ[name] for name in needed if name in os.environ}
+    own = dict.fromkeys(("TEMP", "TMP", "TMPDIR"), temporary) if temporary else {}
+    return (
+        inherited
+        | own
+        | {
+            "HOME": folder,
+            "LANG": "C.UTF-8",
+            "PYTHONFAULTHANDLER": "1",
+            RUN_ID_VARIABLE: run_id,
+        }
+    )
 
 
-@contextlib.contextmanager
-def no_core_files() -> Iterator[None]:
-    """Let a process that is started now, and asked for its stack later, leave no core file."""
-    if sys.platform == "win32":
-        yield
-        return
-    import resource  # not on Windows
+def pipe() -> tuple[int, int]:
+    """A pipe that takes no standard stream's place, even where those are closed."""
+    import fcntl  # not on Windows
 
-    limits: Any = resource.getrlimit(resource.RLIMIT_CORE)
-    resource.setrlimit(resource.RLIMIT_CORE, (0, limits[1]))
-    try:
-        yield
-    finally:
-        resource.setrlimit(resource.RLIMIT_CORE, limits)
+    ends = os.pipe()
+    moved = [fcntl.fcntl(end, fcntl.F_DUPFD_CLOEXEC, 3) for end in ends]
+    for end in ends:
+        os.close(end)
+    return moved[0], moved[1]

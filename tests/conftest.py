@@ -8,25 +8,29 @@ from pathlib import Path
 
 import pytest
 
-from recorder.store import ROOT
+from render.runs import ROOT
 from tests.harness import wait_until
-
-MKDOCS = Path(sys.executable).with_name("mkdocs.exe" if sys.platform == "win32" else "mkdocs")
 
 
 def copy_of_the_project(folder):
     """A copy with the recordings that there are, but for the counts: the other tests run them."""
     names = (".git", ".venv*", "node_modules", "site", ".site-*", ".*cache*", "__pyc*")
     ignored = shutil.ignore_patterns(*names, "*_total*.json")
-    return Path(shutil.copytree(ROOT, folder / "project", ignore=ignored))
+    return Path(shutil.copytree(ROOT, folder / "project", ignore=ignored, symlinks=True))
+
+
+def mkdocs(project, *arguments, **popen):
+    """Start MkDocs on a copy of the project, for a quick build."""
+    environment = {name: value for name, value in os.environ.items() if name != "PYTHONPATH"}
+    environment |= {"QUICK": "1", "NO_MKDOCS_2_WARNING": "1"} | popen.pop("env", {})
+    output = {"stdout": subprocess.PIPE, "stderr": subprocess.STDOUT, "text": True}
+    command = [sys.executable, "-m", "mkdocs", *arguments]
+    return subprocess.Popen(command, cwd=project, env=environment, **output | popen)
 
 
 def build(project, **popen):
     """Start a quick build of a copy of the project."""
-    environment = {name: value for name, value in os.environ.items() if name != "PYTHONPATH"}
-    environment |= {"QUICK": "1", "NO_MKDOCS_2_WARNING": "1"} | popen.pop("env", {})
-    output = {"stdout": subprocess.PIPE, "stderr": subprocess.STDOUT, "text": True}
-    return subprocess.Popen([MKDOCS, "build"], cwd=project, env=environment, **output, **popen)
+    return mkdocs(project, "build", **popen)
 
 
 @pytest.fixture(scope="session")

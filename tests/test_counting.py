@@ -1,26 +1,28 @@
-"""serial_total.py, queue_totals.py and pipe_totals.py, as commands in an empty folder."""
+"""What serial_total.py, queue_totals.py and pipe_totals.py count, and how their workers may end."""
 
+import itertools
 import re
-import shutil
 import signal
-import sys
 
 import pytest
 
-from recorder.store import EXAMPLES
-from tests.harness import START_METHODS, RunningProgram, run, wait_until
+from tests.harness import (
+    FOREVER,
+    RunningProgram,
+    copy_of_program,
+    in_turn,
+    kill,
+    on_posix,
+    run,
+)
 
-PATTERNS = ["queue_totals.py", "pipe_totals.py"]
-SIZES = [(1, 0), (1, 1000), (3, 0), (5, 100_000), (100, 10)]
-FOREVER = 10**12  # a count that no test waits for
+PROGRAMS = ["queue_totals.py", "pipe_totals.py"]
+SIZES = [(1, 0), (1, 1000), (3, 0), (100, 10)]
 LINE = re.compile(r"Process ID: (\d+), name: (.+), subtotal: ([\d,]+)")
-on_posix = pytest.mark.skipif(sys.platform == "win32", reason="Windows has no such signals")
-
-with_method = pytest.mark.parametrize("method", START_METHODS)
-with_pattern = pytest.mark.parametrize("program", PATTERNS)
 
 
 def check_output(output, workers, count):
+    """Check the lines against each other; return the ID and the name of each worker."""
     first, *results, elapsed, total = output.splitlines()
     assert re.fullmatch(r"Parent process ID: \d+", first)
     found = [LINE.fullmatch(line) for line in results]
@@ -28,63 +30,39 @@ def check_output(output, workers, count):
     assert {match[3] for match in found} == {f"{count:,}"}
     assert re.fullmatch(r"Elapsed: \d+\.\d\d s", elapsed)
     assert total == f"Total: {workers * count:,}"
-    return found
+    return {match[1] for match in found}, {match[2] for match in found}
 
 
-@pytest.mark.parametrize(("workers", "count"), SIZES)
-@with_method
-@with_pattern
-def test_counts(tmp_path, program, method, workers, count):
+@pytest.mark.parametrize(("case", "method"), in_turn(itertools.product(PROGRAMS, SIZES)))
+def test_each_worker_counts_once(tmp_path, case, method):
+    program, (workers, count) = case
     arguments = ("--workers", workers, "--count", count, "--start-method", method)
     status, out, err = run(tmp_path, program, *arguments)
     assert (status, err) == (0, "")
-    found = check_output(out, workers, count)
-    assert {match[2] for match in found} == {f"Worker {n}" for n in range(1, workers + 1)}
-    assert len({match[1] for match in found}) == workers
+    ids, names = check_output(out, workers, count)
+    assert names == {f"Worker {n}" for n in range(1, workers + 1)}
+    assert len(ids) == workers
 
 
 @pytest.mark.parametrize(("workers", "count"), SIZES)
-def test_serial_counts(tmp_path, workers, count):
+def test_the_serial_program_counts_in_one_process(tmp_path, workers, count):
     arguments = ("--workers", workers, "--count", count)
     status, out, err = run(tmp_path, "serial_total.py", *arguments)
     assert (status, err) == (0, "")
-    assert len({match[1] for match in check_output(out, workers, count)}) == 1
-
-
-@pytest.mark.parametrize(
-    ("arguments", "message"),
-    [
-        (("--workers", "0"), "argument --workers: 0 is not from 1 to 100"),
-        (("--workers", "101"), "argument --workers: 101 is not from 1 to 100"),
-        (("--workers", "two"), "argument --workers: invalid int value: 'two'"),
-        (("--count", "-1"), "argument --count: -1 is not 0 or more"),
-        (("--count", "1.5"), "argument --count: invalid int value: '1.5'"),
-        (("--speed", "1"), "unrecognized arguments: --speed 1"),
-    ],
-)
-@pytest.mark.parametrize("program", ["serial_total.py", *PATTERNS])
-def test_bad_arguments(tmp_path, program, arguments, message):
-    status, out, err = run(tmp_path, program, *arguments)
-    assert (status, out) == (2, "")
-    assert err.splitlines()[-1] == f"{program}: error: {message}"
+    ids, names = check_output(out, workers, count)
+    assert len(ids) == 1 and names == {"MainProcess"}
 
 
 @on_posix
-@pytest.mark.parametrize("number", [signal.SIGKILL, signal.SIGTERM, signal.SIGSEGV])
-@with_method
-@with_pattern
-def test_a_worker_killed_from_outside(tmp_path, program, method, number):
-    arguments = ("--workers", 3, "--count", FOREVER, "--start-method", method)
-    with RunningProgram(tmp_path, program, *arguments) as started:
-        victim = wait_until(
-            lambda: started.busy() if len(started.busy()) == 3 else None, "busy"
-        )[1]
-        victim.send_signal(number)
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGSEGV])
+@pytest.mark.parametrize("program", PROGRAMS)
+def test_names_the_signal_that_ended_a_worker(tmp_path, program, number):
+    with RunningProgram(tmp_path, program, "--workers", 3, "--count", FOREVER) as started:
+        victim = started.wait_for_workers(3, busy=0.1)[1]
+        assert kill([victim], number) == 1
         status, out, err = started.finish()
         started.assert_nothing_left()
-    *_, last = (
-        err.splitlines()
-    )  # faulthandler, on in a test, writes before it when it was SIGSEGV
+    last = err.splitlines()[-1]  # faulthandler writes before it when it was SIGSEGV
     message = r"Worker \d \(process ID (\d+)\) ended without a result, exit code (-\d+)"
     assert re.fullmatch(message, last).groups() == (str(victim.pid), str(-number))
     assert (status, len(out.splitlines())) == (1, 1)
@@ -122,49 +100,19 @@ if __name__ == "__main__":
 
 
 @on_posix
-@pytest.mark.parametrize("how", SABOTAGE)
-@with_method
-@with_pattern
-def test_a_worker_that_ends_badly(tmp_path, program, method, how):
+@pytest.mark.parametrize(("case", "method"), in_turn(itertools.product(SABOTAGE, PROGRAMS)))
+def test_a_worker_that_ends_badly(tmp_path, case, method):
+    how, program = case
     body, code = SABOTAGE[how]
-    shutil.copy(EXAMPLES / program, tmp_path)
+    module = copy_of_program(tmp_path, program).stem
     script = tmp_path / "sabotage.py"
-    script.write_text(SCRIPT.format(module=program.removesuffix(".py"), body=body))
+    script.write_text(SCRIPT.format(module=module, body=body))
     status, out, err = run(tmp_path, script, method)
     if code is None:  # the result was out: the total is right
         assert status == 0
         check_output(out, 3, 1000)
     else:
         assert status == 1
-        assert re.search(
-            rf"^Worker \d \(process ID \d+\) ended without a result, exit code {code}$",
-            err,
-            re.MULTILINE,
-        )
+        message = rf"^Worker \d \(process ID \d+\) ended without a result, exit code {code}$"
+        assert re.search(message, err, re.MULTILINE)
     assert ("Traceback" in err) == how.startswith("exception")
-
-
-@on_posix
-@pytest.mark.parametrize("moment", ["at once", "while they count"])
-@with_method
-@with_pattern
-def test_ctrl_c(tmp_path, program, method, moment):
-    arguments = ("--workers", 4, "--count", FOREVER, "--start-method", method)
-    with RunningProgram(tmp_path, program, *arguments) as started:
-        first = started.process.stdout.readline()
-        if moment == "while they count":
-            wait_until(lambda: len(started.busy()) == 4, "four workers count")
-        started.interrupt()
-        status, out, err = started.finish()
-        started.assert_nothing_left()
-    assert first.startswith("Parent process ID: ")
-    assert (status, out, err) == (130, "", "Interrupted\n")
-
-
-@on_posix
-def test_ctrl_c_serial(tmp_path):
-    with RunningProgram(tmp_path, "serial_total.py", "--count", FOREVER) as started:
-        started.process.stdout.readline()
-        started.interrupt()
-        assert started.finish() == (130, "", "Interrupted\n")
-        started.assert_nothing_left()

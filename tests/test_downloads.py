@@ -1,13 +1,13 @@
 """What the site offers beside its pages: the programs, the text for machines, the site as a zip."""
 
 import io
-import os
-import shutil
+import re
 import zipfile
 
+from bs4 import BeautifulSoup
+
 import downloads
-from recorder.store import EXAMPLES
-from tests.test_site import SHOWN
+from render.runs import EXAMPLES
 
 
 def names(archive):
@@ -25,10 +25,10 @@ def test_the_zip_of_the_programs_is_the_files(project):
 
 def test_a_zip_is_the_same_for_the_same_content():
     content = {"a.py": b"print(1)\n", "b/c.py": b"\xc3\xa9\r\n"}
-    first = downloads.packed(content, "programs", zipfile.ZIP_STORED)
+    first = downloads.make_zip(content, "programs", zipfile.ZIP_STORED)
     with zipfile.ZipFile(io.BytesIO(first)) as archive:
         assert {entry.date_time for entry in archive.infolist()} == {(1980, 1, 1, 0, 0, 0)}
-    assert first == downloads.packed(content, "programs", zipfile.ZIP_STORED)
+    assert first == downloads.make_zip(content, "programs", zipfile.ZIP_STORED)
 
 
 def test_the_zip_of_the_site_is_the_site(project):
@@ -40,24 +40,35 @@ def test_the_zip_of_the_site_is_the_site(project):
             assert archive.read(name) == file.read_bytes()
 
 
-def test_machines_read_the_outputs(project):
+def test_machines_read_what_people_read(project):
     text = (project / "site/llms-full.txt").read_text(encoding="utf-8")
-    assert 'exec="on"' not in text and "<svg" not in text and not SHOWN.search(text)
+    for markup in ('exec="on"', "--8<--", "#!figure", "<svg", "{ .", "{ download", "¶"):
+        assert markup not in text, markup
+    assert not re.search("^ *:::", text, re.MULTILINE)
     assert "Total: 5,000,000\n" in text
-    assert (EXAMPLES / "queue_totals.py").read_text(encoding="utf-8") in text
     listed = (project / "site/llms.txt").read_text(encoding="utf-8")
     assert "(queue.md)" in listed and (project / "site/queue.md").is_file()
 
 
-def test_what_is_made_below_docs_follows_the_programs(tmp_path, monkeypatch):
-    examples, made = tmp_path / "examples", tmp_path / "programs"
-    shutil.copytree(EXAMPLES, examples)
-    monkeypatch.setattr(downloads, "EXAMPLES", examples)
-    monkeypatch.setattr(downloads, "PROGRAMS", made)
-    downloads.before()
-    before = os.stat(made / "programs.zip")
-    downloads.before()
-    assert os.stat(made / "programs.zip") == before, "nothing changed, nothing written"
-    (examples / "pipe_totals.py").unlink()
-    downloads.before()
-    assert not (made / "pipe_totals.py").exists() and (made / "queue_totals.py").exists()
+def test_machines_read_every_program_that_a_page_shows(project):
+    text = (project / "site/llms-full.txt").read_text(encoding="utf-8")
+    shown = 0
+    for file in EXAMPLES.rglob("[!_]*.py"):
+        pages = [p for p in (project / "docs").rglob("*.md") if "programs" not in p.parts]
+        name = file.relative_to(EXAMPLES).as_posix()
+        if any(f"programs/{name}\n" in page.read_text(encoding="utf-8") for page in pages):
+            assert file.read_text(encoding="utf-8") in text, name
+            shown += 1
+    assert shown > 50
+
+
+def test_code_ends_no_fence_and_a_picture_is_told():
+    page = """<article><h1>A title<a class="headerlink" href="#x">¶</a></h1>
+    <div class="language-console highlight"><pre><code>$ x
+````
+--8&lt;-- "y"
+</code></pre></div><svg aria-label="Timeline"><desc>It ran.</desc></svg></article>"""
+    text = downloads.as_markdown(BeautifulSoup(page, "html.parser").article)
+    assert text.startswith("# A title\n")
+    assert '`````console\n$ x\n````\n--8<-- "y"\n`````\n' in text
+    assert "Picture: Timeline: It ran." in text

@@ -1,21 +1,28 @@
 """The recorder watches a program from outside, whatever the program does."""
 
+import concurrent.futures
 import os
 import signal
 import subprocess
 import sys
+import tempfile
 import textwrap
+import time
+from pathlib import Path
 
 import psutil
 import pytest
 
+from recorder import supervisor
+from recorder.paths import path_scrubber
 from recorder.recording import Recording
-from recorder.store import EXAMPLES, ROOT
-from recorder.watch import KEPT, alive, watch
-from tests.harness import START_METHODS, wait_until
+from recorder.watch import MAX_OUTPUT_BYTES, is_alive, raise_on_termination, watch
+from tests.harness import EXAMPLES, START_METHODS, wait_until
 
-on_posix = pytest.mark.skipif(sys.platform == "win32", reason="Windows has no such signals")
+pytestmark = pytest.mark.skipif(sys.platform == "win32", reason="the recorder needs POSIX")
+on_linux = pytest.mark.skipif(not supervisor.SEES_ALL, reason="needs a subreaper, and /proc")
 with_method = pytest.mark.parametrize("method", START_METHODS)
+ROOT = EXAMPLES.parent
 
 
 @pytest.fixture
@@ -28,6 +35,16 @@ def program(tmp_path):
         return file
 
     return write
+
+
+@pytest.fixture
+def temporary(tmp_path, monkeypatch):
+    """The folder for temporary files, where nothing may stay."""
+    folder = tmp_path / "t"
+    folder.mkdir()
+    monkeypatch.setattr(tempfile, "tempdir", None)
+    monkeypatch.setattr("recorder.watch.short_temporary_folder", lambda: str(folder))
+    return folder
 
 
 HANGS = """
@@ -59,20 +76,25 @@ if __name__ == "__main__":
     print("ends", flush=True)
     os._exit(0)
 """
+LIMITED = """
+import time
+for step in range(3):
+    time.sleep(0.3)
+    print("step", step, flush=True)
+"""
 
 
 @with_method
 def test_output_of_workers_is_captured_in_order(method):
     arguments = ("--workers", "3", "--count", "1000", "--start-method", method)
-    recording = watch(EXAMPLES / "queue_totals.py", arguments)
+    recording = watch(EXAMPLES / "queue_totals.py", arguments, start_method=method)
     texts = [line.text for line in recording.lines]
     assert texts[0] == f"Parent process ID: {recording.processes[0].pid}"
     assert texts[-1] == "Total: 3,000"
     times = [line.at for line in recording.lines]
     assert times == sorted(times) and times[0] > 0
-    assert times[-1] < recording.wall + 1  # read a moment after it was written
-    assert (recording.status, recording.hung, recording.left_behind) == (0, False, 0)
-    assert recording.start_method == method
+    assert (recording.status, recording.ended, recording.left_behind) == (0, "exit", 0)
+    assert (recording.start_method, recording.leftover) == (method, ())
     assert recording.command == "python queue_totals.py " + " ".join(arguments)
 
 
@@ -112,19 +134,34 @@ def test_stdout_and_stderr_share_one_order(program):
         ("import sys; sys.exit('wrong')", 1, ["wrong"]),
         ("print('no line end', end='')", 0, ["no line end"]),
         ("import sys; sys.stdout.buffer.write(b'\\xff\\xfe\\n')", 0, ["\\xff\\xfe"]),
+        ("print(' 50 %\\r100 %\\r')", 0, [" 50 %\r100 %\r"]),
+        (
+            "import os; os.write(1, b'a\\0mark\\0\\n\\0mark\\0\\n')",
+            0,
+            ["a\0mark\0", "\0mark\0"],
+        ),
+        ("import os, signal; os.kill(os.getpid(), 9)", -9, []),
+        ("import os; os.close(1); os.close(2)", 0, []),
     ],
 )
 def test_small_things(program, text, status, lines):
     recording = watch(program(text))
-    assert recording.status == status
+    assert (recording.status, recording.ended) == (status, "exit")
+    assert recording.processes[0].exit == status
     assert [line.text for line in recording.lines] == lines
     assert Recording.from_json(recording.to_json()) == recording
 
 
-@on_posix
-def test_crash(program):
-    recording = watch(program("import os, signal; os.kill(os.getpid(), signal.SIGKILL)"))
-    assert (recording.status, recording.hung) == (-signal.SIGKILL, False)
+def test_output_after_the_parent_has_ended(program):
+    text = "import os, time\nif os.fork() == 0: time.sleep(0.2); print('late', flush=True)"
+    recording = watch(program(text))
+    assert (recording.output, recording.left_behind) == ("late\n", 0)
+
+
+def test_the_command_can_be_typed_again(program):
+    recording = watch(program("import sys; print(sys.argv[1:])"), ["a b", "*", ""])
+    assert recording.output == "['a b', '*', '']\n"
+    assert recording.command == "python program.py 'a b' '*' ''"
 
 
 @pytest.mark.parametrize("line_end", ["\\n", ""])
@@ -133,7 +170,7 @@ def test_huge_output(program, line_end):
     recording = watch(program(text))
     assert recording.status == 0
     kept = sum(len(line.text) for line in recording.lines)
-    assert kept <= KEPT and kept + recording.dropped >= 50_000_000
+    assert kept <= MAX_OUTPUT_BYTES and kept + recording.dropped >= 50_000_000
 
 
 def test_a_traceback_names_no_path_of_the_machine(program):
@@ -149,6 +186,63 @@ def test_a_traceback_names_no_path_of_the_machine(program):
         assert path not in recording.to_json()
 
 
+def test_a_run_has_one_name_for_its_folders(program):
+    text = """
+    import os, tempfile
+    print(os.getcwd(), os.getcwd() + "/data", os.path.dirname(os.getcwd()))
+    print(tempfile.gettempdir(), os.path.exists(tempfile.gettempdir()), os.environ["HOME"])
+    """
+    recording = watch(program(text))
+    assert recording.output == "<folder> data <tmp>\n<tmp> True <folder>\n"
+
+
+ADDRESSES = "https://docs.example.org/a tcp://127.0.0.1:5555 /usr/share/man //comment ~/x"
+
+
+@pytest.mark.parametrize(
+    ("folders", "home", "text", "scrubbed"),
+    [
+        ({}, "/", ADDRESSES, ADDRESSES),
+        ({}, "", ADDRESSES, ADDRESSES),
+        ({"/": "<tmp>", "": "<none>"}, "/home/me", ADDRESSES, ADDRESSES),
+        (
+            {},
+            "/home/me",
+            "/home/me /home/me/x /home/meg /x/home/me",
+            "~ ~/x /home/meg /x/home/me",
+        ),
+        (
+            {"/t/r": ""},
+            "/",
+            "'/t/r/a' /t/r/ /t/r. /t/r.x /t/r-1",
+            "'a' <folder>/ <folder>. /t/r.x /t/r-1",
+        ),
+        (
+            {"/t/r": "", "/t": "<tmp>"},
+            "/",
+            "in:/t/r file:///t/x",
+            "in:<folder> file://<tmp>/x",
+        ),
+    ],
+)
+def test_paths_are_replaced_as_a_whole(monkeypatch, folders, home, text, scrubbed):
+    monkeypatch.setenv("HOME", home)
+    assert path_scrubber(folders)(text) == scrubbed
+
+
+@pytest.mark.parametrize("prefix", ["/usr", "/usr/local", "/"])
+def test_the_prefix_of_the_system_is_not_pythons(monkeypatch, prefix):
+    monkeypatch.setattr(sys, "prefix", prefix)
+    monkeypatch.setattr(sys, "base_prefix", prefix)
+    assert path_scrubber({})("/usr/share/x /usr/local/y") == "/usr/share/x /usr/local/y"
+
+
+def test_of_the_library_only_what_is_below_it():
+    library = os.path.dirname(os.__file__)
+    assert path_scrubber({})(f"{library}/os.py") == "<python>/os.py"
+    assert "<python>/os.py" not in path_scrubber({})(f"{library}os.py")
+
+
 def test_the_shell_changes_nothing(program, monkeypatch):
     monkeypatch.setenv("PYTHONUNBUFFERED", "1")
     monkeypatch.setenv("SECRET", "1")
@@ -156,29 +250,126 @@ def test_the_shell_changes_nothing(program, monkeypatch):
     assert watch(program(text)).output == "\n"
 
 
-@on_posix
+SIGNALS = """
+import signal
+for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP, signal.SIGPIPE, signal.SIGCHLD):
+    print(signal.getsignal(number) == signal.SIG_IGN, end=" ")
+print(signal.pthread_sigmask(signal.SIG_BLOCK, ()))
+"""
+
+
+def test_a_run_starts_with_no_signal_ignored_or_blocked(program):
+    numbers = (signal.SIGINT, signal.SIGHUP, signal.SIGCHLD)
+    before = [signal.signal(number, signal.SIG_IGN) for number in numbers]
+    blocked = signal.pthread_sigmask(signal.SIG_BLOCK, [signal.SIGTERM, signal.SIGUSR1])
+    try:
+        recording = watch(program(SIGNALS))
+    finally:
+        signal.pthread_sigmask(signal.SIG_SETMASK, blocked)
+        for number, handler in zip(numbers, before, strict=True):
+            signal.signal(number, handler)
+    # Python itself ignores SIGPIPE.
+    assert recording.output == "False False False True False set()\n"
+
+
+def test_an_ignored_hangup_stays_ignored():
+    before = signal.signal(signal.SIGHUP, signal.SIG_IGN)
+    try:
+        with raise_on_termination():
+            assert signal.getsignal(signal.SIGHUP) == signal.SIG_IGN
+            assert signal.getsignal(signal.SIGTERM) != signal.SIG_DFL
+    finally:
+        signal.signal(signal.SIGHUP, before)
+    assert signal.getsignal(signal.SIGTERM) == signal.SIG_DFL
+
+
 @with_method
-def test_hang(program, method):
-    recording = watch(program(HANGS), [method], hangs=True)
-    assert (recording.hung, recording.status) == (True, None)
+def test_hang(program, method, temporary):
+    recording = watch(program(HANGS), [method], hangs=True, stall_seconds=1)
+    assert (recording.ended, recording.hung, recording.status) == ("hang", True, None)
     assert recording.output == "joins\n"
     parent, *_, worker = recording.processes
     assert any(line.endswith(" in join") for line in parent.stack)
     assert any(line.endswith(" in _feed") for line in worker.stack)
     assert 'File "program.py", line 13 in <module>' in parent.stack[-1]
     assert not any(alive_pid(process.pid) for process in recording.processes)
+    assert list(temporary.iterdir()) == []
 
 
-@on_posix
-def test_the_bound(program):
-    recording = watch(program("print('waits', flush=True)\nwhile True: pass"), bound=0.5)
-    assert (recording.hung, recording.output) == (True, "waits\n")
-    assert recording.wall >= 0.5 and recording.processes[0].stack
+@on_linux
+@with_method
+def test_a_hang_is_proven_also_where_none_is_expected(program, method):
+    recording = watch(program(HANGS), [method], timeout=60)
+    assert (recording.ended, recording.evidence) == ("hang", "kernel")
+    assert recording.wall < 30  # long before the timeout
+    assert [process.exit for process in recording.processes] == [None] * len(
+        recording.processes
+    )
 
 
-def test_a_slow_program_is_not_a_hang(program):
-    text = "import time; time.sleep(1); print('done')"
-    assert watch(program(text)).output == "done\n"
+@pytest.mark.parametrize("hangs", [True, False])
+def test_who_waits_with_a_limit_does_not_hang(program, hangs):
+    recording = watch(
+        program(LIMITED), hangs=hangs, stall_seconds=0.1 if supervisor.SEES_ALL else 5
+    )
+    assert (recording.ended, recording.evidence, recording.status) == ("exit", "", 0)
+    assert recording.output == "step 0\nstep 1\nstep 2\n"
+
+
+BUSY = {
+    "spins": "while True: pass",
+    "prints": "while True: print('tick', flush=True); time.sleep(0.05)",
+    "sleeps": "time.sleep(600)",
+    "polls": "while not lock.acquire(timeout=0.05): pass",
+    "a worker spins": "if os.fork() == 0:\n    while True: pass\nos.wait()",
+    "a worker sleeps": "if os.fork() == 0: time.sleep(600)\nos.wait()",
+    "waits for an alarm": "signal.signal(signal.SIGALRM, print); signal.alarm(600); lock.acquire()",
+    "writes all the time": "os.set_blocking(1, False)\nwhile True:\n  try: os.write(1, b'z' * 65536)\n  except OSError: pass",
+}
+
+
+@pytest.mark.parametrize("what", BUSY)
+def test_who_is_not_done_at_the_timeout_does_not_hang(program, what):
+    text = "import os, signal, threading, time\nlock = threading.Lock()\nlock.acquire()\n"
+    recording = watch(
+        program(text + "print('starts', flush=True)\n" + BUSY[what]), timeout=0.6
+    )
+    assert (recording.ended, recording.evidence, recording.status) == ("timeout", "", None)
+    assert not recording.hung and recording.lines[0].text == "starts"
+    assert recording.wall >= 0.6
+    assert any("program.py" in line for line in recording.processes[0].stack)
+
+
+def test_the_time_of_a_hang_is_that_of_its_proof(program):
+    """Not that of the end, which takes two seconds here: SIGABRT is ignored."""
+    text = "import signal, threading\nsignal.signal(signal.SIGABRT, signal.SIG_IGN)\n"
+    began = time.monotonic()
+    recording = watch(
+        program(text + "threading.Event().wait()"), hangs=True, stall_seconds=0.5
+    )
+    assert recording.hung and recording.wall < time.monotonic() - began - 1.9
+
+
+@on_linux
+def test_stillness_counts_only_where_the_kernel_cannot_tell(program):
+    """Somebody from elsewhere could connect, so no proof is possible."""
+    text = "import socket; s = socket.create_server(('127.0.0.1', 0)); s.accept()"
+    recording = watch(program(text), hangs=True, stall_seconds=0.3)
+    assert (recording.ended, recording.evidence) == ("hang", "stillness")
+    assert watch(program(text), timeout=0.5).ended == "timeout"
+
+
+def test_marks_of_a_recorder_before_a_hang(program):
+    text = """
+    import os, threading
+    def stuck_here():
+        threading.Event().wait()
+    os.write(1, b"\\0mark\\0\\n" * 5 + b"after")
+    stuck_here()
+    """
+    recording = watch(program(text), hangs=True, stall_seconds=0.5)
+    assert recording.output == "\0mark\0\n" * 5 + "after\n"
+    assert any(line.endswith("in stuck_here") for line in recording.processes[0].stack)
 
 
 def test_left_behind(program):
@@ -188,55 +379,220 @@ def test_left_behind(program):
     assert not any(alive_pid(process.pid) for process in recording.processes)
 
 
-@on_posix
-def test_a_grandchild_in_a_session_of_its_own(program):
-    recording = watch(
-        program("""
-        import subprocess, sys
-        code = "import time; time.sleep(600)"
-        child = subprocess.Popen([sys.executable, "-c", code], start_new_session=True)
-        print(child.pid)
-        """)
-    )
-    assert (recording.status, recording.left_behind) == (0, 1)
-    assert not alive_pid(int(recording.lines[0].text))
+ESCAPES = {
+    "a session of its own": "subprocess.Popen(sleep, start_new_session=True)",
+    "double fork": "detach() and time.sleep(600)",
+    "empty environment": "detach() and os.execve(sleep[0], sleep, {})",
+    "empty environment and no output": "detach() and quiet() and os.execve(sleep[0], sleep, {})",
+    "a chain": "detach()\nwhile not os.fork(): time.sleep(0.005)",
+}
+ESCAPE = """
+import os, subprocess, sys, time
+sleep = [sys.executable, "-S", "-c", f"import time; time.sleep(600) # {sys.argv[1]}"]
+
+def detach():
+    if os.fork() == 0:
+        os.setsid()
+        if os.fork() == 0:
+            return True
+    os._exit(0)
+
+def quiet():
+    nowhere = os.open("/dev/null", os.O_RDWR)
+    return [os.dup2(nowhere, descriptor) for descriptor in (0, 1, 2)]
+
+print("parent ends", flush=True)
+"""
+
+
+@on_linux
+@pytest.mark.parametrize("how", ESCAPES)
+def test_nobody_escapes(program, tmp_path, how):
+    mark = f"mark {os.getpid()} {how}"
+    recording = watch(program(ESCAPE + ESCAPES[how]), [mark])
+    assert (recording.status, recording.output) == (0, "parent ends\n")
+    assert recording.left_behind >= 1
+    assert marked(mark) == []
+
+
+def marked(mark):
+    """The processes in whose command a mark stands."""
+    found = []
+    for process in psutil.process_iter():
+        try:
+            if any(mark in word for word in process.cmdline()) and is_alive(process):
+                found.append(process)
+        except psutil.Error:
+            pass
+    return found
 
 
 def alive_pid(pid):
-    return psutil.pid_exists(pid) and alive(psutil.Process(pid))
+    return psutil.pid_exists(pid) and is_alive(psutil.Process(pid))
 
 
-@on_posix
-@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP])
 @with_method
-def test_interrupted(tmp_path, number, method):
+def test_temporary_files_go_with_the_run(program, method, temporary):
+    text = "import os, tempfile\ntempfile.mkdtemp()\nos.mkdir('d')\nopen('d/f', 'w')\nos.chmod('d', 0)\n"
+    assert watch(program(text)).leftover == ()
+    watch(program(HANGS), [method], hangs=True, stall_seconds=0.5)
+    assert list(temporary.iterdir()) == []
+
+
+def test_a_long_name_of_the_folder_for_temporary_files(program, tmp_path, monkeypatch):
+    folder = tmp_path / ("x" * 108)
+    folder.mkdir()
+    monkeypatch.setattr(tempfile, "tempdir", str(folder))
+    text = HANGS.replace("process.join()", "results.get(); process.join(); print('fine')")
+    assert watch(program(text), ["forkserver"]).output == "joins\nfine\n"
+
+
+@on_linux
+def test_what_cannot_be_removed_costs_no_recording(program, temporary):
+    text = "import os; open('kept', 'w'); print(os.system('chattr +i kept 2>/dev/null'))"
+    try:
+        recording = watch(program(text))
+    finally:
+        os.system(f"chattr -fR -i {temporary}")
+    if recording.output != "0\n":
+        pytest.skip("only root may make a file immutable, and not everywhere")
+    (path,) = recording.leftover
+    assert path.startswith("<tmp>/run-") and path.endswith("/run/kept")
+
+
+@with_method
+def test_semaphores_of_a_hang_are_removed(program, method):
+    text = """
+    import multiprocessing, sys
+    def worker(lock, name):
+        lock.acquire()
+    if __name__ == "__main__":
+        context = multiprocessing.get_context(sys.argv[1])
+        lock = context.Lock()
+        print(lock._semlock.name, flush=True)
+        lock.acquire()
+        process = context.Process(target=worker, args=(lock, "x"))
+        process.start()
+        process.join()
+    """
+    recording = watch(program(text), [method], hangs=True, stall_seconds=0.5)
+    assert recording.hung
+    name = recording.lines[0].text.strip("/")
+    assert name and not Path("/dev/shm", f"sem.{name}").exists()
+
+
+def test_several_threads_at_once(tmp_path):
+    """Each run has its own orphan, and ends it and no other."""
+    text = "import os, sys, time\nprint(sys.argv[1], flush=True)\nif os.fork() == 0: time.sleep(600)"
+    (tmp_path / "orphan.py").write_text(text)
+    with concurrent.futures.ThreadPoolExecutor(4) as pool:
+        names = [str(number) for number in range(4)]
+        recordings = list(pool.map(lambda n: watch(tmp_path / "orphan.py", [n]), names))
+    assert [(r.output, r.left_behind, r.status) for r in recordings] == [
+        (f"{name}\n", 1, 0) for name in names
+    ]
+
+
+def test_progress_can_end_a_run(program, temporary):
+    def stop(seconds):
+        raise KeyError("enough")
+
+    mark = f"mark {os.getpid()} progress"
+    with pytest.raises(KeyError, match="enough"):
+        watch(program("import time; time.sleep(600)"), [mark], progress=stop)
+    assert marked(mark) == [] and list(temporary.iterdir()) == []
+
+
+def test_a_program_that_kills_its_supervisor(program, temporary):
+    mark = f"mark {os.getpid()} supervisor"
+    text = "import os, time\nos.fork()\nos.kill(os.getppid(), 9)\ntime.sleep(600)"
+    with pytest.raises(OSError, match="supervisor"):
+        watch(program(text), [mark])
+    assert marked(mark) == [] and list(temporary.iterdir()) == []
+
+
+RECORDER = """
+import sys
+import recorder.watch
+from pathlib import Path
+recorder.watch.short_temporary_folder = lambda: sys.argv[1]
+recorder.watch.watch(Path(sys.argv[2]), sys.argv[3:])
+"""
+
+
+@pytest.mark.parametrize(
+    "number", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP, signal.SIGKILL]
+)
+@pytest.mark.parametrize("times", [1, 4])
+@with_method
+def test_interrupted(temporary, number, times, method):
+    """However the recorder ends, and however often one presses: nobody and nothing is left."""
+    mark = f"mark {os.getpid()} {number} {times} {method}"
     arguments = ("--workers", "2", "--count", str(10**12), "--start-method", method)
-    command = (
-        sys.executable,
-        "-m",
-        "recorder",
-        "run",
-        EXAMPLES / "queue_totals.py",
-        *arguments,
+    program = temporary.parent / "program.py"
+    program.write_text(
+        (EXAMPLES / "queue_totals.py")
+        .read_text()
+        .replace("parse_args()", "parse_known_args()[0]")
     )
-    recorder = subprocess.Popen(command, cwd=ROOT, start_new_session=True)
+    command = (sys.executable, "-c", RECORDER, temporary, program, *arguments, mark)
+    recorder = subprocess.Popen(
+        command, cwd=ROOT, start_new_session=True, stderr=subprocess.DEVNULL
+    )
     try:
         process = psutil.Process(recorder.pid)
-        wait_until(
-            lambda: (
-                sum(p.cpu_times().user > 0.1 for p in process.children(recursive=True)) >= 2
-            ),
-            "the workers count",
-        )
+        wait_until(lambda: counting(process) >= 2, "the workers count")
         tree = process.children(recursive=True)
-        recorder.send_signal(number)
-        status = recorder.wait(30)
-        assert status in (130, 128 + number)
-        wait_until(lambda: not any(map(alive, tree)), "nothing is left")
+        for _ in range(times):
+            recorder.send_signal(number)
+        assert recorder.wait(30) in (130, 128 + number, -number)
+        wait_until(lambda: not any(map(is_alive, tree)), "nobody is left")
+        wait_until(lambda: not list(temporary.iterdir()), "nothing is left")
+        assert marked(mark) == []
     finally:
         recorder.kill()
+
+
+def counting(process):
+    try:
+        return sum(p.cpu_times().user > 0.1 for p in process.children(recursive=True))
+    except psutil.NoSuchProcess:
+        return 0
+
+
+@on_linux
+@pytest.mark.parametrize("delay", range(0, 40, 5))
+def test_killed_while_it_starts(temporary, delay):
+    """SIGTERM, or SIGKILL, at a moment between the first instruction and the program's start."""
+    mark = f"mark {os.getpid()} starts {delay}"
+    program = temporary.parent / "program.py"
+    program.write_text("import time; time.sleep(600)")
+    command = (sys.executable, "-c", RECORDER, temporary, program, mark)
+    recorder = subprocess.Popen(
+        command, cwd=ROOT, start_new_session=True, stderr=subprocess.DEVNULL
+    )
+    try:
+        wait_until(lambda: list(temporary.iterdir()), "the run's folder is there", 20)
+        threading_wait(delay)
+        recorder.send_signal(signal.SIGKILL if delay % 10 else signal.SIGTERM)
+        recorder.wait(30)
+        wait_until(lambda: not marked(mark), "nobody is left")
+        wait_until(lambda: not list(temporary.iterdir()), "nothing is left")
+    finally:
+        recorder.kill()
+
+
+def threading_wait(milliseconds):
+    """Let a moment pass: which one does not matter, only that they differ."""
+    time.sleep(milliseconds / 1000)
 
 
 def test_no_such_program():
     with pytest.raises(FileNotFoundError):
         watch(EXAMPLES / "no_such_program.py")
+
+
+def test_no_such_interpreter(program):
+    recording = watch(program(""), python="/nowhere/python")
+    assert recording.status == 127
+    assert recording.output == "python: No such file or directory\n"

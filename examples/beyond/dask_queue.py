@@ -11,7 +11,9 @@ import multiprocessing
 import os
 import signal
 import sys
+import threading
 import time
+from multiprocessing import resource_tracker
 
 try:
     import dask
@@ -34,15 +36,30 @@ def count_up(number, count, news):
 
 @contextlib.contextmanager
 def ctrl_c_held_back():
-    """Hold Ctrl-C back while Dask starts: its processes and threads never see it."""
-    multiprocessing.get_context("spawn").Lock()  # the tracker of it would unblock Ctrl-C
-    if sys.platform != "win32":
-        signal.pthread_sigmask(signal.SIG_BLOCK, [signal.SIGINT])
+    """Hold Ctrl-C back while workers start or end; what starts in here has it blocked."""
+    pressed, handler = [], signal.getsignal(signal.SIGINT)
+    ours = handler is not None and threading.current_thread() is threading.main_thread()
+    blocked = signal.pthread_sigmask(signal.SIG_BLOCK, []) if sys.platform != "win32" else None
     try:
-        yield
-    finally:
+        if ours:  # the block is this thread's; a press that another one takes is noted
+            signal.signal(signal.SIGINT, lambda *_: pressed.append(True))
         if sys.platform != "win32":
-            signal.pthread_sigmask(signal.SIG_UNBLOCK, [signal.SIGINT])
+            resource_tracker.ensure_running()  # up to Python 3.13.0 its start unblocks Ctrl-C
+            signal.pthread_sigmask(signal.SIG_BLOCK, [signal.SIGINT])
+        yield
+    finally:  # everything as it was found, and then the press
+        if sys.platform != "win32":
+            signal.pthread_sigmask(signal.SIG_SETMASK, blocked)
+        if ours:
+            signal.signal(signal.SIGINT, handler)
+        if pressed:
+            signal.raise_signal(signal.SIGINT)
+
+
+def interrupt_once(*_):
+    """Handle Ctrl-C, but not a second one while the first is dealt with."""
+    if not isinstance(sys.exc_info()[1], KeyboardInterrupt):
+        raise KeyboardInterrupt
 
 
 def start_cluster(workers, start_method):
@@ -86,6 +103,7 @@ def main(workers=2, count=100_000_000, start_method=None, scheduler=None):
     for talker in ("distributed", "asyncio"):  # they would tell of every step of a Ctrl-C
         logging.getLogger(talker).setLevel(logging.CRITICAL)
     cluster = client = None
+    others = multiprocessing.active_children()
     try:
         with ctrl_c_held_back():
             if not scheduler:
@@ -109,12 +127,14 @@ def main(workers=2, count=100_000_000, start_method=None, scheduler=None):
                 told.add(number)
         total = sum(client.gather(futures))
     finally:
-        for opened in (client, cluster):
-            if opened:
-                opened.close()
-        for process in multiprocessing.active_children():
-            process.kill()
-            process.join()
+        with ctrl_c_held_back():  # a second press doesn't cut this short
+            for opened in (client, cluster):
+                if opened:
+                    opened.close()
+            for process in multiprocessing.active_children():
+                if process not in others:
+                    process.kill()
+                    process.join()
     print(f"Elapsed: {time.perf_counter() - started:.2f} s")
     print(f"Total: {total:,}", flush=True)
     return total
@@ -134,10 +154,12 @@ if __name__ == "__main__":
         parser.error(f"argument --count: {args.count} is not 0 or more")
     if args.scheduler and not args.scheduler.startswith(("tcp://", "tls://")):
         parser.error(f"argument --scheduler: {args.scheduler} is not tcp://HOST:PORT")
+    signal.signal(signal.SIGINT, interrupt_once)
     try:
         main(args.workers, args.count, args.start_method, args.scheduler)
     except (OSError, KilledWorker) as error:
         sys.exit(str(error))
     except KeyboardInterrupt:
+        signal.signal(signal.SIGINT, signal.SIG_IGN)  # nothing interrupts the end
         print("Interrupted", file=sys.stderr)
         sys.exit(130)

@@ -5,6 +5,11 @@ python listener_client.py --connect 127.0.0.1:PORT  (one more worker, from anoth
 
 Both need the same key in the environment variable COUNTING_KEY; without one it is made up,
 and nobody can join. Who has the key can run any code here, because recv() unpickles.
+
+Workers on other machines can join with --listen 0.0.0.0:50000, but what they send and get can
+be read and changed on its way. Within ssh it can't: leave --listen out, and on the other machine
+ssh -N -L 50000:127.0.0.1:PORT THIS_MACHINE
+python listener_client.py --connect 127.0.0.1:50000
 """
 
 import argparse
@@ -14,18 +19,21 @@ import os
 import queue
 import secrets
 import signal
+import socket
 import sys
 import threading
 import time
-from multiprocessing.connection import Client, Listener
+from multiprocessing import resource_tracker
+from multiprocessing.connection import Client, Listener, answer_challenge, deliver_challenge
 
-COUNTS = 5
+COUNTS, PATIENCE = 5, 10  # PATIENCE: seconds to prove that one has the key
 
 
 def count_up(address, key):
     """Run in a worker: count as often as the far end asks for it, until the sentinel."""
     if multiprocessing.parent_process():
-        signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is the parent's business
+        leave_ctrl_c_to_parent()
+        threading.Thread(target=end_with_parent, daemon=True).start()
     name = multiprocessing.current_process().name
     gone = contextlib.suppress(EOFError, ConnectionError)  # the far end: then we go as well
     with Client(address, authkey=key) as connection, gone:
@@ -36,15 +44,32 @@ def count_up(address, key):
             connection.send((os.getpid(), name, subtotal))
 
 
-def serve(listener, todo, results, serving):
-    """Run in a thread: let in one worker after the other, and let each of them count."""
-    while True:
-        try:
-            connection = listener.accept()
-        except (multiprocessing.AuthenticationError, EOFError, ConnectionError):
-            continue  # a wrong key, or somebody who went away
-        except OSError:
-            return  # the listener is closed
+def hang_up(connection):
+    """Shut a connection: a thread that waits for it goes on, which close() alone wouldn't do."""
+    with contextlib.suppress(OSError):  # the far end, or that thread, was faster
+        end = socket.fromfd(connection.fileno(), socket.AF_INET, socket.SOCK_STREAM)
+        with end:
+            end.shutdown(socket.SHUT_RDWR)
+
+
+def has_key(connection, key):
+    """Say whether the far end has the key, as accept() of a Listener does, but in time."""
+    limit = threading.Timer(PATIENCE, hang_up, [connection])
+    limit.start()
+    try:
+        deliver_challenge(connection, key)
+        answer_challenge(connection, key)
+    except Exception:  # a wrong key, nonsense, silence, or somebody who went away
+        return False
+    finally:
+        limit.cancel()
+        limit.join()
+    return True
+
+
+def serve(connection, key, todo, results, guests, serving):
+    """Run in a thread: let one worker in, if it has the key, and let it count."""
+    if has_key(connection, key):
         serving.add(connection)
         for count in iter(todo.get, None):
             try:
@@ -58,82 +83,163 @@ def serve(listener, todo, results, serving):
             with contextlib.suppress(OSError):
                 connection.send(None)
         serving.remove(connection)
-        connection.close()
+    del guests[connection]
+    connection.close()
 
 
-def start_all(workers):
-    """Start the workers with Ctrl-C held back: they never see it, the parent does."""
-    if sys.platform != "win32":
-        signal.pthread_sigmask(signal.SIG_BLOCK, [signal.SIGINT])
-    for worker in workers:
-        worker.start()
+def let_in(listener, closing, key, todo, results, guests, serving):
+    """Run in a thread: give a thread to each who comes, so that a silent one stops nobody."""
+    while not closing.is_set():
+        try:
+            connection = listener.accept()
+        except OSError:  # too many strangers at a time
+            closing.wait(0.1)
+            continue
+        args = (connection, key, todo, results, guests, serving)
+        guests[connection] = threading.Thread(target=serve, args=args, daemon=True)
+        guests[connection].start()
+
+
+@contextlib.contextmanager
+def open_to_workers(listener, key, todo, results, serving):
+    """Let workers in while the block runs; no thread and no connection is left after it."""
+    closing, guests = threading.Event(), {}
+    args = (listener, closing, key, todo, results, guests, serving)
+    door = threading.Thread(target=let_in, args=args, daemon=True)
+    door.start()
+    try:
+        yield
+    finally:
+        with ctrl_c_held_back():
+            closing.set()
+            with contextlib.suppress(OSError):  # wakes accept()
+                socket.create_connection(near(listener.address)).close()
+            door.join()
+            todo.put(None)
+            for connection, thread in list(guests.items()):
+                hang_up(connection)
+                thread.join()
+
+
+def near(address):
+    """Return the address for those on this machine: nobody can connect to 0.0.0.0."""
+    host, port = address
+    return "127.0.0.1" if host == "0.0.0.0" else host, port
+
+
+@contextlib.contextmanager
+def ctrl_c_held_back():
+    """Hold Ctrl-C back while workers start or end; what starts in here has it blocked."""
+    pressed, handler = [], signal.getsignal(signal.SIGINT)
+    ours = handler is not None and threading.current_thread() is threading.main_thread()
+    blocked = signal.pthread_sigmask(signal.SIG_BLOCK, []) if sys.platform != "win32" else None
+    try:
+        if ours:  # the block is this thread's; a press that another one takes is noted
+            signal.signal(signal.SIGINT, lambda *_: pressed.append(True))
+        if sys.platform != "win32":
+            resource_tracker.ensure_running()  # up to Python 3.13.0 its start unblocks Ctrl-C
+            signal.pthread_sigmask(signal.SIG_BLOCK, [signal.SIGINT])
+        yield
+    finally:  # everything as it was found, and then the press
+        if sys.platform != "win32":
+            signal.pthread_sigmask(signal.SIG_SETMASK, blocked)
+        if ours:
+            signal.signal(signal.SIGINT, handler)
+        if pressed:
+            signal.raise_signal(signal.SIGINT)
+
+
+def leave_ctrl_c_to_parent():
+    """Call this first in a worker: Ctrl-C ends what it has started, and the parent ends it."""
+    signal.signal(signal.SIGINT, lambda *_: None)  # programs would inherit SIG_IGN
     if sys.platform != "win32":
         signal.pthread_sigmask(signal.SIG_UNBLOCK, [signal.SIGINT])
 
 
-def main(workers=5, count=100_000_000, start_method=None):
+def interrupt_once(*_):
+    """Handle Ctrl-C, but not a second one while the first is dealt with."""
+    if not isinstance(sys.exc_info()[1], KeyboardInterrupt):
+        raise KeyboardInterrupt
+
+
+def end_with_parent():
+    """Run in a thread of a worker: wait for the end of its parent, then end it too."""
+    multiprocessing.parent_process().join()
+    os._exit(1)
+
+
+def main(workers=5, count=100_000_000, start_method=None, listen=("127.0.0.1", 0)):
     """Let workers count, and print each subtotal as it comes over TCP.
 
     Args:
         workers (int): How many worker processes to start. More can join.
         count (int): How far each of the five counts goes.
         start_method (str | None): "fork", "spawn", "forkserver", or None: the default.
+        listen (tuple[str, int]): The address for workers, which all of this machine are for
+            "0.0.0.0", and any free port for 0.
 
     Returns:
         int: The total of all subtotals.
 
     Raises:
         ChildProcessError: No worker is left, but counts are.
+        OSError: That address isn't one of this machine, or is taken.
     """
     print(f"Parent process ID: {os.getpid()}", flush=True)
     started = time.perf_counter()
     context = multiprocessing.get_context(start_method)
-    context.Lock()  # starts the resource tracker, which up to Python 3.13.0 unblocks Ctrl-C
     key = os.environ.get("COUNTING_KEY", secrets.token_hex()).encode()
     todo, results, serving = queue.SimpleQueue(), queue.SimpleQueue(), set()
-    total, received = 0, 0
-    with Listener(("127.0.0.1", 0), backlog=workers + 10, authkey=key) as listener:
-        address = listener.address
-        print(f"Listening on {address[0]}:{address[1]}", flush=True)
-        team = [
-            context.Process(target=count_up, args=(address, key), name=f"Worker {number}")
-            for number in range(1, workers + 1)
-        ]
+    team, total, received = [], 0, 0
+    with Listener(listen, backlog=100) as listener:
+        print("Listening on {}:{}".format(*listener.address), flush=True)
+        address = near(listener.address)
         try:
-            start_all(team)
-            # One thread for each connection, and ten more: accept() waits for the key, and
-            # a stranger who says nothing holds up one of them and not all.
-            for _ in range(workers + 10):
-                args = (listener, todo, results, serving)
-                threading.Thread(target=serve, args=args, daemon=True).start()
-            try:
-                Client(address, authkey=b"wrong").close()
-            except multiprocessing.AuthenticationError as error:
-                print(f"With a wrong key: {error}", flush=True)
-            for _ in range(COUNTS):
-                todo.put(count)
-            while received < COUNTS:
-                alone = not serving and not any(worker.is_alive() for worker in team)
+            for number in range(1, workers + 1):
+                args = (address, key)
+                worker = context.Process(target=count_up, args=args, name=f"Worker {number}")
+                with ctrl_c_held_back():
+                    worker.start()
+                    team.append(worker)
+            # From here on there are threads: after the last fork.
+            with open_to_workers(listener, key, todo, results, serving):
                 try:
-                    pid, name, subtotal = results.get(timeout=0.2)
-                except queue.Empty:
-                    if alone:  # before the wait, and still nothing has come
-                        raise ChildProcessError("no worker is left") from None
-                    continue
-                line = f"Process ID: {pid}, name: {name}, subtotal: {subtotal:,}"
-                print(line, flush=True)
-                total += subtotal
-                received += 1
-            todo.put(None)
-            for worker in team:
-                worker.join(timeout=5)
+                    Client(address, authkey=b"wrong").close()
+                except multiprocessing.AuthenticationError as error:
+                    print(f"With a wrong key: {error}", flush=True)
+                for _ in range(COUNTS):
+                    todo.put(count)
+                while received < COUNTS:
+                    alone = not serving and not any(worker.is_alive() for worker in team)
+                    try:
+                        pid, name, subtotal = results.get(timeout=0.2)
+                    except queue.Empty:
+                        if alone:  # before the wait, and still nothing has come
+                            raise ChildProcessError("no worker is left") from None
+                        continue
+                    line = f"Process ID: {pid}, name: {name}, subtotal: {subtotal:,}"
+                    print(line, flush=True)
+                    total += subtotal
+                    received += 1
+                todo.put(None)
+                for worker in team:
+                    worker.join(timeout=5)
         finally:
-            for worker in multiprocessing.active_children():  # after a failure or Ctrl-C
-                worker.kill()
-                worker.join()
+            with ctrl_c_held_back():  # a second press doesn't cut this short
+                for worker in team:
+                    worker.kill()
+                    worker.join()
     print(f"Elapsed: {time.perf_counter() - started:.2f} s")
     print(f"Total: {total:,}", flush=True)
     return total
+
+
+def host_and_port(text):
+    """Return the parts of HOST:PORT."""
+    host, _, port = text.rpartition(":")
+    if not host or not port.isdecimal() or int(port) > 65535:
+        raise argparse.ArgumentTypeError(f"{text} is not HOST:PORT")
+    return host, int(port)
 
 
 if __name__ == "__main__":
@@ -141,24 +247,32 @@ if __name__ == "__main__":
     parser.add_argument("--workers", type=int, default=5, help="how many, 1 to 100")
     parser.add_argument("--count", type=int, default=100_000_000, help="how far each counts")
     parser.add_argument("--start-method", choices=multiprocessing.get_all_start_methods())
-    parser.add_argument("--connect", metavar="HOST:PORT", help="be a worker of that program")
+    parser.add_argument(
+        "--listen", type=host_and_port, metavar="HOST:PORT", help="for workers"
+    )
+    parser.add_argument(
+        "--connect",
+        type=host_and_port,
+        metavar="HOST:PORT",
+        help="be a worker of that program",
+    )
     args = parser.parse_args()
     if not 1 <= args.workers <= 100:
         parser.error(f"argument --workers: {args.workers} is not from 1 to 100")
     if args.count < 0:
         parser.error(f"argument --count: {args.count} is not 0 or more")
-    host, _, port = (args.connect or "localhost:0").rpartition(":")
-    if not host or not port.isdecimal():
-        parser.error(f"argument --connect: {args.connect} is not HOST:PORT")
     if args.connect and "COUNTING_KEY" not in os.environ:
         parser.error("argument --connect: COUNTING_KEY is not in the environment")
+    signal.signal(signal.SIGINT, interrupt_once)
     try:
         if args.connect:
-            count_up((host, int(port)), os.environ["COUNTING_KEY"].encode())
+            count_up(args.connect, os.environ["COUNTING_KEY"].encode())
         else:
-            main(args.workers, args.count, args.start_method)
+            listen = args.listen or ("127.0.0.1", 0)
+            main(args.workers, args.count, args.start_method, listen)
     except (ChildProcessError, OSError, multiprocessing.AuthenticationError) as error:
         sys.exit(str(error))
     except KeyboardInterrupt:
+        signal.signal(signal.SIGINT, signal.SIG_IGN)  # nothing interrupts the end
         print("Interrupted", file=sys.stderr)
         sys.exit(130)

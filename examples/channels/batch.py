@@ -9,12 +9,16 @@ and the highest, and the median of what each round was to the same round with th
 """
 
 import argparse
+import contextlib
 import multiprocessing
 import multiprocessing.connection
+import os
 import signal
 import statistics
 import sys
+import threading
 import time
+from multiprocessing import resource_tracker
 
 
 def make_items(count):
@@ -24,7 +28,8 @@ def make_items(count):
 
 def produce(queue, orders, count):
     """Run in a process: put the items, as many of them into a message as an order says."""
-    signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is the parent's business
+    leave_ctrl_c_to_parent()
+    threading.Thread(target=end_with_parent, daemon=True).start()
     items = make_items(count)
     for batch in iter(orders.recv, None):
         if batch == 1:
@@ -37,7 +42,8 @@ def produce(queue, orders, count):
 
 def consume(queue, orders, count, batches, rounds, answers):
     """Run in a process: order and get the items; answer with the items a second."""
-    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    leave_ctrl_c_to_parent()
+    threading.Thread(target=end_with_parent, daemon=True).start()
     items = make_items(count)
     rates = {batch: [] for batch in batches}
     for turn in range(rounds + 1):
@@ -58,20 +64,55 @@ def consume(queue, orders, count, batches, rounds, answers):
     answers.send(rates)
 
 
-def start(worker):
-    """Start a worker with Ctrl-C held back: it never sees it, the parent does."""
-    if sys.platform != "win32":
-        signal.pthread_sigmask(signal.SIG_BLOCK, [signal.SIGINT])
-    worker.start()
+@contextlib.contextmanager
+def ctrl_c_held_back():
+    """Hold Ctrl-C back while workers start or end; what starts in here has it blocked."""
+    pressed, handler = [], signal.getsignal(signal.SIGINT)
+    ours = handler is not None and threading.current_thread() is threading.main_thread()
+    blocked = signal.pthread_sigmask(signal.SIG_BLOCK, []) if sys.platform != "win32" else None
+    try:
+        if ours:  # the block is this thread's; a press that another one takes is noted
+            signal.signal(signal.SIGINT, lambda *_: pressed.append(True))
+        if sys.platform != "win32":
+            resource_tracker.ensure_running()  # up to Python 3.13.0 its start unblocks Ctrl-C
+            signal.pthread_sigmask(signal.SIG_BLOCK, [signal.SIGINT])
+        yield
+    finally:  # everything as it was found, and then the press
+        if sys.platform != "win32":
+            signal.pthread_sigmask(signal.SIG_SETMASK, blocked)
+        if ours:
+            signal.signal(signal.SIGINT, handler)
+        if pressed:
+            signal.raise_signal(signal.SIGINT)
+
+
+def leave_ctrl_c_to_parent():
+    """Call this first in a worker: Ctrl-C ends what it has started, and the parent ends it."""
+    signal.signal(signal.SIGINT, lambda *_: None)  # programs would inherit SIG_IGN
     if sys.platform != "win32":
         signal.pthread_sigmask(signal.SIG_UNBLOCK, [signal.SIGINT])
 
 
+def interrupt_once(*_):
+    """Handle Ctrl-C, but not a second one while the first is dealt with."""
+    if not isinstance(sys.exc_info()[1], KeyboardInterrupt):
+        raise KeyboardInterrupt
+
+
+def end_with_parent():
+    """Run in a thread of a worker: wait for the end of its parent, then end it too."""
+    multiprocessing.parent_process().join()
+    os._exit(1)
+
+
 def answer_of(workers, answers):
     """Start the workers and return what one of them answers, unless one ends before that."""
+    team = []
     try:
         for worker in workers:
-            start(worker)
+            with ctrl_c_held_back():
+                worker.start()
+                team.append(worker)
         sentinels = {worker.sentinel: worker for worker in workers}
         ready = multiprocessing.connection.wait([answers, *sentinels])
         if answers not in ready:
@@ -80,9 +121,10 @@ def answer_of(workers, answers):
             raise ChildProcessError(f"{worker.name} ended, exit code {worker.exitcode}")
         return answers.recv()
     finally:
-        for worker in multiprocessing.active_children():
-            worker.kill()
-            worker.join()
+        with ctrl_c_held_back():  # a second press doesn't cut this short
+            for worker in team:
+                worker.kill()
+                worker.join()
 
 
 def main(items=20_000, batches=(1, 10, 100, 1000), rounds=5, start_method=None):
@@ -101,7 +143,6 @@ def main(items=20_000, batches=(1, 10, 100, 1000), rounds=5, start_method=None):
         ChildProcessError: A worker ended too early. None is left running.
     """
     context = multiprocessing.get_context(start_method)
-    context.Lock()  # starts the resource tracker, which up to Python 3.13.0 unblocks Ctrl-C
     queue = context.Queue()
     (ordered, orders), (answers, answer) = (
         context.Pipe(duplex=False),
@@ -141,10 +182,12 @@ if __name__ == "__main__":
         parser.error(f"argument --items: {args.items} is not from 1 to 10000000")
     if args.rounds < 1:
         parser.error(f"argument --rounds: {args.rounds} is not 1 or more")
+    signal.signal(signal.SIGINT, interrupt_once)
     try:
         main(args.items, sizes, args.rounds, args.start_method)
     except ChildProcessError as error:
         sys.exit(str(error))
     except KeyboardInterrupt:
+        signal.signal(signal.SIGINT, signal.SIG_IGN)  # nothing interrupts the end
         print("Interrupted", file=sys.stderr)
         sys.exit(130)

@@ -10,6 +10,7 @@ The last line is a limit, not a channel: bare os.write and os.read on a pipe's d
 """
 
 import argparse
+import contextlib
 import functools
 import multiprocessing
 import multiprocessing.connection
@@ -18,7 +19,9 @@ import os
 import signal
 import statistics
 import sys
+import threading
 import time
+from multiprocessing import resource_tracker
 
 MESSAGE, FIRST = b"8 bytes.", 20
 
@@ -60,7 +63,8 @@ def make_channels(context, manager):
 
 def echo(orders, channels):
     """Run in a process: send back as many messages as an order says."""
-    signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is the parent's business
+    leave_ctrl_c_to_parent()
+    threading.Thread(target=end_with_parent, daemon=True).start()
     for channel, trips in iter(orders.recv, None):
         _, _, put, get = channels[channel]
         for _ in range(trips):
@@ -69,7 +73,8 @@ def echo(orders, channels):
 
 def ask(orders, channels, answers, budget, rounds):
     """Run in a process: time round trips; answer with (median, 99th percentile) by channel."""
-    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    leave_ctrl_c_to_parent()
+    threading.Thread(target=end_with_parent, daemon=True).start()
 
     def turn(channel, trips):
         """Return the seconds of each round trip."""
@@ -96,13 +101,50 @@ def ask(orders, channels, answers, budget, rounds):
     answers.send(found)
 
 
-def start(worker):
-    """Start a worker, or a manager, with Ctrl-C held back: only the parent sees it."""
-    if sys.platform != "win32":
-        signal.pthread_sigmask(signal.SIG_BLOCK, [signal.SIGINT])
-    worker.start()
+def begin():
+    """Run first in the process of the manager."""
+    threading.Thread(target=end_with_parent, daemon=True).start()
+
+
+@contextlib.contextmanager
+def ctrl_c_held_back():
+    """Hold Ctrl-C back while workers start or end; what starts in here has it blocked."""
+    pressed, handler = [], signal.getsignal(signal.SIGINT)
+    ours = handler is not None and threading.current_thread() is threading.main_thread()
+    blocked = signal.pthread_sigmask(signal.SIG_BLOCK, []) if sys.platform != "win32" else None
+    try:
+        if ours:  # the block is this thread's; a press that another one takes is noted
+            signal.signal(signal.SIGINT, lambda *_: pressed.append(True))
+        if sys.platform != "win32":
+            resource_tracker.ensure_running()  # up to Python 3.13.0 its start unblocks Ctrl-C
+            signal.pthread_sigmask(signal.SIG_BLOCK, [signal.SIGINT])
+        yield
+    finally:  # everything as it was found, and then the press
+        if sys.platform != "win32":
+            signal.pthread_sigmask(signal.SIG_SETMASK, blocked)
+        if ours:
+            signal.signal(signal.SIGINT, handler)
+        if pressed:
+            signal.raise_signal(signal.SIGINT)
+
+
+def leave_ctrl_c_to_parent():
+    """Call this first in a worker: Ctrl-C ends what it has started, and the parent ends it."""
+    signal.signal(signal.SIGINT, lambda *_: None)  # programs would inherit SIG_IGN
     if sys.platform != "win32":
         signal.pthread_sigmask(signal.SIG_UNBLOCK, [signal.SIGINT])
+
+
+def interrupt_once(*_):
+    """Handle Ctrl-C, but not a second one while the first is dealt with."""
+    if not isinstance(sys.exc_info()[1], KeyboardInterrupt):
+        raise KeyboardInterrupt
+
+
+def end_with_parent():
+    """Run in a thread of a worker: wait for the end of its parent, then end it too."""
+    multiprocessing.parent_process().join()
+    os._exit(1)
 
 
 def main(budget=4.0, rounds=10, start_method=None):
@@ -121,23 +163,25 @@ def main(budget=4.0, rounds=10, start_method=None):
         ChildProcessError: A worker ended too early. None is left running.
     """
     context = multiprocessing.get_context(start_method)
-    context.Lock()  # starts the resource tracker, which up to Python 3.13.0 unblocks Ctrl-C
     manager = multiprocessing.managers.SyncManager(ctx=context)
-    start(manager)
-    channels = make_channels(context, manager)
     (ordered, order), (answers, answer) = (
         context.Pipe(duplex=False),
         context.Pipe(duplex=False),
     )
-    workers = [
-        context.Process(target=echo, args=(ordered, channels), name="echo"),
-        context.Process(
-            target=ask, args=(order, channels, answer, budget, rounds), name="asker"
-        ),
-    ]
+    team = []
     try:
+        with ctrl_c_held_back():
+            manager.start(begin)
+        channels = make_channels(context, manager)
+        asking = (order, channels, answer, budget, rounds)
+        workers = [
+            context.Process(target=echo, args=(ordered, channels), name="echo"),
+            context.Process(target=ask, args=asking, name="asker"),
+        ]
         for worker in workers:
-            start(worker)
+            with ctrl_c_held_back():
+                worker.start()
+                team.append(worker)
         sentinels = [worker.sentinel for worker in workers]
         ready = multiprocessing.connection.wait([answers, *sentinels])
         if answers not in ready:
@@ -146,11 +190,12 @@ def main(budget=4.0, rounds=10, start_method=None):
             raise ChildProcessError(f"{dead.name} ended, exit code {dead.exitcode}")
         found = answers.recv()
     finally:
-        for worker in workers:
-            if worker.pid:
+        with ctrl_c_held_back():  # a second press doesn't cut this short
+            for worker in team:
                 worker.kill()
                 worker.join()
-        manager.shutdown()
+            if hasattr(manager, "shutdown"):  # it has started
+                manager.shutdown()
     print(f"Start method {context.get_start_method()}, rounds: {rounds}; microseconds")
     print(f"{'':29}    median   lowest  highest  99th per cent   lowest  highest")
     for channel, percentiles in found.items():
@@ -172,10 +217,12 @@ if __name__ == "__main__":
         parser.error(f"argument --budget: {args.budget:g} is not more than 0, up to 3600")
     if not 1 <= args.rounds <= 1000:
         parser.error(f"argument --rounds: {args.rounds} is not from 1 to 1000")
+    signal.signal(signal.SIGINT, interrupt_once)
     try:
         main(args.budget, args.rounds, args.start_method)
     except ChildProcessError as error:
         sys.exit(str(error))
     except KeyboardInterrupt:
+        signal.signal(signal.SIGINT, signal.SIG_IGN)  # nothing interrupts the end
         print("Interrupted", file=sys.stderr)
         sys.exit(130)

@@ -10,12 +10,16 @@ integers; the table has the median of the rounds in seconds, the lowest and the 
 """
 
 import argparse
+import contextlib
 import multiprocessing
 import multiprocessing.connection
+import os
 import signal
 import statistics
 import sys
+import threading
 import time
+from multiprocessing import resource_tracker
 
 COUNTS = (10_000, 100_000, 1_000_000)
 CHANNELS = ("Pipe", "Queue", "SimpleQueue", "JoinableQueue")
@@ -23,7 +27,8 @@ CHANNELS = ("Pipe", "Queue", "SimpleQueue", "JoinableQueue")
 
 def put_all(put, join, count, answer):
     """Run in a process: put the integers and the sentinel; answer when that began and ended."""
-    signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is the parent's business
+    leave_ctrl_c_to_parent()
+    threading.Thread(target=end_with_parent, daemon=True).start()
     began = time.perf_counter()  # all processes read the same clock
     for number in range(count):
         put(number)
@@ -35,7 +40,8 @@ def put_all(put, join, count, answer):
 
 def get_all(get, done, answer):
     """Run in a process: get up to the sentinel; answer with the sum, and when that ended."""
-    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    leave_ctrl_c_to_parent()
+    threading.Thread(target=end_with_parent, daemon=True).start()
     answer.send("ready")
     total, number = 0, 0
     while number != "DONE":
@@ -46,17 +52,49 @@ def get_all(get, done, answer):
     answer.send((total, time.perf_counter()))
 
 
-def start(worker):
-    """Start a worker with Ctrl-C held back: it never sees it, the parent does."""
-    if sys.platform != "win32":
-        signal.pthread_sigmask(signal.SIG_BLOCK, [signal.SIGINT])
-    worker.start()
+@contextlib.contextmanager
+def ctrl_c_held_back():
+    """Hold Ctrl-C back while workers start or end; what starts in here has it blocked."""
+    pressed, handler = [], signal.getsignal(signal.SIGINT)
+    ours = handler is not None and threading.current_thread() is threading.main_thread()
+    blocked = signal.pthread_sigmask(signal.SIG_BLOCK, []) if sys.platform != "win32" else None
+    try:
+        if ours:  # the block is this thread's; a press that another one takes is noted
+            signal.signal(signal.SIGINT, lambda *_: pressed.append(True))
+        if sys.platform != "win32":
+            resource_tracker.ensure_running()  # up to Python 3.13.0 its start unblocks Ctrl-C
+            signal.pthread_sigmask(signal.SIG_BLOCK, [signal.SIGINT])
+        yield
+    finally:  # everything as it was found, and then the press
+        if sys.platform != "win32":
+            signal.pthread_sigmask(signal.SIG_SETMASK, blocked)
+        if ours:
+            signal.signal(signal.SIGINT, handler)
+        if pressed:
+            signal.raise_signal(signal.SIGINT)
+
+
+def leave_ctrl_c_to_parent():
+    """Call this first in a worker: Ctrl-C ends what it has started, and the parent ends it."""
+    signal.signal(signal.SIGINT, lambda *_: None)  # programs would inherit SIG_IGN
     if sys.platform != "win32":
         signal.pthread_sigmask(signal.SIG_UNBLOCK, [signal.SIGINT])
 
 
-def measure(context, channel, count):
-    """Return the seconds that it takes the integers to get through a channel."""
+def interrupt_once(*_):
+    """Handle Ctrl-C, but not a second one while the first is dealt with."""
+    if not isinstance(sys.exc_info()[1], KeyboardInterrupt):
+        raise KeyboardInterrupt
+
+
+def end_with_parent():
+    """Run in a thread of a worker: wait for the end of its parent, then end it too."""
+    multiprocessing.parent_process().join()
+    os._exit(1)
+
+
+def measure(context, channel, count, team):
+    """Return the seconds that it takes the integers to get through a channel; fill the team."""
     if channel == "Pipe":
         receiver, sender = context.Pipe()
         put, get, done, join = sender.send, receiver.recv, None, None
@@ -73,6 +111,11 @@ def measure(context, channel, count):
         target=put_all, args=(put, join, count, put_answer), name="producer"
     )
 
+    def begin(worker):
+        with ctrl_c_held_back():
+            worker.start()
+            team.append(worker)
+
     def next_answer(answers):
         """Return an answer, unless a worker ends too early."""
         while not answers.poll(0.1):
@@ -83,9 +126,9 @@ def measure(context, channel, count):
                     )
         return answers.recv()
 
-    start(consumer)
+    begin(consumer)
     next_answer(get_answers)  # it is ready
-    start(producer)
+    begin(producer)
     began, put_ended = next_answer(put_answers)
     total, get_ended = next_answer(get_answers)
     if total != count * (count - 1) // 2:
@@ -111,16 +154,17 @@ def main(counts=COUNTS, rounds=3, start_method=None):
         ArithmeticError: Other integers came than were sent.
     """
     context = multiprocessing.get_context(start_method)
-    context.Lock()  # starts the resource tracker, which up to Python 3.13.0 unblocks Ctrl-C
     seconds = {(channel, count): [] for count in counts for channel in CHANNELS}
+    team = []
     try:
         for _ in range(rounds):
             for channel, count in seconds:
-                seconds[channel, count].append(measure(context, channel, count))
+                seconds[channel, count].append(measure(context, channel, count, team))
     finally:
-        for worker in multiprocessing.active_children():  # after a failure or Ctrl-C
-            worker.kill()
-            worker.join()
+        with ctrl_c_held_back():  # a second press doesn't cut this short
+            for worker in team:
+                worker.kill()
+                worker.join()
     print(f"Start method {context.get_start_method()}, rounds: {rounds}; seconds")
     print("channel         integers    median    lowest   highest")
     for (channel, count), found in seconds.items():
@@ -143,10 +187,12 @@ if __name__ == "__main__":
     if not 1 <= args.rounds <= 1000:
         parser.error(f"argument --rounds: {args.rounds} is not from 1 to 1000")
     scaled = [round(count * args.scale) for count in COUNTS]
+    signal.signal(signal.SIGINT, interrupt_once)
     try:
         main(scaled, args.rounds, args.start_method)
     except (ChildProcessError, ArithmeticError) as error:
         sys.exit(str(error))
     except KeyboardInterrupt:
+        signal.signal(signal.SIGINT, signal.SIG_IGN)  # nothing interrupts the end
         print("Interrupted", file=sys.stderr)
         sys.exit(130)

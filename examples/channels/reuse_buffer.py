@@ -9,13 +9,17 @@ the same round through a Queue.
 """
 
 import argparse
+import contextlib
 import functools
 import multiprocessing
 import multiprocessing.connection
+import os
 import signal
 import statistics
 import sys
+import threading
 import time
+from multiprocessing import resource_tracker
 
 INTO = "send_bytes, recv_bytes_into"
 KINDS = ("Queue", "send, recv", "send_bytes, recv_bytes", INTO)
@@ -34,7 +38,8 @@ def make_message(size):
 
 def produce(calls, orders, size):
     """Run in a process: put the message as often as an order says."""
-    signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is the parent's business
+    leave_ctrl_c_to_parent()
+    threading.Thread(target=end_with_parent, daemon=True).start()
     message = make_message(size)
     for kind, messages in iter(orders.recv, None):
         put = calls[kind]
@@ -44,7 +49,8 @@ def produce(calls, orders, size):
 
 def consume(calls, orders, size, messages, rounds, answers):
     """Run in a process: order and get the messages; answer with the messages a second."""
-    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    leave_ctrl_c_to_parent()
+    threading.Thread(target=end_with_parent, daemon=True).start()
     message, buffer = make_message(size), bytearray(size)  # made once, filled again and again
     rates = {kind: [] for kind in calls}
     for turn in range(rounds + 1):
@@ -62,20 +68,55 @@ def consume(calls, orders, size, messages, rounds, answers):
     answers.send(rates)
 
 
-def start(worker):
-    """Start a worker with Ctrl-C held back: it never sees it, the parent does."""
-    if sys.platform != "win32":
-        signal.pthread_sigmask(signal.SIG_BLOCK, [signal.SIGINT])
-    worker.start()
+@contextlib.contextmanager
+def ctrl_c_held_back():
+    """Hold Ctrl-C back while workers start or end; what starts in here has it blocked."""
+    pressed, handler = [], signal.getsignal(signal.SIGINT)
+    ours = handler is not None and threading.current_thread() is threading.main_thread()
+    blocked = signal.pthread_sigmask(signal.SIG_BLOCK, []) if sys.platform != "win32" else None
+    try:
+        if ours:  # the block is this thread's; a press that another one takes is noted
+            signal.signal(signal.SIGINT, lambda *_: pressed.append(True))
+        if sys.platform != "win32":
+            resource_tracker.ensure_running()  # up to Python 3.13.0 its start unblocks Ctrl-C
+            signal.pthread_sigmask(signal.SIG_BLOCK, [signal.SIGINT])
+        yield
+    finally:  # everything as it was found, and then the press
+        if sys.platform != "win32":
+            signal.pthread_sigmask(signal.SIG_SETMASK, blocked)
+        if ours:
+            signal.signal(signal.SIGINT, handler)
+        if pressed:
+            signal.raise_signal(signal.SIGINT)
+
+
+def leave_ctrl_c_to_parent():
+    """Call this first in a worker: Ctrl-C ends what it has started, and the parent ends it."""
+    signal.signal(signal.SIGINT, lambda *_: None)  # programs would inherit SIG_IGN
     if sys.platform != "win32":
         signal.pthread_sigmask(signal.SIG_UNBLOCK, [signal.SIGINT])
 
 
+def interrupt_once(*_):
+    """Handle Ctrl-C, but not a second one while the first is dealt with."""
+    if not isinstance(sys.exc_info()[1], KeyboardInterrupt):
+        raise KeyboardInterrupt
+
+
+def end_with_parent():
+    """Run in a thread of a worker: wait for the end of its parent, then end it too."""
+    multiprocessing.parent_process().join()
+    os._exit(1)
+
+
 def answer_of(workers, answers):
     """Start the workers and return what one of them answers, unless one ends before that."""
+    team = []
     try:
         for worker in workers:
-            start(worker)
+            with ctrl_c_held_back():
+                worker.start()
+                team.append(worker)
         sentinels = {worker.sentinel: worker for worker in workers}
         ready = multiprocessing.connection.wait([answers, *sentinels])
         if answers not in ready:
@@ -84,9 +125,10 @@ def answer_of(workers, answers):
             raise ChildProcessError(f"{worker.name} ended, exit code {worker.exitcode}")
         return answers.recv()
     finally:
-        for worker in multiprocessing.active_children():
-            worker.kill()
-            worker.join()
+        with ctrl_c_held_back():  # a second press doesn't cut this short
+            for worker in team:
+                worker.kill()
+                worker.join()
 
 
 def main(size=2**20, messages=64, rounds=5, start_method=None):
@@ -105,7 +147,6 @@ def main(size=2**20, messages=64, rounds=5, start_method=None):
         ChildProcessError: A worker ended too early. None is left running.
     """
     context = multiprocessing.get_context(start_method)
-    context.Lock()  # starts the resource tracker, which up to Python 3.13.0 unblocks Ctrl-C
     queue, (receiver, sender) = context.Queue(), context.Pipe()
     (ordered, orders), (answers, answer) = (
         context.Pipe(duplex=False),
@@ -153,10 +194,12 @@ if __name__ == "__main__":
         value = getattr(args, name)
         if not 1 <= value <= most:
             parser.error(f"argument --{name}: {value} is not from 1 to {most}")
+    signal.signal(signal.SIGINT, interrupt_once)
     try:
         main(args.size, args.messages, args.rounds, args.start_method)
     except ChildProcessError as error:
         sys.exit(str(error))
     except KeyboardInterrupt:
+        signal.signal(signal.SIGINT, signal.SIG_IGN)  # nothing interrupts the end
         print("Interrupted", file=sys.stderr)
         sys.exit(130)

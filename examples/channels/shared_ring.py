@@ -1,216 +1,323 @@
-"""Share big data instead of sending it: a ring of slots in shared memory, beside a plain Queue.
+"""A ring in shared memory: one producer fills slots, any number of consumers read them in place.
 
-python shared_ring.py --size 67108864
+from shared_ring import Ring  # or try it: python shared_ring.py --consumers 2
 
-The producer waits for a free slot, fills it and sends its number through a Pipe; the consumer
-copies the slot out, or reads every byte in place, and sends the number back. NumPy reads it if it
-is there. In each round the kinds take turns. The clock runs from before the consumer's order to
-produce to after the last message is read; the first round doesn't count. A line of the table is
-the median of the other rounds, the lowest and the highest, then the medians of what each round
-was to a Queue and to a copy within one process between buffers larger than most caches.
+Make the Ring in the parent and give it to its processes as an argument. One of them (or the parent)
+takes the part of the producer, the others those of the consumers; a parent without a part closes it:
+
+    with ring.producer() as producer:          with ring.consumer(0) as messages:
+        with producer.slot() as view:              for message in messages:
+            camera.readinto(view)                      with message as view:
+                                                           look_at(view)
+
+Only numbers of slots travel, through pipes. Every consumer sees every message; with no slot free the
+producer waits for the slowest. The memory has no name, so nothing of it can stay behind.
 """
 
 import argparse
 import contextlib
+import ctypes
 import multiprocessing
 import multiprocessing.connection
+import os
 import signal
-import statistics
+import struct
 import sys
-import time
-from multiprocessing import resource_tracker, shared_memory
+import threading
+import weakref
+import zlib
+from multiprocessing import resource_tracker
 
-try:
-    import numpy
-except ImportError:
-    numpy = None
-
-COPY, COPIED = "memory copy", 2**27
-PIECE = b"x" * 2**16
+MESSAGE = struct.Struct("<BQ")  # the number of a slot, and how many of its bytes count
+IN_USE = "a view or an array of the slot is still in use: copy what you keep, `del` the rest"
 
 
 class Ring:
-    """Slots in shared memory between one producer and one consumer; the parent makes it."""
-
-    def __init__(self, context, slots, size):
-        self.size = size
-        self.memory = shared_memory.SharedMemory(create=True, size=slots * size)
-        self.consumer, self.producer = context.Pipe()  # full slots go one way, free ones back
-        for number in range(slots):
-            self.consumer.send(number)
-
-    def put(self, data):
-        """Wait for a free slot, fill it and pass it on; EOFError, OSError: no consumer any more."""
-        if len(data) > self.size:
-            raise ValueError(f"{len(data)} bytes don't fit into a slot of {self.size}")
-        number = self.producer.recv()
-        self.memory.buf[number * self.size :][: len(data)] = data
-        self.producer.send((number, len(data)))
-
-    @contextlib.contextmanager
-    def get(self):
-        """Lend the next slot to a `with` block; EOFError, OSError: no producer any more."""
-        number, length = self.consumer.recv()
-        with self.memory.buf[number * self.size :][:length] as slot:
-            yield slot
-        with contextlib.suppress(OSError):  # a producer that has ended needs no free slot
-            self.consumer.send(number)
-
-
-def produce(ring, queue, orders):
-    """Run in a process: put as many messages as the consumer asks for."""
-    signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is the parent's business
-    ring.consumer.close()  # the other's end, inherited: now the other's death ends put()
-    queue.cancel_join_thread()  # and what it didn't get can't keep this process
-    data = b"x" * ring.size
-    with contextlib.suppress(EOFError, OSError):  # the consumer has gone
-        for kind, messages in iter(orders.recv, None):
-            put = queue.put if kind == "Queue" else ring.put
-            for _ in range(messages):
-                put(data)
-
-
-def consume(ring, queue, orders, answers, rounds, turns):
-    """Run in a process: get messages of each kind in turn; answer with the bytes a second."""
-    signal.signal(signal.SIGINT, signal.SIG_IGN)
-    ring.producer.close()
-    mine, copied = memoryview(bytearray(ring.size)), memoryview(bytearray(COPIED))
-    source = b"x" * COPIED
-
-    def copy_out():
-        with ring.get() as slot:
-            mine[:] = slot
-
-    def read_in_place():
-        with ring.get() as slot:
-            if numpy:
-                right = numpy.frombuffer(slot, numpy.uint8).max() == PIECE[0]
-            else:
-                pieces = (slot[at : at + len(PIECE)] for at in range(0, len(slot), len(PIECE)))
-                right = all(PIECE.startswith(piece) for piece in pieces)
-        if not right:
-            raise ValueError("the ring carried something else")
-
-    def copy():
-        copied[:] = source
-
-    gets = dict(zip(turns, (queue.get, copy_out, read_in_place, copy), strict=True))
-    rates = {kind: [] for kind in turns}
-    with contextlib.suppress(EOFError, OSError):  # the producer has gone
-        for _ in range(rounds + 1):
-            for kind, messages in turns.items():
-                began = time.perf_counter()
-                if kind != COPY:
-                    orders.send((kind, messages))
-                for _ in range(messages):
-                    gets[kind]()
-                size = COPIED if kind == COPY else ring.size
-                rates[kind].append(messages * size / (time.perf_counter() - began))
-            answers.send(rates)
-
-
-def hold_ctrl_c_back(held):
-    """Let Ctrl-C wait, or not any more: a worker that is started meanwhile never sees it."""
-    if sys.platform != "win32":
-        resource_tracker.ensure_running()  # up to Python 3.13.0 its start unblocks Ctrl-C
-        how = signal.SIG_BLOCK if held else signal.SIG_UNBLOCK
-        signal.pthread_sigmask(how, [signal.SIGINT])
-
-
-def main(size=2**20, slots=4, rounds=5, amount=2**29, start_method=None):
-    """Measure the ring beside a Queue and a copy, and print a table.
+    """Slots in shared memory, between one producer and some consumers.
 
     Args:
-        size (int): Bytes in a message.
-        slots (int): How many messages the ring holds.
-        rounds (int): How many turns each kind has.
-        amount (int): Bytes that the ring carries in a turn, but never less than 16 messages;
-            the Queue carries an eighth of it.
-        start_method (str | None): "fork", "spawn", "forkserver", or None: the default.
+        slots (int): How many messages it holds, from 1 to 255.
+        size (int): The bytes of the largest message.
+        consumers (int): How many processes read every message.
+        context: What `multiprocessing.get_context()` returns; None: that of the default.
+    """
 
-    Returns:
-        dict[str, list[float]]: Bytes a second in each round, by kind.
+    def __init__(self, slots, size, consumers=1, context=None):
+        if not (1 <= slots <= 255 and size >= 1 and consumers >= 1):
+            raise ValueError("a ring has 1 to 255 slots, of 1 byte or more, and a consumer")
+        context = context or multiprocessing.get_context()
+        self.slots, self.size = slots, size
+        self.stride = -(-size // 64) * 64  # each slot as well aligned as the first
+        self.memory = context.RawArray(ctypes.c_char, slots * self.stride)
+        pipes = [context.Pipe(duplex=False) for _ in range(2 * consumers)]
+        self.full, self.free = pipes[:consumers], pipes[consumers:]  # (receiver, sender) each
+
+    @contextlib.contextmanager
+    def producer(self):
+        """Be the producer in a `with` block; its end, without an exception, ends the messages."""
+        consumers = {free[0]: full[1] for free, full in zip(self.free, self.full, strict=True)}
+        self.close(*consumers.keys(), *consumers.values())
+        producer = Producer(self, consumers)
+        try:
+            yield producer
+            producer.send_to_all(b"")
+        finally:
+            self.close()
+
+    @contextlib.contextmanager
+    def consumer(self, number):
+        """Be one of the consumers in a `with` block; it gets an iterator of the messages."""
+        receiver, sender = self.full[number][0], self.free[number][1]
+        self.close(receiver, sender)
+        with receiver, sender:
+            yield read(self, receiver, sender)
+
+    def close(self, *mine):
+        """Close the others' ends: a copy of them anywhere hides that their owner has ended."""
+        for end in {end for pipe in self.full + self.free for end in pipe} - set(mine):
+            end.close()
+
+
+class Loan:
+    """One slot, lent as a memoryview; it is over when nothing uses the slot any more."""
+
+    def __init__(self, ring, number, length, to_fill=False):
+        lent = (ctypes.c_char * ring.stride).from_buffer(ring.memory, number * ring.stride)
+        view = memoryview(lent).cast("B")[:length]
+        self.view = view if to_fill else view.toreadonly()
+        self.number, self.lent = number, weakref.ref(lent)  # what uses the view keeps it alive
+
+    def is_over(self):
+        """Release the view, so that using it raises ValueError, and return if no other is left."""
+        with contextlib.suppress(BufferError):  # an array uses it
+            self.view.release()
+        return self.lent() is None
+
+
+def wait_for(ends):
+    """Return those ends of pipes that are ready; EOFError: the parent has ended."""
+    parent = multiprocessing.parent_process()
+    ready = multiprocessing.connection.wait([*ends, *([parent.sentinel] if parent else [])])
+    if parent and parent.sentinel in ready:
+        raise EOFError("the parent has ended")
+    return ready
+
+
+class Producer:
+    """Fills slots, and knows which consumers still read one."""
+
+    def __init__(self, ring, consumers):
+        self.ring, self.consumers = ring, consumers  # where slots come back: where they go
+        self.unused, self.in_use, self.readers = list(range(ring.slots)), [], {}
+
+    @contextlib.contextmanager
+    def slot(self):
+        """Wait for a slot that all have read, lend it to a `with` block, then send it to all.
+
+        The message is as long as the ring's size, unless the block sets `producer.length`.
+        When the block raises nothing is sent.
+
+        Raises:
+            BufferError: A view or an array of the slot outlives the block: it isn't sent.
+            BrokenPipeError: No consumer is left.
+            EOFError: The parent has ended.
+        """
+        loan = Loan(self.ring, self._next_unused(), self.ring.size, to_fill=True)
+        self.length, is_filled = self.ring.size, False
+        try:
+            yield loan.view
+            is_filled = True
+        finally:
+            if not loan.is_over() or not is_filled:
+                self.in_use.append(loan)
+        if loan in self.in_use:
+            raise BufferError(IN_USE)
+        self.readers[loan.number] = set(self.consumers)
+        self.send_to_all(MESSAGE.pack(loan.number, min(self.length, self.ring.size)))
+
+    def send_to_all(self, message):
+        """Send to each consumer, and go on without those that have ended."""
+        for end, sender in list(self.consumers.items()):
+            try:
+                sender.send_bytes(message)
+            except OSError:
+                self._forget(end)
+        if message and not self.consumers:
+            raise BrokenPipeError("no consumer is left")
+
+    def _next_unused(self):
+        for loan in [loan for loan in self.in_use if loan.is_over()]:
+            self.in_use.remove(loan)
+            self.unused.append(loan.number)
+        while not self.unused:
+            if not self.readers:
+                raise BufferError(IN_USE)
+            for end in wait_for(self.consumers):
+                try:
+                    self._has_read(end, end.recv_bytes()[0])
+                except (EOFError, OSError):
+                    self._forget(end)
+        return self.unused.pop()
+
+    def _has_read(self, end, number):
+        self.readers[number].discard(end)
+        if not self.readers[number]:
+            del self.readers[number]
+            self.unused.append(number)
+
+    def _forget(self, end):
+        del self.consumers[end]
+        for number in [number for number, ends in self.readers.items() if end in ends]:
+            self._has_read(end, number)
+
+
+def read(ring, receiver, sender):
+    """Generate the messages, each to be used in a `with` block: a read-only memoryview.
 
     Raises:
-        ChildProcessError: A worker ended too early. None is left running.
+        BufferError: In the `with` block: a view or an array of the slot outlives it.
+        EOFError: The producer or the parent has ended, and the messages have not.
     """
-    turns = {
-        "Queue": max(2, amount // size // 8),
-        "ring, copied out": max(16, amount // size),
-        "ring, read in place": max(16, amount // size),
-        COPY: max(1, amount // COPIED),
-    }
-    context = multiprocessing.get_context(start_method)
-    hold_ctrl_c_back(True)  # until what takes the memory away again is sure to run
-    ring, queue = Ring(context, slots, size), context.Queue()
-    (orders, order), (answers, answer) = context.Pipe(duplex=False), context.Pipe(duplex=False)
-    args = {
-        produce: (ring, queue, orders),
-        consume: (ring, queue, order, answer, rounds, turns),
-    }
-    workers = {}
+    loans = []
 
-    def next_answer():
-        """Return the consumer's next answer, unless a worker ends first."""
-        ready = multiprocessing.connection.wait([answers, *workers])
-        for sentinel, worker in workers.items():
-            if sentinel in ready and answers not in ready:
-                worker.join()
-                raise ChildProcessError(f"{worker.name} ended, exit code {worker.exitcode}")
-        return answers.recv()
+    def give_back():
+        for loan in [loan for loan in loans if loan.is_over()]:
+            loans.remove(loan)
+            with contextlib.suppress(OSError):  # a producer that has ended needs no slot
+                sender.send_bytes(bytes([loan.number]))
 
+    @contextlib.contextmanager
+    def lend(loan):
+        try:
+            yield loan.view
+        finally:
+            give_back()
+        if loan in loans:
+            raise BufferError(IN_USE)
+
+    while wait_for([receiver]) and (message := receiver.recv_bytes()):
+        loans.append(Loan(ring, *MESSAGE.unpack(message)))
+        yield lend(loans[-1])
+        give_back()  # a message that no `with` block took, and what one had left in use
+
+
+@contextlib.contextmanager
+def ctrl_c_held_back():
+    """Hold Ctrl-C back while workers start or end; what starts in here has it blocked."""
+    pressed, handler = [], signal.getsignal(signal.SIGINT)
+    ours = handler is not None and threading.current_thread() is threading.main_thread()
+    blocked = signal.pthread_sigmask(signal.SIG_BLOCK, []) if sys.platform != "win32" else None
     try:
-        for target in args:
-            worker = context.Process(target=target, args=args[target], name=target.__name__)
-            worker.start()
-            workers[worker.sentinel] = worker
-        ring.consumer.close()
-        ring.producer.close()
-        hold_ctrl_c_back(False)
-        next_answer()  # both have the memory now: its name can go,
-        ring.memory.unlink()  # and the memory goes with the last process that has it
-        for _ in range(rounds):
-            rates = next_answer()
-    finally:
-        for worker in multiprocessing.active_children():
-            worker.kill()
+        if ours:  # the block is this thread's; a press that another one takes is noted
+            signal.signal(signal.SIGINT, lambda *_: pressed.append(True))
+        if sys.platform != "win32":
+            resource_tracker.ensure_running()  # up to Python 3.13.0 its start unblocks Ctrl-C
+            signal.pthread_sigmask(signal.SIG_BLOCK, [signal.SIGINT])
+        yield
+    finally:  # everything as it was found, and then the press
+        if sys.platform != "win32":
+            signal.pthread_sigmask(signal.SIG_SETMASK, blocked)
+        if ours:
+            signal.signal(signal.SIGINT, handler)
+        if pressed:
+            signal.raise_signal(signal.SIGINT)
+
+
+def leave_ctrl_c_to_parent():
+    """Call this first in a worker: Ctrl-C ends what it has started, and the parent ends it."""
+    signal.signal(signal.SIGINT, lambda *_: None)  # programs would inherit SIG_IGN
+    if sys.platform != "win32":
+        signal.pthread_sigmask(signal.SIG_UNBLOCK, [signal.SIGINT])
+
+
+def interrupt_once(*_):
+    """Handle Ctrl-C, but not a second one while the first is dealt with."""
+    if not isinstance(sys.exc_info()[1], KeyboardInterrupt):
+        raise KeyboardInterrupt
+
+
+def end_with_parent():
+    """Run in a thread of a worker: wait for the end of its parent, then end it too."""
+    multiprocessing.parent_process().join()
+    os._exit(1)
+
+
+def consume(ring, number):
+    """Run in a process: read every message, and look at each byte where it lies."""
+    leave_ctrl_c_to_parent()
+    threading.Thread(target=end_with_parent, daemon=True).start()
+    total, checksum = 0, 0
+    try:
+        with ring.consumer(number) as messages:
+            for message in messages:
+                with message as view:
+                    total, checksum = total + 1, zlib.crc32(view, checksum)
+    except EOFError:  # what the parent has to say of that is enough
+        sys.exit(1)
+    print(f"consumer {number}: {total} messages, checksum {checksum:08x}", flush=True)
+
+
+def main(messages=100, size=2**20, consumers=2, start_method=None):
+    """Send messages from this process to some consumers.
+
+    Args:
+        messages (int): How many.
+        size (int): The bytes of each.
+        consumers (int): How many processes read them.
+        start_method (str | None): "fork", "spawn", "forkserver", or None: the default.
+
+    Raises:
+        ChildProcessError: A consumer ended too early. None is left running.
+    """
+    context = multiprocessing.get_context(start_method)
+    ring = Ring(4, size, consumers, context)
+    workers = []
+    try:
+        with ctrl_c_held_back():
+            for number in range(consumers):
+                worker = context.Process(target=consume, args=(ring, number))
+                worker.start()
+                workers.append(worker)
+        with contextlib.suppress(BrokenPipeError), ring.producer() as producer:
+            for number in range(messages):
+                with producer.slot() as view:
+                    view[:] = bytes([number % 256]) * size  # as camera.readinto(view) would
+                if len(producer.consumers) < consumers:
+                    break  # one has ended; the ring would go on with the others
+        for number, worker in enumerate(workers):
             worker.join()
-        with contextlib.suppress(FileNotFoundError):  # its name has gone already
-            ring.memory.unlink()
-        ring.memory.close()
-    print(
-        f"Messages of {size:,} bytes, {slots} slots, start method {context.get_start_method()}, "
-        f"{'NumPy ' + numpy.__version__ if numpy else 'no NumPy'}, rounds: {rounds}"
-    )
-    print(f"{'':20} {'GB/s':>8} {'lowest':>8} {'highest':>8} {'x Queue':>8} {'x copy':>8}")
-    rates = {kind: found[1:] for kind, found in rates.items()}
-    for kind, found in rates.items():
-        cells = [rate / 1e9 for rate in (statistics.median(found), min(found), max(found))]
-        for other in ("Queue", COPY):
-            ratios = [rate / beside for rate, beside in zip(found, rates[other], strict=True)]
-            cells.append(statistics.median(ratios))
-        print(f"{kind:20}" + "".join(f" {cell:8.2f}" for cell in cells))
-    return rates
+            if worker.exitcode:
+                raise ChildProcessError(
+                    f"consumer {number} ended, exit code {worker.exitcode}"
+                )
+    finally:
+        with ctrl_c_held_back():
+            for worker in workers:
+                worker.kill()
+                worker.join()
 
 
 if __name__ == "__main__":
-    parser = argparse.ArgumentParser(description="A ring of slots in shared memory.")
+    parser = argparse.ArgumentParser(description="A ring in shared memory.")
+    parser.add_argument("--messages", type=int, default=100, help="how many")
     parser.add_argument("--size", type=int, default=2**20, help="bytes in a message")
-    parser.add_argument("--slots", type=int, default=4, help="messages that the ring holds")
-    parser.add_argument("--rounds", type=int, default=5, help="turns of each kind")
-    parser.add_argument(
-        "--amount", type=int, default=2**29, help="bytes in a turn of the ring"
-    )
+    parser.add_argument("--consumers", type=int, default=2, help="processes that read them")
     parser.add_argument("--start-method", choices=multiprocessing.get_all_start_methods())
     args = parser.parse_args()
-    for name, most in (("size", 2**30), ("slots", 100), ("rounds", 1000), ("amount", 2**40)):
+    for name, least, most in (
+        ("messages", 0, 10**9),
+        ("size", 1, 2**30),
+        ("consumers", 1, 50),
+    ):
         value = getattr(args, name)
-        if not 1 <= value <= most:
-            parser.error(f"argument --{name}: {value} is not from 1 to {most}")
+        if not least <= value <= most:
+            parser.error(f"argument --{name}: {value} is not from {least} to {most}")
+    signal.signal(signal.SIGINT, interrupt_once)
     try:
-        main(args.size, args.slots, args.rounds, args.amount, args.start_method)
+        main(args.messages, args.size, args.consumers, args.start_method)
     except ChildProcessError as error:
         sys.exit(str(error))
     except KeyboardInterrupt:
+        signal.signal(signal.SIGINT, signal.SIG_IGN)  # nothing interrupts the end
         print("Interrupted", file=sys.stderr)
         sys.exit(130)

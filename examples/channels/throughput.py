@@ -16,11 +16,14 @@ import contextlib
 import functools
 import itertools
 import multiprocessing
+import multiprocessing.managers
 import os
 import signal
 import statistics
 import sys
+import threading
 import time
+from multiprocessing import resource_tracker
 
 SIZES = {"8 B": 8, "1 KiB": 2**10, "64 KiB": 2**16, "1 MiB": 2**20, "64 MiB": 2**26}
 BARE, COPY, COPIED = "os.write, os.read", ("memory copy", "128 MiB"), 2**27
@@ -65,7 +68,8 @@ def make_message(size):
 
 def work(orders, puts, calls):
     """Run in a process: put or get as many messages as an order says, and answer when that was."""
-    signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is the parent's business
+    leave_ctrl_c_to_parent()
+    threading.Thread(target=end_with_parent, daemon=True).start()
     for channel, size, messages in iter(orders.recv, None):
         call, message, got = calls[channel], make_message(size), None
         if puts or channel == BARE:
@@ -79,14 +83,50 @@ def work(orders, puts, calls):
         orders.send((began, ended))
 
 
+def begin():
+    """Run first in the process of the manager."""
+    threading.Thread(target=end_with_parent, daemon=True).start()
+
+
 @contextlib.contextmanager
 def ctrl_c_held_back():
-    """Start processes in here: they never see Ctrl-C, the parent does, afterwards."""
-    if sys.platform != "win32":
-        signal.pthread_sigmask(signal.SIG_BLOCK, [signal.SIGINT])
-    yield
+    """Hold Ctrl-C back while workers start or end; what starts in here has it blocked."""
+    pressed, handler = [], signal.getsignal(signal.SIGINT)
+    ours = handler is not None and threading.current_thread() is threading.main_thread()
+    blocked = signal.pthread_sigmask(signal.SIG_BLOCK, []) if sys.platform != "win32" else None
+    try:
+        if ours:  # the block is this thread's; a press that another one takes is noted
+            signal.signal(signal.SIGINT, lambda *_: pressed.append(True))
+        if sys.platform != "win32":
+            resource_tracker.ensure_running()  # up to Python 3.13.0 its start unblocks Ctrl-C
+            signal.pthread_sigmask(signal.SIG_BLOCK, [signal.SIGINT])
+        yield
+    finally:  # everything as it was found, and then the press
+        if sys.platform != "win32":
+            signal.pthread_sigmask(signal.SIG_SETMASK, blocked)
+        if ours:
+            signal.signal(signal.SIGINT, handler)
+        if pressed:
+            signal.raise_signal(signal.SIGINT)
+
+
+def leave_ctrl_c_to_parent():
+    """Call this first in a worker: Ctrl-C ends what it has started, and the parent ends it."""
+    signal.signal(signal.SIGINT, lambda *_: None)  # programs would inherit SIG_IGN
     if sys.platform != "win32":
         signal.pthread_sigmask(signal.SIG_UNBLOCK, [signal.SIGINT])
+
+
+def interrupt_once(*_):
+    """Handle Ctrl-C, but not a second one while the first is dealt with."""
+    if not isinstance(sys.exc_info()[1], KeyboardInterrupt):
+        raise KeyboardInterrupt
+
+
+def end_with_parent():
+    """Run in a thread of a worker: wait for the end of its parent, then end it too."""
+    multiprocessing.parent_process().join()
+    os._exit(1)
 
 
 def timed(workers, *order):
@@ -148,11 +188,11 @@ def main(budget=20.0, start_method=None, sizes=SIZES):
     """
     deadline, longest = time.monotonic() + budget, 0
     context = multiprocessing.get_context(start_method)
-    context.Lock()  # starts the resource tracker, which up to Python 3.13.0 unblocks Ctrl-C
-    with ctrl_c_held_back():
-        manager = context.Manager()
+    manager = multiprocessing.managers.SyncManager(ctx=context)
     workers = {}
     try:
+        with ctrl_c_held_back():
+            manager.start(begin)
         channels = make_channels(context, manager)
         for end, name in enumerate(("producer", "consumer")):
             calls = {channel: ends[end] for channel, ends in channels.items()}
@@ -179,10 +219,12 @@ def main(budget=20.0, start_method=None, sizes=SIZES):
             if rounds >= 3 and time.monotonic() + longest > deadline:
                 break
     finally:
-        for worker in workers:
-            worker.kill()
-            worker.join()
-        manager.shutdown()
+        with ctrl_c_held_back():  # a second press doesn't cut this short
+            for worker in workers:
+                worker.kill()
+                worker.join()
+            if hasattr(manager, "shutdown"):  # it has started
+                manager.shutdown()
     print(f"Start method {context.get_start_method()}, rounds: {rounds}")
     head = f"{'messages/s':>12}{'lowest':>12}{'highest':>12}{'MB/s':>10}"
     print(f"{'channel':29} {'size':>7} {'in a turn':>10}{head}")
@@ -205,10 +247,12 @@ if __name__ == "__main__":
     if not 0 < args.budget <= 3600:
         parser.error(f"argument --budget: {args.budget:g} is not more than 0, up to 3600")
     some = dict(list(SIZES.items())[: None if args.budget >= 4 else -1])
+    signal.signal(signal.SIGINT, interrupt_once)
     try:
         main(args.budget, args.start_method, some)
     except ChildProcessError as error:
         sys.exit(str(error))
     except KeyboardInterrupt:
+        signal.signal(signal.SIGINT, signal.SIG_IGN)  # nothing interrupts the end
         print("Interrupted", file=sys.stderr)
         sys.exit(130)

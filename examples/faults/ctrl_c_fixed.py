@@ -13,7 +13,7 @@ import time
 
 def work(tasks, ready):
     """Run in a worker: do one task after another."""
-    signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is the parent's business
+    signal.signal(signal.SIGINT, lambda *_: None)  # Ctrl-C is the parent's business
     ready.release()
     for _ in iter(tasks.get, None):
         time.sleep(0.2)  # the work for the task
@@ -32,10 +32,10 @@ def main(start_method=None):
     tasks, ready = context.Queue(), context.Semaphore(0)
     workers = [context.Process(target=work, args=(tasks, ready)) for _ in range(3)]
     handler = signal.signal(signal.SIGINT, signal.SIG_IGN)  # no worker is born hearing it
+    for worker in workers:
+        worker.start()
+    signal.signal(signal.SIGINT, handler)
     try:
-        for worker in workers:
-            worker.start()
-        signal.signal(signal.SIGINT, handler)
         for task in range(20_000):  # more than the pipe under the queue holds
             tasks.put(task)
         for _ in workers:
@@ -44,7 +44,7 @@ def main(start_method=None):
         press_ctrl_c(workers)
     finally:
         tasks.cancel_join_thread()  # nobody will take the tasks that are left
-        for worker in multiprocessing.active_children():
+        for worker in workers:
             worker.kill()
             worker.join()
 

@@ -8,9 +8,7 @@ import multiprocessing
 import threading
 import time
 
-lock = (
-    threading.Lock()
-)  # stands for any lock of a library: of a logger, a cache, a pool of threads
+lock = threading.Lock()  # stands for a lock of a library: of a cache, a pool of threads
 
 
 def hold(held):

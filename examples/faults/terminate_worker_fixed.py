@@ -10,7 +10,7 @@ import time
 
 def produce(number, results, stop):
     """Run in a worker: put one result after another, and None at the end."""
-    while not stop.is_set():
+    while not stop.poll():  # not an Event, of which a killed worker may hold the lock
         results.put((number, bytes(1_000_000)))
     results.put(None)
 
@@ -21,14 +21,14 @@ def main(start_method=None):
     results = context.Queue(maxsize=2)
     seen = []
     for number in (1, 2):
-        stop = context.Event()
+        stop, stopping = context.Pipe(duplex=False)
         worker = context.Process(target=produce, args=(number, results, stop), daemon=True)
         worker.start()
         seen.append(results.get(timeout=10)[0])
         print(f"worker {number}: a result came", flush=True)
         while worker.is_alive() and results.empty():  # until it writes, and holds the lock
             time.sleep(0.01)
-        stop.set()
+        stopping.send("stop")
         while results.get(timeout=10) is not None:  # take what is left, or it can't end
             pass
         worker.join()

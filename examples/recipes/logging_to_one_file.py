@@ -4,6 +4,7 @@ python logging_to_one_file.py --workers 8 --lines 1250 --file workers.log
 """
 
 import argparse
+import contextlib
 import logging
 import logging.handlers
 import multiprocessing
@@ -12,6 +13,8 @@ import re
 import signal
 import sys
 import tempfile
+import threading
+from multiprocessing import resource_tracker
 
 
 class PipeHandler(logging.handlers.QueueHandler):
@@ -42,7 +45,8 @@ class PipeListener(logging.handlers.QueueListener):
 
 def work(sender, lines):
     """Run in a worker: log so many lines."""
-    signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is the parent's business
+    leave_ctrl_c_to_parent()
+    threading.Thread(target=end_with_parent, daemon=True).start()
     logger = logging.getLogger("work")
     logger.setLevel(logging.INFO)
     logger.addHandler(PipeHandler(sender))
@@ -50,13 +54,45 @@ def work(sender, lines):
         logger.info("line %d is whole", number)
 
 
-def start(worker):
-    """Start a worker with Ctrl-C held back: it never sees it, the parent does."""
-    if sys.platform != "win32":
-        signal.pthread_sigmask(signal.SIG_BLOCK, [signal.SIGINT])
-    worker.start()
+@contextlib.contextmanager
+def ctrl_c_held_back():
+    """Hold Ctrl-C back while workers start or end; what starts in here has it blocked."""
+    pressed, handler = [], signal.getsignal(signal.SIGINT)
+    ours = handler is not None and threading.current_thread() is threading.main_thread()
+    blocked = signal.pthread_sigmask(signal.SIG_BLOCK, []) if sys.platform != "win32" else None
+    try:
+        if ours:  # the block is this thread's; a press that another one takes is noted
+            signal.signal(signal.SIGINT, lambda *_: pressed.append(True))
+        if sys.platform != "win32":
+            resource_tracker.ensure_running()  # up to Python 3.13.0 its start unblocks Ctrl-C
+            signal.pthread_sigmask(signal.SIG_BLOCK, [signal.SIGINT])
+        yield
+    finally:  # everything as it was found, and then the press
+        if sys.platform != "win32":
+            signal.pthread_sigmask(signal.SIG_SETMASK, blocked)
+        if ours:
+            signal.signal(signal.SIGINT, handler)
+        if pressed:
+            signal.raise_signal(signal.SIGINT)
+
+
+def leave_ctrl_c_to_parent():
+    """Call this first in a worker: Ctrl-C ends what it has started, and the parent ends it."""
+    signal.signal(signal.SIGINT, lambda *_: None)  # programs would inherit SIG_IGN
     if sys.platform != "win32":
         signal.pthread_sigmask(signal.SIG_UNBLOCK, [signal.SIGINT])
+
+
+def interrupt_once(*_):
+    """Handle Ctrl-C, but not a second one while the first is dealt with."""
+    if not isinstance(sys.exc_info()[1], KeyboardInterrupt):
+        raise KeyboardInterrupt
+
+
+def end_with_parent():
+    """Run in a thread of a worker: wait for the end of its parent, then end it too."""
+    multiprocessing.parent_process().join()
+    os._exit(1)
 
 
 def main(file, workers=8, lines=1250, start_method=None):
@@ -72,7 +108,6 @@ def main(file, workers=8, lines=1250, start_method=None):
         int: How many lines are lost or broken: none, unless a worker was killed.
     """
     context = multiprocessing.get_context(start_method)
-    context.Lock()  # starts the resource tracker, which up to Python 3.13.0 unblocks Ctrl-C
     handler = logging.FileHandler(file, mode="w", encoding="utf-8")
     handler.setFormatter(logging.Formatter("%(asctime)s %(processName)s: %(message)s"))
     team, receivers, listeners = [], [], []
@@ -80,8 +115,10 @@ def main(file, workers=8, lines=1250, start_method=None):
         for number in range(1, workers + 1):
             receiver, sender = context.Pipe(duplex=False)
             name = f"Worker {number}"
-            team.append(context.Process(target=work, args=(sender, lines), name=name))
-            start(team[-1])
+            worker = context.Process(target=work, args=(sender, lines), name=name)
+            with ctrl_c_held_back():
+                worker.start()
+                team.append(worker)
             sender.close()  # now, before the next worker is forked and inherits it
             receivers.append(receiver)
         for receiver in receivers:
@@ -91,9 +128,10 @@ def main(file, workers=8, lines=1250, start_method=None):
             worker.join()
             print(f"{worker.name}: ended, exit code {worker.exitcode}", flush=True)
     finally:
-        for worker in multiprocessing.active_children():  # after a failure or Ctrl-C
-            worker.kill()
-            worker.join()
+        with ctrl_c_held_back():  # a second press doesn't cut this short
+            for worker in team:
+                worker.kill()
+                worker.join()
         for listener in listeners:
             listener.stop()
         handler.close()
@@ -119,11 +157,13 @@ if __name__ == "__main__":
         parser.error(f"argument --lines: {args.lines} is not 0 or more")
     with tempfile.TemporaryDirectory() as folder:
         file = args.file or os.path.join(folder, "log")
+        signal.signal(signal.SIGINT, interrupt_once)
         try:
             open(file, "a").close()
             sys.exit(main(file, args.workers, args.lines, args.start_method) > 0)
         except OSError as error:
             parser.error(f"argument --file: {error}")
         except KeyboardInterrupt:
+            signal.signal(signal.SIGINT, signal.SIG_IGN)  # nothing interrupts the end
             print("Interrupted", file=sys.stderr)
             sys.exit(130)

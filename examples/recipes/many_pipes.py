@@ -4,17 +4,21 @@ python many_pipes.py --messages 5000
 """
 
 import argparse
+import contextlib
 import multiprocessing
 import multiprocessing.connection
 import os
 import signal
 import sys
+import threading
 import time
+from multiprocessing import resource_tracker
 
 
 def talk(sender, messages, pause):
     """Run in a worker: send the time, again and again."""
-    signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is the parent's business
+    leave_ctrl_c_to_parent()
+    threading.Thread(target=end_with_parent, daemon=True).start()
     for _ in range(messages):
         sender.send(time.monotonic())
         time.sleep(pause)
@@ -26,13 +30,45 @@ def talk_and_die(sender, messages, pause):
     os._exit(3)
 
 
-def start(worker):
-    """Start a worker with Ctrl-C held back: it never sees it, the parent does."""
-    if sys.platform != "win32":
-        signal.pthread_sigmask(signal.SIG_BLOCK, [signal.SIGINT])
-    worker.start()
+@contextlib.contextmanager
+def ctrl_c_held_back():
+    """Hold Ctrl-C back while workers start or end; what starts in here has it blocked."""
+    pressed, handler = [], signal.getsignal(signal.SIGINT)
+    ours = handler is not None and threading.current_thread() is threading.main_thread()
+    blocked = signal.pthread_sigmask(signal.SIG_BLOCK, []) if sys.platform != "win32" else None
+    try:
+        if ours:  # the block is this thread's; a press that another one takes is noted
+            signal.signal(signal.SIGINT, lambda *_: pressed.append(True))
+        if sys.platform != "win32":
+            resource_tracker.ensure_running()  # up to Python 3.13.0 its start unblocks Ctrl-C
+            signal.pthread_sigmask(signal.SIG_BLOCK, [signal.SIGINT])
+        yield
+    finally:  # everything as it was found, and then the press
+        if sys.platform != "win32":
+            signal.pthread_sigmask(signal.SIG_SETMASK, blocked)
+        if ours:
+            signal.signal(signal.SIGINT, handler)
+        if pressed:
+            signal.raise_signal(signal.SIGINT)
+
+
+def leave_ctrl_c_to_parent():
+    """Call this first in a worker: Ctrl-C ends what it has started, and the parent ends it."""
+    signal.signal(signal.SIGINT, lambda *_: None)  # programs would inherit SIG_IGN
     if sys.platform != "win32":
         signal.pthread_sigmask(signal.SIG_UNBLOCK, [signal.SIGINT])
+
+
+def interrupt_once(*_):
+    """Handle Ctrl-C, but not a second one while the first is dealt with."""
+    if not isinstance(sys.exc_info()[1], KeyboardInterrupt):
+        raise KeyboardInterrupt
+
+
+def end_with_parent():
+    """Run in a thread of a worker: wait for the end of its parent, then end it too."""
+    multiprocessing.parent_process().join()
+    os._exit(1)
 
 
 def main(messages=5000, start_method=None):
@@ -46,18 +82,19 @@ def main(messages=5000, start_method=None):
         dict[str, tuple[int, int]]: For each worker how many messages came, and its exit code.
     """
     context = multiprocessing.get_context(start_method)
-    context.Lock()  # starts the resource tracker, which up to Python 3.13.0 unblocks Ctrl-C
     talks = {
         "Chatty": (talk, messages, 0),
         "Quiet": (talk, 10, 0.01),
         "Dying": (talk_and_die, 5, 0),
     }
-    ends, waited = {}, {}
+    team, ends, waited = [], {}, {}
     try:
         for name, (target, *args) in talks.items():
             receiver, sender = context.Pipe(duplex=False)
             worker = context.Process(target=target, args=(sender, *args), name=name)
-            start(worker)
+            with ctrl_c_held_back():
+                worker.start()
+                team.append(worker)
             sender.close()  # now, before the next worker is forked and inherits it
             ends[receiver] = ends[worker.sentinel] = worker
             waited[worker] = []
@@ -79,9 +116,10 @@ def main(messages=5000, start_method=None):
                     print(f"{worker.name}: {len(waited[worker])} messages", flush=True)
                     del ends[end]
     finally:
-        for worker in multiprocessing.active_children():  # after a failure or Ctrl-C
-            worker.kill()
-            worker.join()
+        with ctrl_c_held_back():  # a second press doesn't cut this short
+            for worker in team:
+                worker.kill()
+                worker.join()
     for worker, times in waited.items():
         print(f"{worker.name}: longest wait {1000 * max(times, default=0):.1f} ms", flush=True)
     return {worker.name: (len(times), worker.exitcode) for worker, times in waited.items()}
@@ -94,8 +132,10 @@ if __name__ == "__main__":
     args = parser.parse_args()
     if args.messages < 0:
         parser.error(f"argument --messages: {args.messages} is not 0 or more")
+    signal.signal(signal.SIGINT, interrupt_once)
     try:
         main(args.messages, args.start_method)
     except KeyboardInterrupt:
+        signal.signal(signal.SIGINT, signal.SIG_IGN)  # nothing interrupts the end
         print("Interrupted", file=sys.stderr)
         sys.exit(130)

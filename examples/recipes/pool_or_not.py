@@ -12,11 +12,13 @@ import os
 import signal
 import sys
 import threading
+from multiprocessing import resource_tracker
 
 
-def ignore_ctrl_c():
-    """Run first in each worker: Ctrl-C is the parent's business."""
-    signal.signal(signal.SIGINT, signal.SIG_IGN)
+def begin():
+    """Run first in each worker."""
+    leave_ctrl_c_to_parent()
+    threading.Thread(target=end_with_parent, daemon=True).start()
 
 
 def square(number):
@@ -28,19 +30,48 @@ def square(number):
 
 @contextlib.contextmanager
 def ctrl_c_held_back():
-    """Hold Ctrl-C back while workers start: they never see it, the parent does."""
-    if sys.platform != "win32":
-        signal.pthread_sigmask(signal.SIG_BLOCK, [signal.SIGINT])
+    """Hold Ctrl-C back while workers start or end; what starts in here has it blocked."""
+    pressed, handler = [], signal.getsignal(signal.SIGINT)
+    ours = handler is not None and threading.current_thread() is threading.main_thread()
+    blocked = signal.pthread_sigmask(signal.SIG_BLOCK, []) if sys.platform != "win32" else None
     try:
-        yield
-    finally:
+        if ours:  # the block is this thread's; a press that another one takes is noted
+            signal.signal(signal.SIGINT, lambda *_: pressed.append(True))
         if sys.platform != "win32":
-            signal.pthread_sigmask(signal.SIG_UNBLOCK, [signal.SIGINT])
+            resource_tracker.ensure_running()  # up to Python 3.13.0 its start unblocks Ctrl-C
+            signal.pthread_sigmask(signal.SIG_BLOCK, [signal.SIGINT])
+        yield
+    finally:  # everything as it was found, and then the press
+        if sys.platform != "win32":
+            signal.pthread_sigmask(signal.SIG_SETMASK, blocked)
+        if ours:
+            signal.signal(signal.SIGINT, handler)
+        if pressed:
+            signal.raise_signal(signal.SIGINT)
+
+
+def leave_ctrl_c_to_parent():
+    """Call this first in a worker: Ctrl-C ends what it has started, and the parent ends it."""
+    signal.signal(signal.SIGINT, lambda *_: None)  # programs would inherit SIG_IGN
+    if sys.platform != "win32":
+        signal.pthread_sigmask(signal.SIG_UNBLOCK, [signal.SIGINT])
+
+
+def interrupt_once(*_):
+    """Handle Ctrl-C, but not a second one while the first is dealt with."""
+    if not isinstance(sys.exc_info()[1], KeyboardInterrupt):
+        raise KeyboardInterrupt
+
+
+def end_with_parent():
+    """Run in a thread of a worker: wait for the end of its parent, then end it too."""
+    multiprocessing.parent_process().join()
+    os._exit(1)
 
 
 def with_executor(numbers, context):
     """Return what becomes of the numbers with a ProcessPoolExecutor."""
-    with concurrent.futures.ProcessPoolExecutor(2, context, ignore_ctrl_c) as executor:
+    with concurrent.futures.ProcessPoolExecutor(2, context, begin) as executor:
         try:
             with ctrl_c_held_back():
                 results = executor.map(square, numbers)
@@ -54,7 +85,7 @@ def with_pool(numbers, context, patience):
     pool = None
     try:
         with ctrl_c_held_back():
-            pool = context.Pool(2, ignore_ctrl_c)
+            pool = context.Pool(2, begin)
         # Pool.map() would wait for ever: a new worker is there, but the job went with the old.
         return str(pool.map_async(square, numbers, chunksize=1).get(timeout=patience))
     except multiprocessing.TimeoutError:
@@ -78,10 +109,9 @@ def main(jobs=6, patience=0.5, start_method=None):
         list[str]: What became of it: executor, pool, executor and pool with the killing job.
     """
     context = multiprocessing.get_context(start_method)
-    context.Lock()  # starts the resource tracker, which up to Python 3.13.0 unblocks Ctrl-C
     harmless = list(range(1, jobs + 1))
     deadly = [*harmless[: jobs // 2], 0, *harmless[jobs // 2 :]]
-    outcomes = []
+    others, outcomes = multiprocessing.active_children(), []
     try:
         for what, numbers, limit in (
             ("", harmless, 60),
@@ -92,9 +122,11 @@ def main(jobs=6, patience=0.5, start_method=None):
             outcomes.append(with_pool(numbers, context, limit))
             print(f"Pool{what}: {outcomes[-1]}", flush=True)
     finally:
-        for worker in multiprocessing.active_children():  # after a failure or Ctrl-C
-            worker.kill()
-            worker.join()
+        with ctrl_c_held_back():  # a second press doesn't cut this short
+            for worker in multiprocessing.active_children():
+                if worker not in others:
+                    worker.kill()
+                    worker.join()
     return outcomes
 
 
@@ -108,8 +140,10 @@ if __name__ == "__main__":
         parser.error(f"argument --jobs: {args.jobs} is not 1 or more")
     if not 0 < args.patience <= 60:
         parser.error(f"argument --patience: {args.patience} is not above 0 and up to 60")
+    signal.signal(signal.SIGINT, interrupt_once)
     try:
         main(args.jobs, args.patience, args.start_method)
     except KeyboardInterrupt:
+        signal.signal(signal.SIGINT, signal.SIG_IGN)  # nothing interrupts the end
         print("Interrupted", file=sys.stderr)
         sys.exit(130)

@@ -4,11 +4,15 @@ python progress.py --workers 3 --steps 25
 """
 
 import argparse
+import contextlib
 import multiprocessing
+import os
 import queue
 import signal
 import sys
+import threading
 import time
+from multiprocessing import resource_tracker
 
 try:
     from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn
@@ -18,33 +22,65 @@ except ImportError:
 
 def work(number, steps, events):
     """Run in a worker: after each step put (number, steps done) on the queue."""
-    signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is the parent's business
+    leave_ctrl_c_to_parent()
+    threading.Thread(target=end_with_parent, daemon=True).start()
     for step in range(1, steps + 1):
         time.sleep(0.01 * number)  # put your own work here
         events.put((number, step))
 
 
-def start_all(workers):
-    """Start the workers with Ctrl-C held back: they never see it, the parent does."""
-    if sys.platform != "win32":
-        signal.pthread_sigmask(signal.SIG_BLOCK, [signal.SIGINT])
-    for worker in workers:
-        worker.start()
+@contextlib.contextmanager
+def ctrl_c_held_back():
+    """Hold Ctrl-C back while workers start or end; what starts in here has it blocked."""
+    pressed, handler = [], signal.getsignal(signal.SIGINT)
+    ours = handler is not None and threading.current_thread() is threading.main_thread()
+    blocked = signal.pthread_sigmask(signal.SIG_BLOCK, []) if sys.platform != "win32" else None
+    try:
+        if ours:  # the block is this thread's; a press that another one takes is noted
+            signal.signal(signal.SIGINT, lambda *_: pressed.append(True))
+        if sys.platform != "win32":
+            resource_tracker.ensure_running()  # up to Python 3.13.0 its start unblocks Ctrl-C
+            signal.pthread_sigmask(signal.SIG_BLOCK, [signal.SIGINT])
+        yield
+    finally:  # everything as it was found, and then the press
+        if sys.platform != "win32":
+            signal.pthread_sigmask(signal.SIG_SETMASK, blocked)
+        if ours:
+            signal.signal(signal.SIGINT, handler)
+        if pressed:
+            signal.raise_signal(signal.SIGINT)
+
+
+def leave_ctrl_c_to_parent():
+    """Call this first in a worker: Ctrl-C ends what it has started, and the parent ends it."""
+    signal.signal(signal.SIGINT, lambda *_: None)  # programs would inherit SIG_IGN
     if sys.platform != "win32":
         signal.pthread_sigmask(signal.SIG_UNBLOCK, [signal.SIGINT])
 
 
+def interrupt_once(*_):
+    """Handle Ctrl-C, but not a second one while the first is dealt with."""
+    if not isinstance(sys.exc_info()[1], KeyboardInterrupt):
+        raise KeyboardInterrupt
+
+
+def end_with_parent():
+    """Run in a thread of a worker: wait for the end of its parent, then end it too."""
+    multiprocessing.parent_process().join()
+    os._exit(1)
+
+
 def next_event(events, working):
-    """Return the next (number, steps done), unless a worker died that isn't done."""
+    """Return the next (number, steps done), unless a worker fails or ends before its work."""
     while True:
-        dead = [worker for worker in working.values() if not worker.is_alive()]
-        try:
-            return events.get(timeout=0.2)  # small messages: none is ever there by half
-        except queue.Empty:
-            for worker in dead:  # dead before the wait, and the rest of its steps hasn't come
+        for worker in working.values():
+            # Who has ended by itself has written all: only then empty() can be trusted.
+            if worker.exitcode or (worker.exitcode == 0 and events.empty()):
                 raise ChildProcessError(
                     f"{worker.name} ended before its work did, exit code {worker.exitcode}"
-                ) from None
+                )
+        with contextlib.suppress(queue.Empty):
+            return events.get(timeout=0.2)  # small messages: none is ever there by half
 
 
 def main(workers=3, steps=25, start_method=None):
@@ -62,14 +98,16 @@ def main(workers=3, steps=25, start_method=None):
         ChildProcessError: A worker ended before its work did. None is left running.
     """
     context = multiprocessing.get_context(start_method)
-    events, working, finished = context.Queue(), {}, []
-    for number in range(1, workers + 1):
-        working[number] = context.Process(
-            target=work, args=(number, steps, events), name=f"Worker {number}"
-        )
+    events, team, working, finished = context.Queue(), [], {}, []
     columns = TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn()
     try:
-        start_all(working.values())
+        for number in range(1, workers + 1):
+            args = (number, steps, events)
+            worker = context.Process(target=work, args=args, name=f"Worker {number}")
+            with ctrl_c_held_back():
+                worker.start()
+                team.append(worker)
+            working[number] = worker
         with Progress(*columns) as progress:  # after the start: it makes a thread
             bars = {n: progress.add_task(working[n].name, total=steps) for n in working}
             while working:
@@ -79,9 +117,10 @@ def main(workers=3, steps=25, start_method=None):
                     working.pop(number).join()
                     finished.append(number)
     finally:
-        for worker in multiprocessing.active_children():  # after a failure or Ctrl-C
-            worker.kill()
-            worker.join()
+        with ctrl_c_held_back():  # a second press doesn't cut this short
+            for worker in team:
+                worker.kill()
+                worker.join()
     print("Finished, in this order:", *finished, flush=True)
     return finished
 
@@ -96,10 +135,12 @@ if __name__ == "__main__":
         parser.error(f"argument --workers: {args.workers} is not from 1 to 100")
     if args.steps < 1:
         parser.error(f"argument --steps: {args.steps} is not 1 or more")
+    signal.signal(signal.SIGINT, interrupt_once)
     try:
         main(args.workers, args.steps, args.start_method)
     except ChildProcessError as error:
         sys.exit(str(error))
     except KeyboardInterrupt:
+        signal.signal(signal.SIGINT, signal.SIG_IGN)  # nothing interrupts the end
         print("Interrupted", file=sys.stderr)
         sys.exit(130)

@@ -7,29 +7,65 @@ import argparse
 import contextlib
 import multiprocessing
 import multiprocessing.connection
+import os
 import signal
 import sys
+import threading
 import time
+from multiprocessing import resource_tracker
 
 LIMITS = {1: 10.0, 2: 0.2, 3: 10.0, 4: 10.0, 5: 10.0, 6: 10.0}  # request: seconds
 
 
 def serve(connection):
     """Run in a worker: reply to one request after the other, until the sentinel None."""
-    signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is the parent's business
+    leave_ctrl_c_to_parent()
+    threading.Thread(target=end_with_parent, daemon=True).start()
     with contextlib.suppress(EOFError, OSError):  # the parent has died, so we end
         for number, seconds in iter(connection.recv, None):
             time.sleep(seconds)
             connection.send((number, number * number))
 
 
-def start(worker):
-    """Start a worker with Ctrl-C held back: it never sees it, the parent does."""
-    if sys.platform != "win32":
-        signal.pthread_sigmask(signal.SIG_BLOCK, [signal.SIGINT])
-    worker.start()
+@contextlib.contextmanager
+def ctrl_c_held_back():
+    """Hold Ctrl-C back while workers start or end; what starts in here has it blocked."""
+    pressed, handler = [], signal.getsignal(signal.SIGINT)
+    ours = handler is not None and threading.current_thread() is threading.main_thread()
+    blocked = signal.pthread_sigmask(signal.SIG_BLOCK, []) if sys.platform != "win32" else None
+    try:
+        if ours:  # the block is this thread's; a press that another one takes is noted
+            signal.signal(signal.SIGINT, lambda *_: pressed.append(True))
+        if sys.platform != "win32":
+            resource_tracker.ensure_running()  # up to Python 3.13.0 its start unblocks Ctrl-C
+            signal.pthread_sigmask(signal.SIG_BLOCK, [signal.SIGINT])
+        yield
+    finally:  # everything as it was found, and then the press
+        if sys.platform != "win32":
+            signal.pthread_sigmask(signal.SIG_SETMASK, blocked)
+        if ours:
+            signal.signal(signal.SIGINT, handler)
+        if pressed:
+            signal.raise_signal(signal.SIGINT)
+
+
+def leave_ctrl_c_to_parent():
+    """Call this first in a worker: Ctrl-C ends what it has started, and the parent ends it."""
+    signal.signal(signal.SIGINT, lambda *_: None)  # programs would inherit SIG_IGN
     if sys.platform != "win32":
         signal.pthread_sigmask(signal.SIG_UNBLOCK, [signal.SIGINT])
+
+
+def interrupt_once(*_):
+    """Handle Ctrl-C, but not a second one while the first is dealt with."""
+    if not isinstance(sys.exc_info()[1], KeyboardInterrupt):
+        raise KeyboardInterrupt
+
+
+def end_with_parent():
+    """Run in a thread of a worker: wait for the end of its parent, then end it too."""
+    multiprocessing.parent_process().join()
+    os._exit(1)
 
 
 def main(workers=3, slow=0.5, start_method=None):
@@ -44,13 +80,15 @@ def main(workers=3, slow=0.5, start_method=None):
         dict[int, int]: The reply to each request that was replied to in time.
     """
     context = multiprocessing.get_context(start_method)
-    context.Lock()  # starts the resource tracker, which up to Python 3.13.0 unblocks Ctrl-C
-    pipes, asked, deadlines, replies = {}, {}, {}, {}
+    team, pipes, asked, deadlines, replies = [], {}, {}, {}, {}
     try:
         for _ in range(workers):
             ours, theirs = context.Pipe()
-            pipes[ours] = context.Process(target=serve, args=(theirs,))
-            start(pipes[ours])
+            worker = context.Process(target=serve, args=(theirs,))
+            with ctrl_c_held_back():
+                worker.start()
+                team.append(worker)
+            pipes[ours] = worker
             theirs.close()  # now, before the next worker is forked and inherits it
         turns = list(pipes)
         for number, limit in LIMITS.items():
@@ -85,9 +123,10 @@ def main(workers=3, slow=0.5, start_method=None):
                 connection.send(None)  # the sentinel
             worker.join(timeout=1)
     finally:
-        for worker in multiprocessing.active_children():  # also one that is still at work
-            worker.kill()
-            worker.join()
+        with ctrl_c_held_back():  # also who is still at work; a second press waits
+            for worker in team:
+                worker.kill()
+                worker.join()
     print(f"Replies in time: {len(replies)} of {len(LIMITS)}", flush=True)
     return replies
 
@@ -102,8 +141,10 @@ if __name__ == "__main__":
         parser.error(f"argument --workers: {args.workers} is not from 1 to 100")
     if not 0 <= args.slow <= 60:
         parser.error(f"argument --slow: {args.slow} is not from 0 to 60")
+    signal.signal(signal.SIGINT, interrupt_once)
     try:
         main(args.workers, args.slow, args.start_method)
     except KeyboardInterrupt:
+        signal.signal(signal.SIGINT, signal.SIG_IGN)  # nothing interrupts the end
         print("Interrupted", file=sys.stderr)
         sys.exit(130)

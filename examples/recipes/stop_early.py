@@ -8,15 +8,19 @@ import contextlib
 import math
 import multiprocessing
 import multiprocessing.connection
+import os
 import signal
 import sys
+import threading
+from multiprocessing import resource_tracker
 
 PIECE = 20_000  # candidates between two looks at the pipe
 
 
 def search(connection, number, first, step):
     """Run in a worker: look for a divisor until one is found, none is left, or a word comes."""
-    signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is the parent's business
+    leave_ctrl_c_to_parent()
+    threading.Thread(target=end_with_parent, daemon=True).start()
     tried, divisor, last = 0, None, math.isqrt(number)
     while first <= last and not divisor and not connection.poll():
         for candidate in range(first, min(first + PIECE * step, last + 1), step):
@@ -29,13 +33,45 @@ def search(connection, number, first, step):
         connection.send((tried, divisor))  # also when told to stop: no work is lost
 
 
-def start(worker):
-    """Start a worker with Ctrl-C held back: it never sees it, the parent does."""
-    if sys.platform != "win32":
-        signal.pthread_sigmask(signal.SIG_BLOCK, [signal.SIGINT])
-    worker.start()
+@contextlib.contextmanager
+def ctrl_c_held_back():
+    """Hold Ctrl-C back while workers start or end; what starts in here has it blocked."""
+    pressed, handler = [], signal.getsignal(signal.SIGINT)
+    ours = handler is not None and threading.current_thread() is threading.main_thread()
+    blocked = signal.pthread_sigmask(signal.SIG_BLOCK, []) if sys.platform != "win32" else None
+    try:
+        if ours:  # the block is this thread's; a press that another one takes is noted
+            signal.signal(signal.SIGINT, lambda *_: pressed.append(True))
+        if sys.platform != "win32":
+            resource_tracker.ensure_running()  # up to Python 3.13.0 its start unblocks Ctrl-C
+            signal.pthread_sigmask(signal.SIG_BLOCK, [signal.SIGINT])
+        yield
+    finally:  # everything as it was found, and then the press
+        if sys.platform != "win32":
+            signal.pthread_sigmask(signal.SIG_SETMASK, blocked)
+        if ours:
+            signal.signal(signal.SIGINT, handler)
+        if pressed:
+            signal.raise_signal(signal.SIGINT)
+
+
+def leave_ctrl_c_to_parent():
+    """Call this first in a worker: Ctrl-C ends what it has started, and the parent ends it."""
+    signal.signal(signal.SIGINT, lambda *_: None)  # programs would inherit SIG_IGN
     if sys.platform != "win32":
         signal.pthread_sigmask(signal.SIG_UNBLOCK, [signal.SIGINT])
+
+
+def interrupt_once(*_):
+    """Handle Ctrl-C, but not a second one while the first is dealt with."""
+    if not isinstance(sys.exc_info()[1], KeyboardInterrupt):
+        raise KeyboardInterrupt
+
+
+def end_with_parent():
+    """Run in a thread of a worker: wait for the end of its parent, then end it too."""
+    multiprocessing.parent_process().join()
+    os._exit(1)
 
 
 def main(workers=3, number=10_000_019_070_000_133, start_method=None):
@@ -53,14 +89,15 @@ def main(workers=3, number=10_000_019_070_000_133, start_method=None):
         ChildProcessError: None was found, but a worker ended before it had searched.
     """
     context = multiprocessing.get_context(start_method)
-    context.Lock()  # starts the resource tracker, which up to Python 3.13.0 unblocks Ctrl-C
-    pipes, found, dead = {}, None, None
+    team, pipes, found, dead = [], {}, None, None
     try:
         for index in range(workers):
             ours, theirs = context.Pipe()
             args = (theirs, number, 2 + index, workers)
             worker = context.Process(target=search, args=args, name=f"Worker {index + 1}")
-            start(worker)
+            with ctrl_c_held_back():
+                worker.start()
+                team.append(worker)
             theirs.close()  # now, before the next worker is forked and inherits it
             pipes[ours] = worker
         while pipes:
@@ -84,9 +121,10 @@ def main(workers=3, number=10_000_019_070_000_133, start_method=None):
                         with contextlib.suppress(OSError):
                             other.send("stop")
     finally:
-        for worker in multiprocessing.active_children():  # after a failure or Ctrl-C
-            worker.kill()
-            worker.join()
+        with ctrl_c_held_back():  # a second press doesn't cut this short
+            for worker in team:
+                worker.kill()
+                worker.join()
     if dead and not found:
         raise ChildProcessError("nothing found, but not all is searched")
     print(f"First: {found}", flush=True)
@@ -103,10 +141,12 @@ if __name__ == "__main__":
         parser.error(f"argument --workers: {args.workers} is not from 1 to 100")
     if args.number < 2:
         parser.error(f"argument --number: {args.number} is not 2 or more")
+    signal.signal(signal.SIGINT, interrupt_once)
     try:
         main(args.workers, args.number, args.start_method)
     except ChildProcessError as error:
         sys.exit(str(error))
     except KeyboardInterrupt:
+        signal.signal(signal.SIGINT, signal.SIG_IGN)  # nothing interrupts the end
         print("Interrupted", file=sys.stderr)
         sys.exit(130)

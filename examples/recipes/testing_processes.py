@@ -10,11 +10,15 @@ import os
 import signal
 import subprocess
 import sys
+import time
 
 try:
     import pytest
 except ImportError:
     sys.exit("testing_processes.py needs pytest: python -m pip install pytest")
+
+PATIENCE = 2  # seconds that processes have to end when they should
+QUIET = {"stdout": subprocess.DEVNULL, "stderr": subprocess.DEVNULL}
 
 
 def put_all(results, code):
@@ -39,11 +43,41 @@ def total(start_method, join_first=False, code=0):
     return answer
 
 
+def is_over(group):
+    """Wait for a moment until no process of the group runs any more; say whether that came true."""
+    deadline = time.monotonic() + PATIENCE
+    while time.monotonic() < deadline:
+        command = ["ps", "-A", "-o", "pgid=,stat="]
+        rows = subprocess.run(command, stdout=subprocess.PIPE, text=True, check=True).stdout
+        running = [
+            row.split()[0] for row in rows.splitlines() if "Z" not in row
+        ]  # Z: has ended
+        if str(group) not in running:
+            return True
+        time.sleep(0.05)
+    return False
+
+
+def end(program):
+    """End the program and all processes of its group, politely first."""
+    if sys.platform == "win32":
+        subprocess.run(["taskkill", "/F", "/T", "/PID", str(program.pid)], check=False)
+        return
+    # SIGTERM first: multiprocessing's resource tracker ignores it, removes what the others have
+    # left in /dev/shm, and ends after them. SIGKILL for those who don't end at a word.
+    for number in (signal.SIGTERM, signal.SIGKILL):
+        with contextlib.suppress(ProcessLookupError, PermissionError):  # all have ended
+            os.killpg(program.pid, number)
+        program.poll()  # takes the program itself away, if it has ended
+        if is_over(program.pid):
+            return
+
+
 def bounded(call, seconds):
     """Run the call in a program of its own and return (exit status, output, errors).
 
     Raises:
-        TimeoutError: The program, or a process that it left, was still there at the bound.
+        TimeoutError: The program wasn't over after so many seconds, or has left a process.
     """
     program = subprocess.Popen(
         [sys.executable, "-c", f"from testing_processes import *\nprint({call})"],
@@ -54,22 +88,25 @@ def bounded(call, seconds):
         start_new_session=True,  # its processes form a group, which can be ended as one
     )
     try:
-        # The output ends when the last process ends that holds its other end. A process that
-        # is left holds it too: that this returns in time says that there is none.
+        # The output ends when the last process ends that holds its other end: a process that is
+        # left holds it too, unless its output goes elsewhere. Then its group tells.
         out, err = program.communicate(timeout=seconds)
+        if sys.platform != "win32" and not is_over(program.pid):
+            raise TimeoutError(f"{call} has left a process")
     except BaseException as error:  # also Ctrl-C
-        if sys.platform == "win32":
-            subprocess.run(["taskkill", "/F", "/T", "/PID", str(program.pid)], check=False)
-        else:
-            # Not SIGKILL: multiprocessing's resource tracker ignores SIGTERM, removes what the
-            # others have left in /dev/shm, and ends after them.
-            with contextlib.suppress(ProcessLookupError, PermissionError):  # all have ended
-                os.killpg(program.pid, signal.SIGTERM)
-        program.communicate(timeout=60)  # and so does this: the whole tree has ended
+        end(program)
         if isinstance(error, subprocess.TimeoutExpired):
             raise TimeoutError(f"{call} wasn't over after {seconds} s") from None
         raise
+    finally:
+        program.stdout.close()
+        program.stderr.close()
     return program.returncode, out, err
+
+
+def leave(seconds):
+    """Leave a process whose output goes elsewhere: the bug that only the group tells."""
+    subprocess.Popen([sys.executable, "-c", f"import time; time.sleep({seconds})"], **QUIET)
 
 
 every_method = pytest.mark.parametrize("method", multiprocessing.get_all_start_methods())
@@ -93,6 +130,12 @@ def test_a_hang_is_cut_off(method):
         bounded(f"total({method!r}, join_first=True)", 0.5)
 
 
+@pytest.mark.skipif(sys.platform == "win32", reason="Windows has no groups of processes")
+def test_a_process_that_is_left_is_found():
+    with pytest.raises(TimeoutError, match="left a process"):
+        bounded("leave(60)", 60)
+
+
 def main(start_method=None):
     """Let pytest run the tests of this file.
 
@@ -103,7 +146,7 @@ def main(start_method=None):
         int: The exit status of pytest: 0 when all tests have passed.
     """
     method = start_method or multiprocessing.get_all_start_methods()[0]
-    options = ["-v", "--no-header", "-p", "no:cacheprovider", "-k", f"[{method}]"]
+    options = ["-v", "--no-header", "-p", "no:cacheprovider", "-k", f"[{method}] or left"]
     return pytest.main([*options, __file__])
 
 

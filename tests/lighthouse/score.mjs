@@ -1,5 +1,5 @@
 // Scores the pages of site/ with Lighthouse, on a phone and at a desk, and fails below 100.
-// `make lighthouse`, or: node tests/lighthouse.mjs queue.html (some pages only).
+// `make lighthouse`, or: PAGES=queue.html make lighthouse (some pages only).
 
 import { existsSync, readdirSync, readFileSync } from "node:fs";
 import { createServer } from "node:http";
@@ -8,7 +8,7 @@ import { gzipSync } from "node:zlib";
 import { launch } from "chrome-launcher";
 import lighthouse, { desktopConfig } from "lighthouse";
 
-const SITE = new URL("../site/", import.meta.url);
+const SITE = new URL("../../site/", import.meta.url);
 const TYPES = { html: "text/html", css: "text/css", js: "text/javascript", svg: "image/svg+xml", json: "application/json", txt: "text/plain" };
 const FLAGS = "--headless --no-sandbox --disable-gpu --disable-quic --no-first-run --disable-background-networking --disable-component-update --disable-sync";
 

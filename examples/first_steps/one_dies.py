@@ -1,0 +1,26 @@
+"""One of two workers is killed before it puts its result. This program hangs.
+
+python one_dies.py
+"""
+
+import os
+import signal
+from multiprocessing import Process, Queue
+
+
+def work(number, results):
+    """Run in a worker. The first one is killed, as by a system that is out of memory."""
+    if number == 1:
+        os.kill(os.getpid(), signal.SIGKILL)
+    results.put((number, "done"))
+
+
+if __name__ == "__main__":
+    results = Queue()
+    workers = [Process(target=work, args=(number, results)) for number in (1, 2)]
+    for worker in workers:
+        worker.start()
+    for _ in workers:
+        print(results.get(), flush=True)
+    for worker in workers:
+        worker.join()

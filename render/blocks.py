@@ -1,0 +1,321 @@
+"""Views of runs and of programs, as HTML that no Markdown reads again: what blocks on pages ask for."""
+
+import ast
+import difflib
+import itertools
+import re
+from collections.abc import Sequence
+from html import escape
+from pathlib import Path
+
+from pygments import highlight
+from pygments.formatters import HtmlFormatter
+from pygments.lexers import get_lexer_by_name
+
+from recorder.recording import Recording
+from render import plots
+from render.build import build
+from render.figures import seconds
+from render.runs import EXAMPLES, PageError
+from render.timeline import timeline as draw_timeline
+
+EVIDENCE = {
+    "kernel": "Every thread of every process waited, without a time limit, for another one of them: the system says so.",
+    "stillness": "No process used any processor time, and none printed anything.",
+}
+CSI = re.compile(r"\x1b(?:\[[0-?]*[ -/]*[@-~]|\][^\x07\x1b]*(?:\x07|\x1b\\)|[@-Z\\-_])")
+
+
+def show(name: str, start_method: str = "") -> str:
+    """A run as its page shows it: what it printed; where it hung, with its picture; the caption.
+
+    Args:
+        name: The run's name in `runs.toml`.
+        start_method: Which of its runs; by default the first.
+    """
+    recording = recording_of(name, start_method)
+    hang = (
+        picture("timeline", name, start_method) + stuck(name, start_method)
+        if recording.hung
+        else ""
+    )
+    return console(name, start_method) + hang + caption(name, start_method)
+
+
+def console(name: str, start_method: str = "") -> str:
+    """The command and its output, as a reader sees them in a terminal."""
+    recording = recording_of(name, start_method)
+    command = escape(recording.command)
+    output = "".join(f"{escape(terminal_line(line.text))}\n" for line in recording.lines)
+    code = f'<span class="gp">$ </span>{command}\n<span class="go">{output}</span>'
+    return code_block("console", code, f' data-typed="{command}"')
+
+
+def picture(plot: str, name: str, start_method: str = "") -> str:
+    """What a function of `render.plots`, or the timeline, draws of a run."""
+    draw = draw_timeline if plot == "timeline" else getattr(plots, plot)
+    return f'<div class="picture">{draw(recording_of(name, start_method))}</div>'
+
+
+def pair(name: str) -> str:
+    """A fault and its fix beside each other: the pictures of NAME_broken and NAME_fixed, a verdict each."""
+    sides = ""
+    for which, label in (("broken", "broken"), ("fixed", "fixed")):
+        recording = recording_of(f"{name}_{which}")
+        sides += (
+            f'<figure><figcaption>{label} <strong class="{label}">{verdict(recording)}</strong>'
+            f"</figcaption>{draw_timeline(recording)}</figure>"
+        )
+    return f'<div class="pair">{sides}</div>'
+
+
+def verdict(recording: Recording) -> str:
+    """How a run came out, in a few words."""
+    if recording.hung:
+        return "stands still, for ever"
+    last = escape(terminal_line(recording.lines[-1].text)) if recording.lines else "no output"
+    return last if recording.status == 0 else f"exit status {recording.status}: {last}"
+
+
+def caption(name: str, start_method: str = "") -> str:
+    """When and on what a run was recorded."""
+    recording = recording_of(name, start_method)
+    machine = recording.machine
+    when = recording.recorded.replace("T", " ").removesuffix("+00:00")
+    return (
+        f'<p class="recorded">Recorded {when} UTC on {escape(machine.processor)}, {machine.cores} cores, '
+        f"{escape(machine.system)}, {machine.python}, start method "
+        f"<code>{recording.start_method}</code>.</p>"
+    )
+
+
+def stuck(name: str, start_method: str = "") -> str:
+    """Where each process of a run that hung stood: the program's own lines, and the whole stacks folded."""
+    recording = recording_of(name, start_method)
+    text = (
+        f"<p>There it hung, after {seconds(recording.wall)}. {EVIDENCE[recording.evidence]} "
+        "Then each one was asked where it stood, and ended.</p>"
+    )
+    items = whole = ""
+    for process in recording.processes:
+        threads = "\n".join(process.stack).split("\n\n")
+        frames = [found for one in threads if (found := FRAME.findall(one))]
+        if frames:
+            places = ", and a thread of it in ".join(map(place, reversed(frames)))
+            items += (
+                f"<li>The {process.role}, process ID {process.pid}, stood in {places}.</li>"
+            )
+            stack = [line for line in process.stack if not NOISE.match(line)]
+            whole += code_block("text", escape("\n".join(stack).strip("\n") + "\n"))
+    summary = "<summary>The whole stacks, newest call first</summary>"
+    return f"{text}<ul>{items}</ul><details>{summary}{whole}</details>"
+
+
+def place(frames: list[tuple[str, str, str]]) -> str:
+    """Where a thread stood: the innermost line of the program, or else of the library."""
+    here = list(itertools.takewhile(lambda frame: frame[2] != "_bootstrap", frames))
+    for called, (file, line, function) in zip([frames[0], *here], here, strict=False):
+        if not re.search(r"[/\\<]", file):  # the program: it ran in its own folder
+            what = (
+                f"<code>{escape(called[2])}()</code>, called by " if called[0] != file else ""
+            )
+            where = f'<a href="#{Path(file).stem}-{line}">line {line}</a>'
+            return f"{what}<strong><code>{escape(function)}()</code></strong>, {where}"
+    inside = [one for one in here if "multiprocessing" in one[0]] or here or frames
+    return f"<code>{escape(inside[0][2])}()</code> of the library"
+
+
+FRAME = re.compile(r'File "(.+)", line (\d+) in (.+)')
+# What faulthandler writes beside the stacks.
+NOISE = re.compile(r"Fatal Python error: Aborted|Extension modules: |<.*truncated.*>")
+
+
+def start_method_table(name: str) -> str:
+    """What became of the same program under each of its start methods."""
+    rows = [
+        (
+            f"<code>{recording.start_method}</code>",
+            "hangs" if recording.hung else f"ends with exit status {recording.status}",
+            f"<code>{escape(terminal_line(recording.lines[-1].text))}</code>"
+            if recording.lines
+            else "nothing",
+        )
+        for recording in build.recordings(name)
+    ]
+    return table(("Start method", "What it does", "The last line it prints"), rows)
+
+
+def program(path: str, *lit: str) -> str:
+    """A whole program, to read, copy and download: its lines numbered, those that matter lit.
+
+    What is the same in every program, docstrings and the command line, is dimmed. A program of a
+    pair, NAME_broken.py and NAME_fixed.py, has the lines lit that the other one has not.
+
+    Args:
+        path: The path from the page to the download, `../programs/faults/x_broken.py`.
+        lit: What the lines that matter contain.
+    """
+    name = path.rpartition("programs/")[2]
+    text = read_program(name)
+    stem = Path(name).stem
+    bright = {
+        n for n, line in enumerate(text.splitlines(), 1) if any(one in line for one in lit)
+    }
+    bright |= lines_of_its_own(name)
+    dim = dim_lines(text)
+    lines = "".join(
+        f'<span id="{stem}-{number}" class="line{" lit" * (number in bright)}'
+        f'{" dim" * (number in dim - bright)}">{line}\n</span>'
+        for number, line in enumerate(coloured("python", text).splitlines(), 1)
+    )
+    return (
+        f'<div class="program highlight"><div class="bar"><span class="name">{Path(name).name}'
+        '</span><button type="button" class="copy" hidden>Copy</button>'
+        f'<a href="{path}" download aria-label="Download {Path(name).name}">Download</a></div>'
+        f"<pre><code>{lines}</code></pre></div>"
+    )
+
+
+def lines_of_its_own(program: str) -> set[int]:
+    """The lines that a program of a pair has and the other one has not, without the docstring."""
+    other = {"_broken.py": "_fixed.py", "_fixed.py": "_broken.py"}
+    for ending, instead in other.items():
+        if program.endswith(ending):
+            here = read_program(program).splitlines()
+            there = read_program(program.removesuffix(ending) + instead).splitlines()
+            matcher = difflib.SequenceMatcher(None, there, here, autojunk=False)
+            changed = [at for tag, _, _, *at in matcher.get_opcodes() if tag != "equal"]
+            own = {n for start, end in changed for n in range(start + 1, end + 1)}
+            return own - set(range(docstring_end(program) + 1))
+    return set()
+
+
+def dim_lines(text: str) -> set[int]:
+    """The lines of a program that are the same in every other: docstrings and the command line."""
+    found: set[int] = set()
+    tree = ast.parse(text)
+    for node in ast.walk(tree):
+        body = getattr(node, "body", None)
+        first = body[0] if isinstance(body, list) and body else None
+        is_docstring = isinstance(first, ast.Expr) and isinstance(first.value, ast.Constant)
+        is_command = isinstance(node, ast.If) and node in tree.body and "argparse" in text
+        dull = first if is_docstring else node if is_command else None
+        if isinstance(dull, ast.stmt):
+            found |= set(range(dull.lineno, (dull.end_lineno or 0) + 1))
+    return found
+
+
+def fix(name: str) -> str:
+    """What differs between a broken program of `faults/` and its fixed one, as a patch."""
+    return changes(f"faults/{name}_broken.py", f"faults/{name}_fixed.py")
+
+
+def changes(before: str, after: str) -> str:
+    """What differs between two programs, as a patch.
+
+    What only their docstrings differ in is left out; the patch applies all the same.
+    """
+    old, new = read_program(before).splitlines(), read_program(after).splitlines()
+    told, untold = docstring_end(before), docstring_end(after)
+    names = (Path(before).name, Path(after).name)
+    lines = difflib.unified_diff([*new[:untold], *old[told:]], new, *names, lineterm="", n=1)
+    kinds = {"---": "head", "+++": "head", "@@ ": "hunk", "-": "gone", "+": "new"}
+    marked = ""
+    for line in lines:
+        kind = kinds.get(line[:3]) or kinds.get(line[:1], "same")
+        marked += f'<span class="{kind}">{escape(line)}\n</span>'
+    return code_block("diff", marked)
+
+
+def source_of(program: str, name: str) -> str:
+    """One function or class of a program, or what it does when it is run (`__main__`).
+
+    Args:
+        program: The program, as a path below `examples/`.
+        name: The function's name, or `__main__`.
+    """
+    text = read_program(program)
+    for node in ast.parse(text).body:
+        is_main = isinstance(node, ast.If) and "__name__" in ast.unparse(node.test)
+        if getattr(node, "name", "__main__" if is_main else None) == name:
+            first = min(
+                [node.lineno, *(d.lineno for d in getattr(node, "decorator_list", []))]
+            )
+            lines = text.splitlines()[first - 1 : node.end_lineno]
+            return code_block("python", coloured("python", "\n".join(lines) + "\n"))
+    raise PageError(f"examples/{program} has no part named {name}")
+
+
+def read_program(program: str) -> str:
+    """The text of a program of `examples/`."""
+    file = (EXAMPLES / program).resolve()
+    if not file.is_relative_to(EXAMPLES) or not file.is_file():
+        raise PageError(f"there is no program examples/{program}")
+    return file.read_text(encoding="utf-8")
+
+
+def docstring_end(program: str) -> int:
+    """The number of lines of a program up to the end of its docstring."""
+    first = ast.parse(read_program(program)).body[0]
+    is_docstring = isinstance(first, ast.Expr) and isinstance(first.value, ast.Constant)
+    return first.end_lineno or 0 if is_docstring else 0
+
+
+def terminal_line(text: str) -> str:
+    """What a terminal shows of a line in the end: no colours, tabs as columns, `\\r` goes back.
+
+    What no terminal shows stays visible: a control character is written as its picture.
+    """
+    shown: list[str] = []
+    at = 0
+    for letter in CSI.sub("", text):
+        if letter == "\r":
+            at = 0
+        elif letter == "\b":
+            at = max(at - 1, 0)
+        elif letter == "\t":
+            shown += " " * (at // 8 * 8 + 8 - len(shown))
+            at = at // 8 * 8 + 8
+        else:
+            code = ord(letter)
+            visible = chr(0x2400 + code) if code < 32 else "\u2421" if code == 127 else letter
+            shown[at : at + 1] = visible
+            at += 1
+    return "".join(shown)
+
+
+def code_block(language: str, code: str, attributes: str = "") -> str:
+    """A block of code that is HTML already, as pymdownx.highlight makes it."""
+    return (
+        f'<div class="language-{language} highlight"><pre><span></span>'
+        f"<code{attributes}>{code}</code></pre></div>"
+    )
+
+
+def coloured(language: str, text: str) -> str:
+    """A text with the colours of its language, as HTML."""
+    lexer = get_lexer_by_name(language, stripnl=False)
+    return str(highlight(text, lexer, HtmlFormatter(nowrap=True)))
+
+
+def table(head: Sequence[str], rows: Sequence[Sequence[str]], right: int = 0) -> str:
+    """A table, from cells that are HTML; so many of the last columns hold numbers."""
+    left = len(head) - right
+    look = ["" if at < left else ' style="text-align: right"' for at in range(len(head))]
+    titles = "".join(f"<th{a}>{cell}</th>" for cell, a in zip(head, look, strict=True))
+    lines = (
+        "".join(f"<td{a}>{c}</td>" for c, a in zip(row, look, strict=True)) for row in rows
+    )
+    body = "".join(f"<tr>{line}</tr>" for line in lines)
+    return f"<table><thead><tr>{titles}</tr></thead><tbody>{body}</tbody></table>"
+
+
+def recording_of(name: str, start_method: str = "") -> Recording:
+    """The recording of a run, under one of its start methods."""
+    recordings = build.recordings(name)
+    for recording in recordings:
+        if not start_method or recording.start_method == start_method:
+            return recording
+    raise PageError(
+        f"the run {name} is not one under {start_method or 'any start method here'}"
+    )

@@ -1,0 +1,172 @@
+"""One build of the site: it has each run recorded once, checks it, and remembers what is wrong."""
+
+import shutil
+import sys
+import threading
+import time
+from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
+
+from recorder import store
+from recorder.recording import Recording
+from recorder.store import RunSpec
+from render.runs import PageError, Run, read_runs
+
+SIDE_BY_SIDE = 4  # runs at a time whose time is no figure: they wait more than they compute
+
+
+class Build:
+    """The runs of the site, and what came out of them in this build.
+
+    Attributes:
+        page: The page that is being made, as a path below the project; "" when nobody says.
+        failures: One message for each thing that is wrong and must stop the build.
+        seconds: How long programs ran in this build: the sum of the timed ones, and of the time
+            in which untimed ones ran side by side.
+    """
+
+    def __init__(self) -> None:
+        self._lock = threading.Lock()  # one page asks at a time: no program runs twice
+        self.begin()
+
+    def begin(self) -> None:
+        """Forget everything: `mkdocs serve` builds again and again."""
+        self.page = ""
+        self.failures: dict[str, None] = {}
+        self.seconds = 0.0
+        self.progress = Progress()
+        self._runs: dict[str, Run] | None = None
+        self._recordings: dict[RunSpec, Recording] = {}
+        self._wrong: dict[str, str] = {}  # what came out wrong, by the run's name
+
+    @property
+    def runs(self) -> dict[str, Run]:
+        """Every run of the site, by its name."""
+        if self._runs is None:
+            self._runs = read_runs()
+        return self._runs
+
+    def run(self, name: str) -> Run:
+        """The run of that name.
+
+        Raises:
+            PageError: `runs.toml` has none, or is wrong itself.
+        """
+        if name not in self.runs:
+            raise PageError(f"examples/runs.toml has no run named {name!r}")
+        return self.runs[name]
+
+    def recordings(self, name: str) -> list[Recording]:
+        """The recordings of a run, one for each of its start methods: kept from before, or made now.
+
+        Raises:
+            PageError: There is no such run, or it did not come out as `runs.toml` says.
+        """
+        run = self.run(name)
+        with self._lock:
+            if not all(spec in self._recordings for spec in run.specs()):
+                self._load_all()
+        if name in self._wrong:
+            raise PageError(self._wrong[name])
+        return [self._recordings[spec] for spec in run.specs()]
+
+    def fail(self, error: PageError) -> str:
+        """Remember that the build must not be published; return the message, with its page."""
+        first, _, rest = str(error).partition("\n")
+        if any(rest and said.endswith(rest) for said in self.failures):
+            rest = "(as above)"  # several pages show the same run
+        message = "\n".join(
+            filter(None, (f"{self.page}: {first}" if self.page else first, rest))
+        )
+        self.failures[message] = None
+        return message
+
+    def _load_all(self) -> None:
+        """Load each recording of the site, and record what is missing: all of it, not page by page."""
+        missing: list[tuple[Run, RunSpec]] = []
+        for run in self.runs.values():
+            for spec in run.specs():
+                if spec not in self._recordings:
+                    kept = store.load(spec.file())
+                    if kept:
+                        self._keep(run, spec, kept)
+                    else:
+                        missing.append((run, spec))
+        self.progress.of += len(missing)
+        untimed = [one for one in missing if not one[0].timed]
+        with self._clock(), ThreadPoolExecutor(SIDE_BY_SIDE) as pool:
+            try:
+                list(pool.map(self._record, untimed))
+            except BaseException:
+                self.progress.stopped = True
+                pool.shutdown(cancel_futures=True)
+                raise
+        for one in missing:
+            if one[0].timed:
+                with self._clock():
+                    self._record(one)
+
+    @contextmanager
+    def _clock(self) -> Iterator[None]:
+        started = time.perf_counter()
+        yield
+        self.seconds += time.perf_counter() - started
+
+    def _record(self, one: tuple[Run, RunSpec]) -> None:
+        """Run a program now, and keep the recording if it came out as it must."""
+        run, spec = one
+        with self.progress.shown(spec.command) as tick:
+            recording = store.record(spec, tick)
+        self._keep(run, spec, recording)
+
+    def _keep(self, run: Run, spec: RunSpec, recording: Recording) -> None:
+        try:
+            run.check(recording, spec.start_method)
+        except PageError as error:
+            self._wrong[run.name] = str(error)
+            spec.file().unlink(missing_ok=True)  # it is run again, also if nothing changes
+        self._recordings[spec] = recording
+
+
+class Progress:
+    """Shows on standard error which programs run, for how long, and how many have run of how many."""
+
+    def __init__(self) -> None:
+        self.stopped = False  # set: each program that still runs is ended
+        self.begun = self.of = 0
+        self._running: dict[str, float] = {}
+        self._lock = threading.Lock()
+        self._live = sys.stderr is not None and sys.stderr.isatty()
+
+    @contextmanager
+    def shown(self, command: str) -> Iterator[Callable[[float], None]]:
+        """Show a program as long as the block lasts; gives what is to be called as time goes on."""
+        with self._lock:
+            self.begun += 1
+            label = f"[{self.begun}/{self.of}] {command}"
+        started = time.perf_counter()
+
+        def tick(seconds: float) -> None:
+            if self.stopped:
+                raise KeyboardInterrupt
+            with self._lock:
+                self._running[label] = seconds
+                if self._live:
+                    line = ", ".join(f"{one} {s:.0f} s" for one, s in self._running.items())
+                    self._print(line[: shutil.get_terminal_size().columns - 1], end="")
+
+        if not self._live:
+            self._print(label)
+        yield tick
+        with self._lock:
+            self._running.pop(label, None)
+            self._print(f"{label} {time.perf_counter() - started:.2f} s")
+
+    def _print(self, text: str, end: str = "\n") -> None:
+        if sys.stderr is not None:  # it is None when somebody has closed it
+            start = "\r\x1b[K" if self._live else ""
+            print(f"{start}{text}", end=end, file=sys.stderr, flush=True)
+
+
+build = Build()  # the one that pages ask; each build of MkDocs begins it anew

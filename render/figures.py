@@ -1,0 +1,24 @@
+"""Figures from recordings, marked as such in a sentence."""
+
+import html
+
+
+def figure(text: str) -> str:
+    """A figure from a recording."""
+    safe = html.escape(text)
+    return f'<data class="figure" value="{safe}">{safe}</data>'
+
+
+def seconds(value: float) -> str:
+    """A time, for example 5.63 s."""
+    return figure(f"{value:.2f} s")
+
+
+def times(value: float, digits: int = 2) -> str:
+    """A ratio, for example 1.98 times."""
+    return figure(f"{value:.{digits}f} times")
+
+
+def mebibytes(value: float) -> str:
+    """A number of bytes, in MiB."""
+    return figure(f"{value / 2**20:.0f} MiB")

@@ -1,0 +1,209 @@
+"""Figures and sentences that follow from what the runs measured, for inline requests on pages."""
+
+import re
+from typing import Any
+
+from recorder.machine import cores as cores_here
+from recorder.machine import this_machine
+from recorder.recording import Recording
+from render import tables
+from render.blocks import recording_of
+from render.build import build
+from render.figures import figure, mebibytes, seconds
+from render.figures import times as times_of
+from render.runs import PageError
+from render.tables import Measurement, find_row
+
+PARSERS = {
+    "throughput": tables.parse_throughput,
+    "peers": tables.parse_throughput,
+    "latency": tables.parse_latency,
+    "start_cost": tables.parse_starts,
+    "worker_sweep": tables.parse_sweep,
+}  # the other runs print ways, beside each other
+
+
+class Names(dict[str, Any]):
+    """What an inline request may name: the functions of this module, and every run."""
+
+    def __init__(self) -> None:
+        functions = (
+            cores, fails_under, faster, largest, message_cost, message_share, message_size, rate, ratio, sooner,
+            speed_up, sweep, times, trip,
+        )  # fmt: skip
+        super().__init__({function.__name__: function for function in functions})
+
+    def __missing__(self, name: str) -> "Figures":
+        return Figures(recording_of(name))
+
+
+def fails_under(*runs: str) -> str:
+    """The start methods under which broken programs fail, and the Python that they ran on."""
+    methods = {m: None for run in runs for m in build.run(run).failing_start_methods}
+    badges = "".join(f"<code>{method}</code> " for method in methods)
+    return f"{badges}on {this_machine().python}"
+
+
+class Figures:
+    """The figures of a run: its time, CPU time and memory, and what it printed behind a label."""
+
+    def __init__(self, recording: Recording) -> None:
+        self._recording = recording
+
+    @property
+    def wall(self) -> str:
+        """From the start of Python to its end."""
+        return seconds(self._recording.wall)
+
+    @property
+    def cpu(self) -> str:
+        """The CPU time of all its processes."""
+        return seconds(self._recording.cpu)
+
+    @property
+    def peak_memory(self) -> str:
+        """The largest sum of the memory of its processes."""
+        return mebibytes(self._recording.peak_memory)
+
+    @property
+    def beside(self) -> str:
+        """Its time outside of what it measured itself."""
+        return seconds(self._recording.wall - self.seconds_elapsed())
+
+    def __getattr__(self, label: str) -> str:
+        return figure(self[label])
+
+    def __getitem__(self, label: str) -> str:
+        for line in self._recording.lines:
+            if line.text.startswith(f"{label}: "):
+                return line.text.removeprefix(f"{label}: ")
+        raise PageError(
+            f"{self._recording.command} printed no line that starts with {label}: "
+        )
+
+    def seconds_elapsed(self) -> float:
+        """The seconds that it printed on its line `Elapsed: ... s`."""
+        return float(self["Elapsed"].removesuffix(" s"))
+
+    def cores(self) -> int:
+        """The cores of its machine."""
+        return self._recording.machine.cores
+
+
+def rows_of(run: str) -> list[Measurement]:
+    """The table that a run printed."""
+    try:
+        return PARSERS.get(run, tables.parse_ways)(recording_of(run).output)
+    except ValueError as error:
+        raise PageError(f"run {run}: {error}") from None
+
+
+def row_of(run: str, name: str, case: str = "") -> Measurement:
+    """One row of the table that a run printed; the case "largest" is the largest message of all."""
+    rows = rows_of(run)
+    try:
+        return find_row(rows, name, last_case(rows) if case == "largest" else case)
+    except LookupError as error:
+        raise PageError(f"run {run}: {error}") from None
+
+
+def cores() -> str:
+    """The cores that a program may use here."""
+    return figure(str(cores_here()))
+
+
+def times(serial: Figures, parallel: Figures) -> str:
+    """How much longer one took than the other, by what they measured themselves."""
+    return times_of(serial.seconds_elapsed() / parallel.seconds_elapsed())
+
+
+def speed_up(serial: Figures, parallel: Figures, workers: int) -> str:
+    """How much faster than one process the workers were, and the limit that the cores set."""
+    ratio, here = serial.seconds_elapsed() / parallel.seconds_elapsed(), parallel.cores()
+    limit = min(workers, here)
+    text = f"{times_of(ratio)} as fast. With {here} cores the limit is {times_of(limit, 0)}."
+    if ratio > limit:
+        text += " More than the limit: other work slowed the single process down."
+    return text
+
+
+def faster(run: str, case: str, one: str, other: str) -> str:
+    """Which of two channels is faster in a table of rates, in words."""
+    return tables.faster(row_of(run, one, case), row_of(run, other, case))
+
+
+def sooner(run: str, case: str, one: str, other: str) -> str:
+    """Which of two channels answers sooner in a table of times, in words."""
+    return tables.sooner(row_of(run, one, case), row_of(run, other, case))
+
+
+def fastest_list(run: str) -> str:
+    """The fastest channel for each size in a table of rates, as a list."""
+    rows = rows_of(run)
+    items = (
+        f"<li>Fastest at <code>{case}</code>: {tables.fastest([r for r in rows if r.case == case])}.</li>"
+        for case in dict.fromkeys(row.case for row in rows)
+    )
+    return f"<ul>{''.join(items)}</ul>"
+
+
+def largest(run: str) -> str:
+    """The largest message of a table of rates."""
+    return f"<code>{last_case(rows_of(run))}</code>"
+
+
+def last_case(rows: list[Measurement]) -> str:
+    """The largest message that the first channel of a table carried; limits have cases of their own."""
+    return [row.case for row in rows if row.name == rows[0].name][-1]
+
+
+def rate(channel: str, case: str) -> str:
+    """Messages a second through a channel."""
+    return figure(tables.three_digits(row_of("throughput", channel, case).median))
+
+
+def trip(channel: str) -> str:
+    """A round trip through a channel."""
+    return figure(f"{tables.three_digits(row_of('latency', channel, 'median').median)} µs")
+
+
+def message_cost(channel: str, case: str) -> str:
+    """What one message costs."""
+    return figure(f"{1e6 / row_of('throughput', channel, case).median:.1f} µs")
+
+
+def message_share(channel: str, case: str, work: float) -> str:
+    """What one message costs, beside so many seconds of work."""
+    return figure(f"{100 / row_of('throughput', channel, case).median / work:.2g} %")
+
+
+def message_size(run: str) -> str:
+    """The size of the messages that the head of a table names."""
+    found = re.search(r"^Messages of ([\d,]+) bytes", recording_of(run).output)
+    if not found:
+        raise PageError(f"run {run}: its output does not begin with the size of the messages")
+    return mebibytes(int(found[1].replace(",", "")))
+
+
+def ratio(run: str, name: str, number: int = 0) -> str:
+    """A ratio in a table of ways: to its first line, a Queue or one item a message (0), or to a copy."""
+    return times_of(row_of(run, name).ratios[number], 2 if number else 1)
+
+
+def sweep(channel: str) -> "Sweep":
+    """What the sweep over the numbers of workers found for a channel."""
+    return Sweep([row for row in rows_of("worker_sweep") if row.name == channel])
+
+
+class Sweep:
+    """The best split, one worker, and the most workers."""
+
+    def __init__(self, rows: list[Measurement]) -> None:
+        fastest = min(rows, key=lambda row: row.median)
+        first, last = rows[0], rows[-1]
+        self.best_workers = figure(str(fastest.size))
+        self.best = figure(f"{fastest.median:.0f} ms")
+        self.one = figure(f"{first.median:.0f} ms")
+        self.most = figure(f"{last.median:.0f} ms")
+        more = (last.median - fastest.median) / max(last.size - fastest.size, 1)
+        self.each_more = figure(f"{more:.1f} ms")

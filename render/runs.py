@@ -1,0 +1,222 @@
+"""Reads `examples/runs.toml`: every run of the site, said once, and what must come out of it."""
+
+import dataclasses
+import multiprocessing
+import os
+import platform
+import shlex
+import tomllib
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import yaml
+from packaging.specifiers import SpecifierSet
+
+from recorder.recording import Recording
+from recorder.store import RunSpec
+from recorder.watch import TIMEOUT
+
+ROOT = Path(__file__).resolve().parent.parent
+EXAMPLES = ROOT / "examples"
+RUNS_FILE = EXAMPLES / "runs.toml"
+LOCK = ROOT / "requirements.txt"
+STORE = ROOT / ".recordings"
+# A build for writing: a hundredth of the work. mkdocs.yml reads the same variable by the same rule.
+QUICK = bool(yaml.safe_load(os.environ.get("QUICK", "")))
+
+
+class PageError(Exception):
+    """A page, or what it asks for, is wrong: one line says what, and no site is published."""
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """What may come out of a run.
+
+    Attributes:
+        status: The exit status.
+        total: The number that the last line says after `Total: `, in a full build.
+        contains: What the output, or the stacks of the processes, contain.
+        lacks: What neither of them contains.
+        hangs: Whether it hangs.
+        fault: Whether this is the fault that a broken program shows.
+        start_methods: The start methods that this holds for; none: all.
+        python: The Python versions that this holds for, for example ">=3.13,<3.14"; "": all.
+    """
+
+    status: int = 0
+    total: int | None = None
+    contains: str = ""
+    lacks: str = ""
+    hangs: bool = False
+    fault: bool = True
+    start_methods: tuple[str, ...] = ()
+    python: str = ""
+
+    def applies(self, start_method: str) -> bool:
+        """Whether this is to be expected under a start method, on this Python."""
+        version = SpecifierSet(self.python).contains(
+            platform.python_version(), prereleases=True
+        )
+        return version and (not self.start_methods or start_method in self.start_methods)
+
+    def differences(self, recording: Recording) -> Iterator[str]:
+        """What came out otherwise, in words."""
+        stacks = [line for process in recording.processes for line in process.stack]
+        text = "\n".join([recording.output, *stacks])
+        if self.hangs != recording.hung or recording.ended == "timeout":
+            came = {"exit": "it ended", "hang": "it hung", "timeout": "it ran to its timeout"}
+            wanted = "that it hangs" if self.hangs else "an end"
+            yield f"expected {wanted}, got: {came[recording.ended]}"
+        elif not self.hangs and recording.status != self.status:
+            yield f"expected exit status {self.status}, got {recording.status}"
+        if self.total is not None:
+            last = recording.lines[-1].text if recording.lines else "no output"
+            if last != f"Total: {self.total:,}":
+                yield f"expected Total: {self.total:,}, got {last}"
+        if self.contains not in text:
+            yield f"expected {self.contains!r}, got none of it"
+        if self.lacks and self.lacks in text:
+            yield f"expected no {self.lacks!r}"
+
+
+@dataclass(frozen=True)
+class Run:
+    """A run of the site, as `runs.toml` says it.
+
+    Attributes:
+        name: How pages and tests call it.
+        program: The program, as a path below `examples/`.
+        beside: Programs that it imports: paths below `examples/`, copied into its folder with it.
+        arguments: Its command-line arguments, as typed in a shell.
+        quick: Further arguments in a quick build, which does a hundredth of the work.
+        start_methods: It is run once under each of these; none: once, with no such option.
+        outcomes: What may come out of it: one of those that apply.
+        timeout: Seconds after which it is ended.
+        timed: Whether its time is a figure: nothing else runs beside it then.
+    """
+
+    name: str
+    program: str
+    beside: tuple[str, ...] = ()
+    arguments: str = ""
+    quick: str = ""
+    start_methods: tuple[str, ...] = ()
+    outcomes: tuple[Outcome, ...] = field(default=())
+    timeout: float = TIMEOUT
+    timed: bool = False
+
+    def specs(self) -> list[RunSpec]:
+        """What the recorder is asked for: a run, or one for each start method of this platform."""
+        here = multiprocessing.get_all_start_methods()
+        methods = [method for method in self.start_methods if method in here]
+        return [self.spec(method) for method in methods or [""] * (not self.start_methods)]
+
+    def spec(self, start_method: str = "") -> RunSpec:
+        """What the recorder is asked for, under one start method."""
+        text = f"{self.arguments} {self.quick}" if QUICK else self.arguments
+        option = ("--start-method", start_method) if start_method else ()
+        return RunSpec(
+            program=EXAMPLES / self.program,
+            beside=tuple(EXAMPLES / one for one in self.beside),
+            name=self.program,
+            arguments=(*option, *shlex.split(text)),
+            hangs=any(outcome.hangs for outcome in self.expected(start_method)),
+            timeout=self.timeout,
+            start_method=start_method,
+            lock=LOCK,
+            store=STORE,
+        )
+
+    def expected(self, start_method: str) -> list[Outcome]:
+        """What may come out under a start method, on this Python."""
+        found = [outcome for outcome in self.outcomes if outcome.applies(start_method)]
+        if QUICK and self.quick:
+            found = [dataclasses.replace(o, total=o.total and o.total // 100) for o in found]
+        return found
+
+    def check(self, recording: Recording, start_method: str = "") -> None:
+        """Compare what came out with what may come out.
+
+        Raises:
+            PageError: They differ. The message names the run and the command, and shows the output.
+        """
+        wrong: list[str] = []
+        outcomes = [list(one.differences(recording)) for one in self.expected(start_method)]
+        if outcomes and all(outcomes):
+            wrong.append(" or ".join("; ".join(differences) for differences in outcomes))
+        elif not outcomes:
+            wrong.append("runs.toml has no outcome for this Python and start method")
+        if recording.left_behind:
+            wrong.append(f"expected no process left behind, got {recording.left_behind}")
+        if recording.dropped:
+            wrong.append(f"printed {recording.dropped:,} bytes more than are kept")
+        if recording.leftover:
+            wrong.append(f"left what can't be removed: {', '.join(recording.leftover)}")
+        if wrong:
+            stacks = [line for process in recording.processes for line in process.stack]
+            printed = "\n".join([*recording.output.splitlines()[-20:], *stacks])
+            raise PageError(
+                f"run {self.name}: {recording.command}: {'; '.join(wrong)}. It printed:\n{printed}"
+            )
+
+    @property
+    def failing_start_methods(self) -> list[str]:
+        """The start methods under which the fault shows, on this Python."""
+        found = [spec.start_method for spec in self.specs()]
+        return [m for m in found if any(outcome.fault for outcome in self.expected(m))]
+
+
+def read_runs(file: Path = RUNS_FILE) -> dict[str, Run]:
+    """Every run of the site, by its name, in the order of the file.
+
+    Raises:
+        PageError: The file says something that is not known, or names a program that is not there.
+    """
+    where = f"{file.parent.name}/{file.name}"
+    try:
+        tables = tomllib.loads(file.read_text(encoding="utf-8"))
+    except (OSError, ValueError) as error:
+        raise PageError(f"{where}: {error}") from None
+    return {name: read_run(name, table, where, file.parent) for name, table in tables.items()}
+
+
+def read_run(name: str, table: Mapping[str, Any], where: str, examples: Path) -> Run:
+    """One run, from its table."""
+    whose = {one.name for one in dataclasses.fields(Run)} - {"name"}
+    shared = {key: value for key, value in table.items() if key not in whose}
+    own = {key: value for key, value in table.items() if key in whose and key != "outcomes"}
+    outcomes = table.get("outcomes", [{}])
+    if not all(isinstance(one, dict) for one in (table, *outcomes)):
+        raise PageError(f"{where}: {name}: a run and each of its outcomes are tables")
+    try:
+        read = tuple(checked(Outcome, shared | one) for one in outcomes)
+        run: Run = checked(Run, {"name": name, **own, "outcomes": read})
+        run.spec()
+        SpecifierSet(",".join(outcome.python for outcome in read))
+    except (TypeError, ValueError) as error:
+        raise PageError(f"{where}: {name}: {error}") from None
+    for program in (run.program, *run.beside):
+        if not (examples / program).is_file():
+            raise PageError(f"{where}: {name}: there is no program examples/{program}")
+    return run
+
+
+def checked(kind: type, values: Mapping[str, Any]) -> Any:
+    """An instance of a dataclass; ValueError: a key is not known, or a value has another type."""
+    types = {one.name: one.type for one in dataclasses.fields(kind)}
+    for key, value in values.items():
+        if key not in types:
+            raise ValueError(f"unknown key {key!r}")
+        wanted: Any = types[key]
+        if isinstance(value, list):
+            fits = wanted == tuple[str, ...] and all(isinstance(one, str) for one in value)
+        elif key == "outcomes":
+            fits = True
+        else:
+            fits = isinstance(value, int if wanted is float else wanted)
+        if not fits:
+            raise ValueError(f"{key} can't be {value!r}")
+    return kind(**{k: tuple(v) if isinstance(v, list) else v for k, v in values.items()})

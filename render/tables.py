@@ -1,0 +1,161 @@
+"""Reads the tables that programs print, and says what follows from them."""
+
+import html
+import math
+import re
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+
+from render.figures import figure, mebibytes, times
+
+UNITS = {"B": 1, "KiB": 2**10, "MiB": 2**20, "workers": 1}
+NOTHING = "no difference measured here"
+
+
+@dataclass(frozen=True)
+class Measurement:
+    """What was measured in several rounds: a line of a table, or a part of one."""
+
+    name: str  # the channel, library, way or start method
+    case: str  # the size of the message, the number of workers, which percentile, or nothing
+    median: float
+    low: float
+    high: float
+    ratios: tuple[float, ...] = ()  # the further numbers of its line
+
+    @classmethod
+    def of(cls, name: str, case: str, numbers: Sequence[float]) -> "Measurement":
+        """From median, lowest, highest, and further numbers."""
+        median, low, high, *ratios = numbers
+        return cls(name, case, median, low, high, tuple(ratios))
+
+    @property
+    def numbers(self) -> tuple[float, float, float]:
+        """Median, lowest, highest."""
+        return self.median, self.low, self.high
+
+    def in_words(self, number: Callable[[float], str] = "{:g}".format) -> str:
+        """The measurement in words, its numbers in some form."""
+        numbers = f"{number(self.median)} ({number(self.low)} to {number(self.high)})"
+        return f"{self.name}{', ' * bool(self.case)}{self.case}: {numbers}"
+
+    @property
+    def size(self) -> int:
+        """The case as a number of bytes or workers."""
+        number, unit = self.case.split()
+        return int(number) * UNITS[unit]
+
+
+def read_table(output: str, first: str, at: int = 0) -> list[Measurement]:
+    """Read the lines with two groups that match, then numbers; the median is number `at`.
+
+    Raises:
+        ValueError: No line of the output is like that.
+    """
+    line = re.compile(rf"^ *{first}((?: +\d[\d,]*(?:\.\d+)?){{{at + 3},}})$", re.MULTILINE)
+    rows = []
+    for name, case, cells in line.findall(output):
+        numbers = [float(cell.replace(",", "")) for cell in cells.split()]
+        rows.append(Measurement.of(name, case, numbers[at:]))
+    if not rows:
+        raise ValueError("there is no such table in this output")
+    return rows
+
+
+def parse_throughput(output: str) -> list[Measurement]:
+    """The table of `throughput.py` or `peers.py`: messages a second."""
+    return read_table(output, r"(\S.*?) +(\d+ (?:B|KiB|MiB))", at=1)
+
+
+def parse_ways(output: str) -> list[Measurement]:
+    """The table of `batch.py`, `reuse_buffer.py` or `shared_ring.py`.
+
+    The first ratio is that to the table's first line: a Queue, or one item per message.
+    """
+    return read_table(output, r"(\S.*?)()")
+
+
+def parse_starts(output: str) -> list[Measurement]:
+    """The table of `start_cost.py`, in milliseconds; the case is cold or warm."""
+    return read_table(output, r"(\w+(?: \(default\))?) +(cold|warm)")
+
+
+def parse_latency(output: str) -> list[Measurement]:
+    """The table of `latency.py`, in microseconds: two measurements for each channel."""
+    return [
+        Measurement.of(row.name, case, numbers)
+        for row in read_table(output, r"(\S.*?)()")
+        for case, numbers in (("median", row.numbers), ("99th per cent", row.ratios))
+    ]
+
+
+def parse_sweep(output: str) -> list[Measurement]:
+    """The table of `worker_sweep.py`, in milliseconds; the case is the number of workers."""
+    unit = 1 if "milliseconds" in output else 1000
+    return [
+        Measurement.of(
+            channel, f"{row.name} workers", [round(unit * one, 3) for one in numbers]
+        )
+        for row in read_table(output, r"(\d+)()")
+        for channel, numbers in (("Queue", row.numbers), ("Pipe", row.ratios))
+    ]
+
+
+def message_size(output: str) -> str:
+    """The size of the messages that the head of a table names, as a figure in MiB."""
+    found = re.search(r"^Messages of ([\d,]+) bytes", output)
+    if not found:
+        raise ValueError("this output does not begin with the size of the messages")
+    return mebibytes(int(found[1].replace(",", "")))
+
+
+def find_row(rows: Sequence[Measurement], name: str, case: str = "") -> Measurement:
+    """The row of that name and case; LookupError: there is none."""
+    for row in rows:
+        if (row.name, row.case) == (name, case):
+            return row
+    raise LookupError(f"no row {name}, {case}")
+
+
+def spreads_differ(one: Measurement, other: Measurement) -> bool:
+    """Whether their spreads don't overlap. A single round has no spread and proves nothing."""
+    spreads = one.low < one.high and other.low < other.high
+    return spreads and (one.low > other.high or other.low > one.high)
+
+
+def three_digits(number: float) -> str:
+    """A number with three significant digits; those before the point all stay."""
+    if not number:
+        return "0"
+    number = float(f"{number:.3g}") if abs(number) < 1000 else number  # 9.996 becomes 10.0
+    return f"{number:,.{max(0, 2 - math.floor(math.log10(abs(number))))}f}"
+
+
+def faster(one: Measurement, other: Measurement) -> str:
+    """Which of two rates is higher, in words for a page."""
+    if not spreads_differ(one, other):
+        return html.escape(f"{one.name} and {other.name}: {NOTHING}")
+    low, high = sorted((one, other), key=lambda row: row.median)
+    ratio = times(high.median / low.median, 1)
+    rates = figure(f"{three_digits(high.median)} against {three_digits(low.median)} a second")
+    more, less = html.escape(high.name), html.escape(low.name)
+    return f"{more} carries {ratio} as many messages as {less} ({rates})"
+
+
+def sooner(one: Measurement, other: Measurement) -> str:
+    """Which of two times is shorter, in words for a page."""
+    if not spreads_differ(one, other):
+        return html.escape(f"{one.name} and {other.name}: {NOTHING}")
+    short, long = sorted((one, other), key=lambda row: row.median)
+    share = figure(f"{100 * short.median / long.median:.0f} %")
+    trips = figure(f"{three_digits(short.median)} against {three_digits(long.median)} µs")
+    less, more = html.escape(short.name), html.escape(long.name)
+    return f"{less} takes {share} of the time that {more} takes ({trips})"
+
+
+def fastest(rows: Sequence[Measurement]) -> str:
+    """Which rate is the highest, in words for a page; all that can't be told from it are named."""
+    best = max(rows, key=lambda row: row.median)
+    names = [row.name for row in rows if not spreads_differ(row, best)]
+    equal = f" ({NOTHING})" * (len(names) > 1)
+    return html.escape(", ".join(names)) + equal

@@ -1,0 +1,272 @@
+"""Builds that must fail, that are interrupted, or that have little to do, each on a copy of the project."""
+
+import re
+import shutil
+import signal
+import sys
+import urllib.request
+from pathlib import Path
+
+import psutil
+import pytest
+
+from render.runs import ROOT
+from tests.conftest import build, mkdocs
+from tests.harness import is_alive, wait_until
+from tests.html_page import Page
+
+pytestmark = pytest.mark.skipif(sys.platform == "win32", reason="the site is built on POSIX")
+
+
+@pytest.fixture
+def copy(project, tmp_path):
+    """A copy of the built project, to change."""
+    return Path(shutil.copytree(project, tmp_path / "project", symlinks=True))
+
+
+def edit(file, old, new):
+    text = file.read_text(encoding="utf-8")
+    assert old in text
+    file.write_text(text.replace(old, new), encoding="utf-8")
+
+
+def finish(building):
+    printed, _ = building.communicate()
+    return building.returncode, printed
+
+
+def programs_run(printed):
+    return re.findall(r"^\[.+\] python (\S+) .* s$", printed, re.MULTILINE)
+
+
+def test_nothing_changed_runs_nothing(copy):
+    status, printed = finish(build(copy))
+    assert status == 0 and not programs_run(printed)
+    assert "of which the programs ran for 0.0 s" in printed
+
+
+def test_one_program_changed_runs_only_that(copy):
+    with (copy / "examples" / "pipe_totals.py").open("a") as file:
+        file.write("# changed\n")
+    status, printed = finish(build(copy))
+    assert status == 0 and programs_run(printed) == ["pipe_totals.py"]
+
+
+def wrong_total(copy):
+    edit(copy / "examples/queue_totals.py", "total += subtotal", "total += subtotal + 1")
+
+
+def program_hangs(copy):
+    edit(copy / "examples/queue_totals.py", "total = 0", "time.sleep(600)")
+    edit(copy / "examples/runs.toml", "[queue_totals]\n", "[queue_totals]\ntimeout = 2\n")
+
+
+def unknown_run(copy):
+    edit(copy / "docs/pipe.md", 'show("pipe_totals")', 'show("pipe_total")')
+
+
+def unknown_run_in_a_figure(copy):
+    edit(copy / "docs/pipe.md", "#!figure pipe_totals.cpu", "#!figure pipe_total.cpu")
+
+
+def unknown_label(copy):
+    edit(copy / "docs/pipe.md", "#!figure pipe_totals.cpu", "#!figure pipe_totals.Speed")
+
+
+def typo_in_a_block(copy):
+    edit(copy / "docs/pipe.md", 'show("pipe_totals")', "show(pipe_totals)")
+
+
+def unknown_part(copy):
+    edit(
+        copy / "docs/pipe.md",
+        'source_of("pipe_totals.py", "main")',
+        'source_of("pipe_totals.py", "x")',
+    )
+
+
+def unknown_key(copy):
+    edit(copy / "examples/runs.toml", "[queue_totals]\n", "[queue_totals]\ntotl = 2\n")
+
+
+def missing_program(copy):
+    (copy / "examples/pipe_totals.py").rename(copy / "examples/pipes.py")
+
+
+def broken_link(copy):
+    edit(copy / "docs/pipe.md", "(queue.md#", "(queue.md#no-such-place-")
+
+
+PIPE = r"^docs/pipe.md: "
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        (
+            wrong_total,
+            r"^docs/\S+.md: run queue_totals: python queue_totals.py --count 1000000: "
+            r"expected Total: 5,000,000, got Total: 5,000,005",
+        ),
+        (program_hangs, r"run queue_totals: .* expected an end, got: it ran to its timeout"),
+        (unknown_run, PIPE + r"examples/runs.toml has no run named 'pipe_total'$"),
+        (unknown_run_in_a_figure, PIPE + r"examples/runs.toml has no run named 'pipe_total'$"),
+        (
+            unknown_label,
+            PIPE + r"python pipe_totals.py .* printed no line that starts with Speed: $",
+        ),
+        (
+            typo_in_a_block,
+            PIPE + r"show\(pipe_totals\): NameError: name 'pipe_totals' is not defined",
+        ),
+        (unknown_part, PIPE + r"examples/pipe_totals.py has no part named x$"),
+        (unknown_key, r"^examples/runs.toml: queue_totals: unknown key 'totl'$"),
+        (
+            missing_program,
+            r"^examples/runs.toml: pipe_totals: there is no program examples/pipe_totals.py$",
+        ),
+        (broken_link, r"no-such-place"),
+    ],
+)
+def test_a_build_that_fails_says_why_and_keeps_the_old_site(copy, change, message):
+    before = (copy / "site/index.html").stat()
+    change(copy)
+    status, printed = finish(build(copy))
+    after = (copy / "site/index.html").stat()
+    assert status != 0
+    assert re.search(message, printed, re.MULTILINE), printed
+    assert "Traceback" not in printed
+    assert (after.st_mtime_ns, after.st_ino) == (before.st_mtime_ns, before.st_ino)
+    assert not list(copy.glob(".site-*"))
+
+
+def test_all_that_is_wrong_is_said_at_once(copy):
+    unknown_run(copy)
+    edit(copy / "docs/queue.md", "queue_totals.cpu", "queue_totals.Speed")
+    _, printed = finish(build(copy))
+    assert re.search(r"^docs/pipe.md: ", printed, re.M) and re.search(
+        r"^docs/queue.md: ", printed, re.M
+    )
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP])
+def test_an_interrupted_build_leaves_nothing(copy, number):
+    before = (copy / "site/index.html").stat()
+    edit(copy / "examples/runs.toml", "--count 1000000", "--count 1000000000000")
+    for recording in (copy / ".recordings").glob("queue_totals*"):
+        recording.unlink()
+    building = build(copy, start_new_session=True)
+
+    def workers():
+        found = psutil.Process(building.pid).children(recursive=True)
+        return found if sum(process.cpu_times().user > 0.1 for process in found) >= 5 else None
+
+    tree = wait_until(workers, "the workers count")
+    building.send_signal(number)
+    building.communicate()
+    assert building.returncode != 0
+    wait_until(lambda: not any(map(is_alive, tree)), "nothing is left")
+    after = (copy / "site/index.html").stat()
+    assert (after.st_mtime_ns, after.st_ino) == (before.st_mtime_ns, before.st_ino)
+    assert not list(copy.glob(".site-*"))
+
+
+def test_what_a_killed_build_left_is_taken_away(copy):
+    (copy / ".site-0123abcd").mkdir()
+    (copy / ".site-0123abcd/index.html").write_text("half")
+    status, _ = finish(build(copy))
+    assert status == 0 and not list(copy.glob(".site-*"))
+
+
+def test_two_builds_at_once(copy):
+    for recording in (copy / ".recordings").glob("*_total*"):
+        recording.unlink()
+    ended = [finish(building) for building in [build(copy), build(copy)]]
+    assert [status for status, _ in ended] == [0, 0], ended
+    assert "Total: 5,000,000" in (copy / "site/queue.html").read_text(encoding="utf-8")
+    assert not list(copy.glob(".site-*"))
+
+
+def test_a_site_that_is_a_link_stays_one(copy):
+    (copy / "site").rename(copy / "elsewhere")
+    (copy / "site").symlink_to("elsewhere")
+    (copy / "elsewhere/old.txt").write_text("old")
+    status, _ = finish(build(copy))
+    assert status == 0 and (copy / "site").is_symlink()
+    assert not (copy / "site/old.txt").exists() and (copy / "site/queue.html").is_file()
+
+
+def test_a_build_without_standard_input_and_error(copy):
+    building = build(copy, stdin=None, preexec_fn=close_input_and_error)
+    status, printed = finish(building)
+    assert status == 0, printed
+
+
+def close_input_and_error():
+    import os
+
+    os.close(0)
+    os.close(2)
+
+
+FOREIGN = {  # what a program prints, and what a terminal shows of it
+    "fences": ("````\n```\n~~~\n\t```\n", "````\n```\n~~~\n        ```\n"),
+    "carriage_return": (
+        "a\r```\r\r<script>window.pwn=4</script>\r\r``` text\rb\n",
+        "b` textt>window.pwn=4</script>\n",
+    ),
+    "progress": ("  0 %\r 50 %\r100 %\n", "100 %\n"),
+    "include": ('--8<-- "queue_totals.py"\n--8<-- "/etc/hostname"\n', None),
+    "missing_include": ('--8<-- "no/such/file.py"\n;--8<-- "x"\n', None),
+    "html": ("<b>&amp;<i> {{ page }} <!-- x --> </pre></code></div>\n", None),
+    "markdown": ("| a | b |\n[x](javascript:alert(1)) `x` **b**\n# no title\n", None),
+    "prompt": ("$ rm -rf nothing\n", None),
+    "control": ("\x1b[31mred\x1b[0m \0 \x02wzxhzdk:0\x03 \x07\n", "red ␀ ␂wzxhzdk:0␃ ␇\n"),
+    "figure": ("`#!figure queue_totals.cpu`\n```run exec='on'\n", None),
+}
+
+
+def test_output_is_inert(copy):
+    """Whatever a program prints stands on the page, and in the text for machines, as a terminal shows it."""
+    blocks = ""
+    for name, (printed, _) in FOREIGN.items():
+        (copy / f"examples/{name}.py").write_text(
+            f"import sys\nsys.stdout.write({printed!r})\n"
+        )
+        with (copy / "examples/runs.toml").open("a") as file:
+            file.write(f"[{name}]\nprogram = \"{name}.py\"\narguments = \"'a b' '*'\"\n")
+        blocks += f'\n## {name}\n\n```run exec="on"\nconsole("{name}")\nstart_method_table("{name}")\n```\n'
+    with (copy / "docs/pipe.md").open("a") as file:
+        file.write(blocks)
+    status, printed = finish(build(copy))
+    assert status == 0, printed
+    page = Page(copy / "site/pipe.html")
+    told = [
+        (copy / "site" / name).read_text(encoding="utf-8")
+        for name in ("pipe.md", "llms-full.txt")
+    ]
+    for name, (written, shown) in FOREIGN.items():
+        block = f"$ python {name}.py 'a b' '*'\n{written if shown is None else shown}"
+        assert block in page.codes, name
+        assert all(block in text for text in told), name
+    assert "<script>window" not in page.text and "no-title" not in page.ids
+    assert "javascript:" not in "".join(link for link in page.links)
+
+
+def test_while_serving_a_wrong_page_says_so_and_the_others_are_served(copy):
+    unknown_run(copy)
+    serving = mkdocs(copy, "serve", "--dev-addr", "127.0.0.1:0", env={"PYTHONUNBUFFERED": "1"})
+    try:
+        printed = ""
+        while not (address := re.search(r"Serving on (http://127.0.0.1:(?!0/)\d+)", printed)):
+            line = serving.stdout.readline()
+            assert line, printed
+            printed += line
+        with urllib.request.urlopen(f"{address[1]}/pipe.html") as answer:
+            assert "has no run named" in answer.read().decode()
+        with urllib.request.urlopen(f"{address[1]}/queue.html") as answer:
+            assert "Total: 5,000,000" in answer.read().decode()
+    finally:
+        serving.terminate()
+        serving.communicate()
+    assert str(ROOT) not in printed

@@ -1,0 +1,68 @@
+"""A program whose first process is killed: none of its workers, busy or idle, outlives it."""
+
+import shutil
+import sys
+from pathlib import Path
+
+import psutil
+import pytest
+
+from tests.harness import START_METHODS, RunningProgram, wait_until
+
+EXAMPLES = Path(__file__).resolve().parent.parent / "examples"
+FOREVER = 10**12  # a count that no test waits for
+PRIME = 10**15 + 37
+PROGRAMS = {  # the arguments, how many processes then work, and how many of them count
+    "queue_totals.py": (("--workers", 3, "--count", FOREVER), 3, 3),
+    "pipe_totals.py": (("--workers", 3, "--count", FOREVER), 3, 3),
+    "worker_sweep.py": (("--workers", 3, "--total", FOREVER), 3, 3),
+    "beyond/listener_client.py": (("--workers", 3, "--count", FOREVER), 3, 3),
+    "beyond/manager_queue.py": (("--workers", 3, "--count", FOREVER), 4, 3),
+    "channels/batch.py": (("--rounds", 10**9), 2, 2),
+    "channels/latency.py": (("--budget", 3600), 3, 2),
+    "channels/old_answer.py": (("--rounds", 1000), 2, 2),
+    "channels/reuse_buffer.py": (("--rounds", 1000), 2, 2),
+    "channels/throughput.py": (("--budget", 3600), 3, 2),
+    "recipes/logging_to_one_file.py": (("--workers", 3, "--lines", FOREVER), 3, 3),
+    "recipes/many_pipes.py": (("--messages", FOREVER), 1, 1),
+    "recipes/progress.py": (("--workers", 3, "--steps", FOREVER), 3, 0),
+    "recipes/request_reply.py": (("--workers", 3, "--slow", 60), 3, 0),
+    "recipes/service.py": (("--limit", 60, "slow", "slow", "slow"), 2, 0),
+    "recipes/stop_workers.py": (("--task", 1, "--patience", 60), 2, 0),
+    "recipes/task_queue.py": (("--tasks", 10**9), 5, 5),
+    "recipes/task_queue_joinable.py": (("--tasks", 10**9), 3, 3),
+    "recipes/asyncio_pipe.py": (("--messages", FOREVER), 1, 0),
+    "recipes/stop_early.py": (("--workers", 3, "--number", PRIME * (PRIME + 54)), 3, 3),
+}
+
+
+def workers(started):
+    """The processes that are neither the first one, nor multiprocessing's own."""
+    found = []
+    for process in started.tree():
+        try:
+            command = " ".join(process.cmdline())
+            own = "resource_tracker" in command or (
+                "forkserver" in command and process.ppid() == started.process.pid
+            )
+        except psutil.Error:
+            continue
+        if process.pid != started.process.pid and not own:
+            found.append(process)
+    return found
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="Windows has no such signals")
+@pytest.mark.parametrize("method", START_METHODS)
+@pytest.mark.parametrize("program", PROGRAMS)
+def test_no_worker_outlives_it(tmp_path, program, method):
+    arguments, number, busy = PROGRAMS[program]
+    file = shutil.copy(EXAMPLES / program, tmp_path)
+    with RunningProgram(tmp_path, file, *arguments, "--start-method", method) as started:
+        wait_until(lambda: len(workers(started)) >= number, "they are there")
+        wait_until(lambda: len(started.busy()) >= busy, "they count")
+        if program == "recipes/request_reply.py":  # then one is busy, and two are idle
+            while not started.process.stdout.readline().startswith("Request 2: no reply"):
+                assert started.process.poll() is None
+        started.process.kill()
+        started.assert_nothing_left()

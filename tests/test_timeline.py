@@ -1,0 +1,304 @@
+"""What render/timeline.py draws: lanes, bars and marks at the right places."""
+
+import dataclasses
+import itertools
+import subprocess
+import sys
+from types import SimpleNamespace
+
+import pytest
+
+from recorder.recording import Line, Machine, Process, Recording
+from render.runs import ROOT
+from render.timeline import timeline
+from tests.pictures import Picture, near
+
+MACHINE = Machine("Some processor", 2, "Linux", "CPython 3.11.7", "fork")
+
+
+def recording(processes, lines=(), *, wall=4.0, hung=False, status=0):
+    return Recording(
+        program="counting/some_program.py",
+        arguments=("--workers", "2"),
+        recorded="2026-11-22T12:00:00+00:00",
+        machine=MACHINE,
+        start_method="fork",
+        lines=tuple(Line(at, text) for at, text in lines),
+        dropped=0,
+        status=None if hung else status,
+        hung=hung,
+        wall=wall,
+        cpu=0.0,
+        peak_memory=0,
+        left_behind=0,
+        processes=tuple(processes),
+    )
+
+
+def process(pid, started, ended, *samples, role="worker", stack=()):
+    return Process(pid, 100, role, started, ended, samples, stack)
+
+
+def two_workers():
+    """A parent that works for half a second, and two workers, one of which waits at first."""
+    return recording(
+        [
+            process(200, 0.0, 4.0, (4.0, 0.0), role="helper"),
+            process(102, 1.0, 4.0, (2.0, 0.0), (3.0, 0.5), (4.0, 1.5)),
+            process(101, 0.5, 3.0, (1.0, 0.5), (2.9, 2.4)),
+            process(100, 0.0, 4.0, (0.5, 0.5), (3.0, 0.5), (4.0, 0.5), role="parent"),
+        ],
+        [
+            (0.0, "Parent process ID: 100"),
+            (3.0, "Process ID: 101, name: Left & <right>, subtotal: 1,000"),
+            (4.0, "Process ID: 102, name: Worker 2, subtotal: 1,000"),
+        ],
+    )
+
+
+class Timeline(Picture):
+    """A timeline, its places read off the axis as a reader does."""
+
+    def __init__(self, run):
+        super().__init__(timeline(run))
+
+    def seconds(self, x):
+        (x0, _), *_, (x1, _) = self.places("axis-label")
+        t0, *_, t1 = map(float, self.texts("axis-label"))
+        return t0 + (x - x0) * (t1 - t0) / (x1 - x0)
+
+    def spans(self, name):
+        return [
+            near((self.seconds(x), self.seconds(x2)), 0.03) for x, x2, _, _ in self.boxes(name)
+        ]
+
+    def times(self, name):
+        return [near(self.seconds(x), 0.03) for x, _ in self.places(name)]
+
+
+def test_lanes_are_named_as_the_program_names_them_and_in_their_order():
+    picture = Timeline(two_workers())
+    names = ["parent 100", "Left & <right>", "Worker 2", "helper 200", "output"]
+    assert picture.texts("name") == names
+    heights = [y for _, y in picture.places("name")]
+    assert heights == sorted(heights)
+    for (_, _, top, _), height in zip(picture.boxes("life"), heights, strict=False):
+        assert top - 12 < height < top + 2  # each name beside its bar
+
+
+def test_bars_go_from_start_to_end():
+    assert Timeline(two_workers()).spans("life") == [(0, 4), (0.5, 3), (1, 4), (0, 4)]
+
+
+def test_the_part_on_a_core_rises_with_its_share():
+    picture = Timeline(two_workers())
+    assert picture.spans("ran") == [(0, 0.5), (0.5, 3), (2, 3), (3, 4)]
+    whole, also, half, last = (low - high for _, _, high, low in picture.boxes("ran"))
+    assert whole > 10
+    assert (also, half, last) == near((whole, whole / 2, whole), 0.2)
+    lanes = [top for _, _, top, _ in picture.boxes("life")]
+    assert [low for *_, low in picture.boxes("ran")] == near(
+        [lanes[0], lanes[1], lanes[2], lanes[2]], 0.2
+    )
+
+
+def test_each_line_of_output_has_a_mark_that_says_it():
+    picture = Timeline(two_workers())
+    assert picture.times("line") == [0, 3, 4]
+    assert picture.tooltips("line")[:2] == [
+        "0.000 s: Parent process ID: 100",
+        "3.000 s: Process ID: 101, name: Left & <right>, subtotal: 1,000",
+    ]
+    assert "4.000 s: Process ID: 102, name: Worker 2" in picture.description
+    assert "Left & <right>: 0.500 s to 3.000 s, ran for 2.400 s" in picture.description
+
+
+def test_lines_that_come_together_share_a_mark():
+    lines = [(1.0, "one"), (1.001, "two"), (1.002, "three"), (1.2, "four"), (3.0, "five")]
+    picture = Timeline(recording([process(100, 0, 4, role="parent")], lines))
+    assert picture.times("line") == [1, 1.2, 3]
+    assert [title.count("\n") + 1 for title in picture.tooltips("line")] == [3, 1, 1]
+
+
+def test_the_axis_starts_at_zero_and_the_cores_are_said():
+    picture = Timeline(two_workers())
+    assert float(picture.texts("axis-label")[0]) == 0
+    assert picture.texts("note") == ["seconds; full height: one core of 2"]
+    assert picture.texts("key-name") == ["ran", "waited", "output", "exit status 0", "end"]
+
+
+IN_JOIN = (
+    "Fatal Python error: Aborted",
+    "Thread 0x00007f1fda8ff6c0 (most recent call first):",
+    '  File "<python>/multiprocessing/queues.py", line 248 in _feed',
+    "Current thread 0x00007f1fdb893b80 (most recent call first):",
+    '  File "<python>/multiprocessing/popen_fork.py", line 27 in poll',
+    '  File "<python>/multiprocessing/process.py", line 149 in join',
+    '  File "some_program.py", line 34 in main',
+    '  File "some_program.py", line 40 in <module>',
+)
+AT_EXIT = (
+    "Current thread 0x00007f1fdb893b80 (most recent call first):",
+    '  File "<python>/threading.py", line 1119 in join',
+    '  File "<python>/multiprocessing/queues.py", line 199 in _finalize_join',
+    '  File "<python>/multiprocessing/process.py", line 317 in _bootstrap',
+    '  File "some_program.py", line 34 in main',
+)
+ITS_OWN = (
+    "Current thread 0x00007f1fdb893b80 (most recent call first):",
+    '  File "some_program.py", line 12 in forever',
+    '  File "<python>/multiprocessing/process.py", line 108 in run',
+)
+
+
+def test_a_hung_run_waits_until_it_is_ended_and_says_where():
+    lives = [
+        process(100, 0, 2, (0.5, 0.2), (1, 0.2), (2, 0.2), role="parent", stack=IN_JOIN),
+        process(101, 0.5, 2, (1, 0), (2, 0), stack=AT_EXIT),
+        process(102, 0.6, 2, (1, 0), (2, 0), stack=ITS_OWN),
+        process(103, 0.7, 2, (1, 0), (2, 0), stack=("<truncated>",)),
+    ]
+    picture = Timeline(recording(lives, wall=2.0, hung=True))
+    assert [span[1] for span in picture.boxes("life")] == near([100] * 4, 0.2)
+    assert picture.spans("ran") == [(0, 0.5)]
+    assert picture.texts("place") == [
+        "stuck in join(), line 34",
+        "stuck in _finalize_join()",
+        "stuck in forever(), line 12",
+        "stuck",
+    ]
+    assert picture.times("end-stopped") == [2] * 4
+    assert picture.texts("note")[1] == "it hung, ended after 2.000 s"
+    assert "stuck in join(), line 34" in picture.description
+
+
+def test_a_run_whose_timeout_came():
+    run = recording([process(100, 0, 4, role="parent"), process(101, 1, 2)])
+    object.__setattr__(run, "ended", "timeout")
+    picture = Timeline(run)
+    assert picture.times("end-stopped") == [4]
+    assert picture.times("end-unseen") == [2]
+    assert picture.texts("note")[1] == "its timeout came, ended after 4.000 s"
+    assert "its timeout came" in picture.description
+
+
+def with_exits(run, *exits):
+    """The run with exit codes of its processes, as a recorder that sees them gives them."""
+    fields = [
+        {field.name: getattr(one, field.name) for field in dataclasses.fields(one)}
+        for one in run.processes
+    ]
+    seen = [SimpleNamespace(**one, exit=code) for one, code in zip(fields, exits, strict=True)]
+    return dataclasses.replace(run, processes=tuple(seen))
+
+
+def test_each_end_has_its_mark():
+    lives = [
+        process(100, 0, 4, role="parent"),
+        process(101, 1, 1.001),  # shorter than a sample
+        process(102, 1, 2),
+        process(103, 1, 3),
+        process(104, 1, 3.5),
+        process(105, 1, 3.8),
+    ]
+    run = with_exits(recording(lives, status=1), None, -9, 0, 1, None, -200)
+    picture = Timeline(run)
+    assert picture.times("end-well") == [2]
+    assert picture.times("end-badly") == [4, 1.001, 3, 3.8]
+    assert picture.times("end-unseen") == [3.5]
+    # At first those that stand on the right of their mark, for the most room is there:
+    assert picture.texts("place") == [
+        "killed by SIGKILL",
+        "exit status 1",
+        "exit status 1",
+        "killed by signal 200",
+    ]
+    assert "failed or killed" in picture.texts("key-name")
+    assert "1.000 s to 1.001 s, ran for 0.000 s, killed by SIGKILL" in picture.description
+    assert picture.boxes("life")[1][1] - picture.boxes("life")[1][0] >= 0.29
+
+
+def test_whoever_ended_before_a_hang_was_not_ended_by_the_recorder():
+    lives = [
+        process(100, 0, 4, role="parent", stack=IN_JOIN),
+        process(101, 1, 1.2),
+        process(102, 1, 4),
+    ]
+    picture = Timeline(with_exits(recording(lives, hung=True), None, -9, -6))
+    assert picture.times("end-badly") == [1.2]
+    assert picture.times("end-stopped") == [4, 4]
+
+
+def test_a_failure_is_seen_among_many_lanes():
+    lives = [process(100, 0, 4, role="parent")] + [process(n, 1, 3) for n in range(200, 300)]
+    picture = Timeline(with_exits(recording(lives), 0, *[0] * 50, -11, *[0] * 49))
+    (failed,) = picture.boxes("failed")
+    assert failed[0] < 75 < failed[1]
+    assert failed[2:] == near(picture.boxes("life")[51][2:], 2)
+    assert "failed or killed" in picture.texts("key-name")
+    assert picture.all("end-well") == picture.all("place") == []
+
+
+def test_an_empty_run_and_one_that_was_never_sampled():
+    nothing = Timeline(recording([], wall=0.0))
+    assert nothing.texts("name") == ["output"]
+    assert nothing.all("line") == nothing.boxes("ran") == []
+    assert "Output: none." in nothing.description
+    unseen = Timeline(recording([process(1, 0.0, 4.0, role="parent")]))
+    assert (unseen.spans("life"), unseen.boxes("ran")) == ([(0, 4)], [])
+
+
+def test_output_can_not_break_the_page():
+    lines = [(1.0, "\x1b[31m</title></svg><script>\x00 & \ud800 \t `x`")]
+    picture = Timeline(recording([process(1, 0.0, 4.0, role="parent")], lines))
+    assert "<script>" not in picture.text and "\x1b" not in picture.text
+    assert "</title></svg><script>" in picture.tooltips("line")[0]
+
+
+@pytest.mark.parametrize("wall", [0.005, 0.3, 300.0])
+def test_short_and_long_runs(wall):
+    half = wall / 2
+    busy = [(half + n * half / 500, n * half / 500) for n in range(1, 501)]
+    lives = [
+        process(100, 0.0, wall, (wall, 0.0), role="parent"),
+        process(101, half, wall, *busy),
+    ]
+    picture = Timeline(recording(lives, [(wall / 4, "a line")], wall=wall))
+    assert picture.boxes("life")[1][:2] == near((50, 100), 0.5)
+    assert [box[:2] for box in picture.boxes("ran")] == [near((50, 100), 0.5)]
+    assert picture.seconds(picture.places("line")[0][0]) == near(wall / 4, wall / 100)
+
+
+@pytest.mark.parametrize("workers", [1, 5, 20, 40, 100, 250])
+def test_many_workers_who_change_all_the_time_and_print_a_lot(workers):
+    def life(pid):
+        changing = [(n / 10, (n // 2) / 10 + pid % 3 * n / 100) for n in range(1, 101)]
+        return process(pid, pid % 10 / 100, 10.0, *changing)
+
+    lives = [process(100, 0.0, 10.0, (10.0, 1.0), role="parent")]
+    lives += [life(pid) for pid in range(10_000, 10_000 + workers)]
+    lines = [
+        (n / 50, f"Process ID: {10_000 + n}, name: A worker's name {n}, <&> {'long ' * 30}")
+        for n in range(500)
+    ]
+    picture = Timeline(
+        with_exits(
+            recording(lives, lines, wall=10.0), 0, *[-9 * (n % 2) for n in range(workers)]
+        )
+    )
+    lanes = min(workers + 1, 102)
+    assert len(picture.boxes("life")) == lanes
+    assert len({round(low) for *_, low in picture.boxes("ran")}) == lanes
+    assert 35 <= len(picture.all("line")) <= 41
+    more = workers + 1 - lanes
+    assert (f"{more} more processes not drawn" in picture.text) == (more > 0)
+    heights = [y for _, y in picture.places("name")]
+    assert min(after - before for before, after in itertools.pairwise(heights)) > 12
+    assert max(heights) < picture.height
+
+
+def test_the_same_recording_gives_the_same_bytes():
+    code = "from tests.test_timeline import *; print(timeline(two_workers()), end='')"
+    command = [sys.executable, "-X", "utf8", "-c", code]
+    other = subprocess.run(command, cwd=ROOT, capture_output=True, check=True).stdout
+    assert other.decode() == timeline(two_workers()) == timeline(two_workers())
