@@ -69,15 +69,15 @@ def be_parent(method, sizes, told):
     for worker in [*workers, bystander]:
         worker.start()
     ring.close()
-    told.send(bystander.pid)
+    told.send(("bystander", bystander.pid))
     never.recv()
     keep.close()
 
 
 def wait_as_producer(ring, never, told):
     """Run in a process: fill all slots, and wait for a consumer that doesn't read."""
-    told.send(os.getpid())
     with contextlib.suppress(EOFError, BrokenPipeError), ring.producer() as producer:
+        told.send(("producer", os.getpid()))
         while True:
             with producer.slot():
                 pass
@@ -85,8 +85,8 @@ def wait_as_producer(ring, never, told):
 
 def wait_as_consumer(ring, at, told):
     """Run in a process: read what comes; the first one waits in the middle of a message."""
-    told.send(os.getpid())
     with contextlib.suppress(EOFError), ring.consumer(at) as received:
+        told.send((at, os.getpid()))
         for message in received:
             with message:
                 if at == 0:
@@ -320,12 +320,17 @@ def test_nothing_outlives_a_killed_parent(method):
     parent = context.Process(target=be_parent, args=(method, size, told))
     parent.start()
     told.close()
-    pids = [receiver.recv() for _ in range(4)]  # one of them the bystander's, without the ring
-    wait_until(lambda: sum(mapped(pid) >= size for pid in pids) >= 3, "three have it")
-    assert in_shm() == before  # it has no name, so there is nothing to take away
-    parent.kill()
-    parent.join()
-    wait_until(lambda: not any(map(psutil.pid_exists, pids)), "all have ended")
+    pids = dict(receiver.recv() for _ in range(4))
+    bystander = psutil.Process(pids.pop("bystander"))
+    try:
+        assert all(mapped(pid) >= size for pid in pids.values())
+        assert in_shm() == before  # it has no name, so there is nothing to take away
+        parent.kill()
+        parent.join()
+        wait_until(lambda: not any(map(psutil.pid_exists, pids.values())), "all have ended")
+        assert bystander.is_running()
+    finally:
+        bystander.kill()
 
 
 LONG = {
