@@ -1,13 +1,17 @@
 """Every broken program fails as `runs.toml` says, every fixed one ends well, and neither passes for the other."""
 
+import ast
 import re
+import subprocess
 import sys
 
 import pytest
+from bs4 import BeautifulSoup
 
 from recorder.watch import watch
+from render.blocks import fix
 from render.runs import EXAMPLES, ROOT, PageError, read_runs
-from render.site import failing_start_methods, page_fields
+from render.site import failing_start_methods, page_fields, pages_of
 from tests.harness import START_METHODS
 
 RUNS = {name: run for name, run in read_runs().items() if run.program.startswith("faults/")}
@@ -70,14 +74,60 @@ def test_every_program_is_run_and_named_after_its_page():
         assert run.program == f"faults/{name}.py"
 
 
-def test_every_page_states_its_symptom_and_its_rule():
+GROUPS = re.findall(
+    r"^## (.+)$", (ROOT / "docs/faults/index.md").read_text(encoding="utf-8"), re.MULTILINE
+)
+
+
+def test_every_page_is_in_a_group_and_states_its_symptom_and_its_rule():
     pages = {
-        file.name
+        file
         for file in (ROOT / "docs/faults").glob("*.md")
         if re.search(r'"\w+_broken"', file.read_text(encoding="utf-8"))
     }
+    grouped = [page for group in GROUPS for page in pages_of(group)]
     assert len(pages) > 10
+    assert len(GROUPS) == 4 and len(grouped) == len(pages) and set(grouped) == pages
     for label in ("You see", "Because", "Do"):
-        assert {page.name for page, _, _ in page_fields("faults", label)} == pages
-    for page, _, _ in page_fields("faults", "Do"):
+        assert [page for page, _, _ in page_fields(grouped, label)] == grouped
+    for page in grouped:
         assert failing_start_methods(page), page
+        related = page.read_text(encoding="utf-8").splitlines()[-1]
+        assert re.fullmatch(r"Related: \[.+\]\(\S+\.md[\w#-]*\)", related), page
+
+
+def test_the_groups_have_the_same_order_everywhere():
+    navigation = (ROOT / "mkdocs.yml").read_text(encoding="utf-8")
+    places = [navigation.index(f"- {group}:\n") for group in GROUPS]
+    assert places == sorted(places)
+    rules = (ROOT / "docs/faults/rules.md").read_text(encoding="utf-8")
+    assert re.findall(r"^## (.+)$", rules, re.MULTILINE) == GROUPS
+
+
+def requested_fixes():
+    """The patches that the pages ask for: the name of the fault, and what of it."""
+    for page in sorted((ROOT / "docs/faults").glob("*.md")):
+        for request in re.findall(r"^ *fix\((.+)\)$", page.read_text("utf-8"), re.MULTILINE):
+            yield re.findall(r'"(.+?)"', request)
+
+
+@pytest.mark.parametrize("request_", list(requested_fixes()), ids=" ".join)
+def test_each_fix_is_a_patch(request_, tmp_path):
+    name, *parts = request_
+    block = BeautifulSoup(fix(name, *parts), "html.parser").find("code").get_text()
+    patched = tmp_path / f"{name}_broken.py"
+    broken = (EXAMPLES / f"faults/{name}_broken.py").read_text(encoding="utf-8")
+    patched.write_text(broken, encoding="utf-8")
+    subprocess.run(
+        ["patch", "--batch", patched.name], cwd=tmp_path, input=block, text=True, check=True
+    )
+    fixed = (EXAMPLES / f"faults/{name}_fixed.py").read_text(encoding="utf-8")
+    now = patched.read_text(encoding="utf-8")
+    assert now != broken
+    bodies = [ast.unparse(ast.parse(text).body[1:]) for text in (now, fixed)]
+    assert (bodies[0] == bodies[1]) == (not parts)
+
+
+def test_a_part_of_a_fix_that_is_not_there():
+    with pytest.raises(PageError, match="nothing changes in elsewhere"):
+        fix("ctrl_c", "work", "elsewhere")

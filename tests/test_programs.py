@@ -328,6 +328,15 @@ PROGRAMS = [
         says=rf"{ANYTHING}{DEAD}",
     ),
     Program(
+        "faults/dead_worker_errors.py",
+        prints=r"recv\(\) from a Pipe\(duplex=False\): EOFError\n"
+        r"recv\(\) from a Pipe\(\), nothing unread: EOFError\n"
+        r"recv\(\) from a Pipe\(\), a request unread: ConnectionResetError .+\n"
+        r"send\(\) to the dead: BrokenPipeError .+\n",
+        methods=tuple(START_METHODS),
+        long=None,
+    ),
+    Program(
         "faults/join_before_get_size.py",
         prints=r"(workers: [15], join\(\) returns up to [\d,]+ bytes each, hangs from [\d,]+\n){2}",
         methods=tuple(START_METHODS[:1]),  # the others take long
