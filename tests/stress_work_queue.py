@@ -259,6 +259,13 @@ def run_once(folder, plan, chance, python=sys.executable):
     return hit
 
 
+def shared_memory():
+    """Return the names of what multiprocessing has in /dev/shm, where there is such a folder."""
+    folder = Path("/dev/shm")
+    names = os.listdir(folder) if folder.exists() else []
+    return {name for name in names if name.startswith(("pym-", "psm_", "sem.mp-", "mp-"))}
+
+
 def attempt(run, seed, python):
     """Make the plan of a run from its seed and carry it out; return what is to be counted."""
     chance = random.Random(f"{seed} {run}")
@@ -288,8 +295,7 @@ def main(runs=100, seed=None, first=0, pythons=(sys.executable,), at_once=2):
     seed = random.SystemRandom().randrange(10**6) if seed is None else seed
     print(f"Runs: {runs}, seed: {seed}", flush=True)
     started, counts = time.perf_counter(), collections.Counter()
-    shared = Path("/dev/shm")
-    before = set(os.listdir(shared)) if shared.exists() else set()
+    before = shared_memory()
     with concurrent.futures.ThreadPoolExecutor(at_once) as pool:
         numbers = range(first, first + runs)
         used = [pythons[run // len(START_METHODS) % len(pythons)] for run in numbers]
@@ -297,8 +303,7 @@ def main(runs=100, seed=None, first=0, pythons=(sys.executable,), at_once=2):
             counts.update(count)
             if run % 100 == 0:
                 print(f"{run} runs, failed: {counts['failed']}", flush=True)
-    left = set(os.listdir(shared)) - before if shared.exists() else set()
-    counts["left in /dev/shm"] = len(left)
+    counts["left in /dev/shm"] = len(shared_memory() - before)
     done = ", ".join(f"{name}: {count}" for name, count in counts.items())
     print(f"{done}; {time.perf_counter() - started:.0f} s", flush=True)
     return counts

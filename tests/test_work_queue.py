@@ -180,6 +180,12 @@ def test_in_a_batch_only_the_late_job_is_late(tmp_path):
     assert {result.attempts for result in results} == {1}
 
 
+def test_a_batch_may_take_longer_than_the_limit_of_one_job():
+    options = {"workers": 1, "batch": 5, "time_limit": 1}
+    results = list(work_queue([0.3] * 5, do.nap, **options))
+    assert [(result.error, result.attempts) for result in results] == [("", 1)] * 5
+
+
 @on_posix
 def test_a_death_in_mid_answer_is_seen_though_another_process_holds_the_channel(tmp_path):
     jobs = [(str(tmp_path), name) for name in ("first", "held", "last")]
@@ -344,7 +350,8 @@ def wait(job):
     time.sleep(3600)
 
 if __name__ == "__main__":
-    for result in work_queue(range(3), wait, workers=4, start_method=sys.argv[1]):
+    results = work_queue(range(3), wait, workers=4, start_method=sys.argv[1])
+    for result in results:  # named, so that it lives as long as the program
         print("first", flush=True)
         if sys.argv[2] == "raise":
             raise LookupError("uncaught")
