@@ -84,7 +84,7 @@ def verdict(recording: Recording) -> str:
 def telling_line(recording: Recording) -> str:
     """The last line that a run printed, as HTML; what pickle adds to its error is not it."""
     lines = [terminal_line(line.text) for line in recording.lines]
-    lines = [line for line in lines if not line.startswith("when serializing ")]
+    lines = [line for line in lines if line and not line.startswith("when serializing ")]
     return escape(lines[-1]) if lines else "no output"
 
 
