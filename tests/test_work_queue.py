@@ -327,6 +327,16 @@ def test_progress_counts_what_is_done_and_what_is_taken():
     assert all(done <= taken <= 30 for done, taken in counts) and counts[-1] == (30, 30)
 
 
+def test_it_works_in_any_thread(method):
+    results = []
+    thread = threading.Thread(
+        target=lambda: results.extend(work_queue(range(9), do.double, start_method=method))
+    )
+    thread.start()
+    thread.join()
+    assert [result.value for result in results] == list(range(0, 18, 2))
+
+
 def test_no_jobs_no_results(method):
     assert list(work_queue([], do.same, start_method=method)) == []
 
