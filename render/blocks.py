@@ -84,15 +84,20 @@ def verdict(recording: Recording) -> str:
 def telling_line(recording: Recording) -> str:
     """The last line that a run printed, as HTML; what pickle adds to its error is not it."""
     lines = [terminal_line(line.text) for line in recording.lines]
-    lines = [line for line in lines if not line.startswith("when serializing ")]
+    lines = [line for line in lines if line and not line.startswith("when serializing ")]
     return escape(lines[-1]) if lines else "no output"
 
 
 def happened(name: str) -> str:
-    """What became of a fault and of its fix: each console, the hang, and every start method."""
+    """What became of a fault and of its fix, and on what they were recorded."""
+    return variant(name) + caption(f"{name}_broken")
+
+
+def variant(name: str) -> str:
+    """The same without the caption, for a page with several faults: the last one has it."""
     broken = f"{name}_broken"
     seen = console(broken) + stuck(broken) + start_method_table(broken)
-    return seen + "<p>The fixed program:</p>" + console(f"{name}_fixed")
+    return pair(name) + seen + "<p>The fixed program:</p>" + console(f"{name}_fixed")
 
 
 def caption(name: str, start_method: str = "") -> str:

@@ -29,6 +29,7 @@ VIEWS: dict[str, Callable[..., str]] = {
         blocks.picture,
         blocks.pair,
         blocks.happened,
+        blocks.variant,
         blocks.stuck,
         blocks.caption,
         blocks.start_method_table,
