@@ -12,7 +12,6 @@ import concurrent.futures
 import json
 import os
 import random
-import shutil
 import signal
 import sys
 import tempfile
@@ -21,9 +20,8 @@ from pathlib import Path
 
 import psutil
 
-from tests.harness import START_METHODS, RunningProgram, wait_until
+from tests.harness import START_METHODS, RunningProgram, copy_of_program, wait_until
 
-PROGRAM = Path(__file__).parents[1] / "examples" / "recipes" / "work_queue.py"
 SCRIPT = """
 import hashlib, json, os, pathlib, signal, sys, time
 import work_queue
@@ -137,33 +135,18 @@ def make_plan(chance, method):
     }
 
 
-def workers_of(program):
-    """Return the worker processes: neither the resource tracker nor the fork server."""
-    found = []
-    for process in program.children(recursive=True):
-        try:
-            words = " ".join(process.cmdline())
-            server = "forkserver" in words and process.ppid() == program.pid
-            if process.status() != psutil.STATUS_ZOMBIE and words:
-                found += [process] * (not server and "resource_tracker" not in words)
-        except psutil.Error:
-            pass
-    return found
-
-
 def attack_workers(started, folder, plan, chance):
     """Kill or stop workers at random moments; return how many.
 
     By the time that a job has begun, the resource tracker and the fork server are what they say
     that they are. A worker that is stopped has begun a job: nothing limits a setup.
     """
-    program = psutil.Process(started.process.pid)
     begun = Path(folder, "begun")
     wait_until(lambda: started.process.poll() is not None or begun.read_text(), "a job begins")
     hit = 0
     for _ in range(plan["kills"] or 1):
         time.sleep(chance.uniform(0, 0.3))  # the moment is the matter of the test
-        victims = workers_of(program)
+        victims = started.workers()
         if plan["attack"] == "stop":
             known = begun.read_text().split()[1::2]
             victims = [victim for victim in victims if str(victim.pid) in known]
@@ -230,7 +213,7 @@ def check_begun(plan, lines, folder):
 
 def run_once(folder, plan, chance, python=sys.executable):
     """Carry out one plan in a folder; return how many workers were hit, or fail."""
-    shutil.copy(PROGRAM, folder)
+    copy_of_program(folder, "recipes/work_queue.py")
     script = Path(folder, "stressed.py")
     script.write_text(SCRIPT)
     Path(folder, "plan.json").write_text(json.dumps(plan))

@@ -5,20 +5,19 @@ import functools
 import multiprocessing
 import os
 import re
-import shutil
 import signal
 import subprocess
 import sys
-from pathlib import Path
+import threading
 
 import psutil
 import pytest
 
 from examples.recipes.work_queue import NOT_YET, work_queue
 from tests import work_queue_jobs as do
-from tests.harness import START_METHODS, RunningProgram, wait_until
+from tests.harness import EXAMPLES, START_METHODS, RunningProgram, copy_of_program, wait_until
 
-PROGRAM = Path(__file__).parents[1] / "examples" / "recipes" / "work_queue.py"
+PROGRAM = EXAMPLES / "recipes" / "work_queue.py"
 on_posix = pytest.mark.skipif(sys.platform == "win32", reason="Windows has no such signals")
 pytestmark = pytest.mark.filterwarnings("ignore:.*multi-threaded.*fork")  # pytest's threads
 
@@ -329,6 +328,16 @@ def test_progress_counts_what_is_done_and_what_is_taken():
     assert all(done <= taken <= 30 for done, taken in counts) and counts[-1] == (30, 30)
 
 
+def test_it_works_in_any_thread(method):
+    results = []
+    thread = threading.Thread(
+        target=lambda: results.extend(work_queue(range(9), do.double, start_method=method))
+    )
+    thread.start()
+    thread.join()
+    assert [result.value for result in results] == list(range(0, 18, 2))
+
+
 def test_no_jobs_no_results(method):
     assert list(work_queue([], do.same, start_method=method)) == []
 
@@ -359,7 +368,7 @@ if __name__ == "__main__":
 
 
 def start_busy(folder, *arguments):
-    shutil.copy(PROGRAM, folder)
+    copy_of_program(folder, "recipes/work_queue.py")
     script = folder / "busy.py"
     script.write_text(BUSY)
     return RunningProgram(folder, script, *arguments)

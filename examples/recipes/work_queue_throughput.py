@@ -24,7 +24,7 @@ import time
 from typing import Any
 
 try:
-    from work_queue import (  # type: ignore[import-not-found, unused-ignore]
+    from work_queue import (
         NOT_YET,
         ctrl_c_held_back,
         interrupt_once,
@@ -32,7 +32,7 @@ try:
         work_queue,
     )
 except ImportError:
-    sys.exit("work_queue_throughput.py needs work_queue.py beside it")
+    sys.exit("work_queue_throughput.py needs work_queue.py in the same folder")
 joblib: Any = None
 with contextlib.suppress(ImportError):
     joblib = importlib.import_module("joblib")
