@@ -67,7 +67,7 @@ def test_code_ends_no_fence_and_a_picture_is_told():
     <div class="language-console highlight"><pre><code>$ x
 ````
 --8&lt;-- "y"
-</code></pre></div><svg aria-label="Timeline"><desc>It ran.</desc></svg></article>"""
+</code></pre></div><svg class="bp-picture" aria-label="Timeline"><desc>It ran.</desc></svg></article>"""
     text = downloads.as_markdown(BeautifulSoup(page, "html.parser").article)
     assert text.startswith("# A title\n")
     assert '`````console\n$ x\n````\n--8<-- "y"\n`````\n' in text
