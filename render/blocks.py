@@ -63,7 +63,7 @@ def pair(name: str) -> str:
     verdicts = [verdict(recording) for recording in recordings.values()]
     if verdicts[0] == verdicts[1]:  # then they differ in what came before
         verdicts = [
-            f"prints {len(recording.lines)} lines" for recording in recordings.values()
+            f"lines printed: {len(recording.lines)}" for recording in recordings.values()
         ]
     sides = "".join(
         f'<figure><figcaption>{label} <strong class="{label}">{says}</strong>'

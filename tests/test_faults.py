@@ -8,11 +8,14 @@ import sys
 import pytest
 from bs4 import BeautifulSoup
 
+from recorder.recording import Line
 from recorder.watch import watch
+from render import blocks
 from render.blocks import fix
 from render.runs import EXAMPLES, ROOT, PageError, read_runs
-from render.site import failing_start_methods, page_fields, pages_of
+from render.site import failing_start_methods, faults_list, page_fields, pages_of
 from tests.harness import START_METHODS
+from tests.recordings import recording
 
 RUNS = {name: run for name, run in read_runs().items() if run.program.startswith("faults/")}
 FIXED = [name for name in RUNS if name.endswith("_fixed")]
@@ -49,22 +52,22 @@ def faults_of(name, start_method):
 @pytest.mark.parametrize(("name", "start_method"), OTHERS)
 def test_the_broken_one_fails_as_expected(name, start_method):
     run = RUNS[name]
-    recording = record(run.spec(start_method))
-    run.check(recording, start_method)
+    seen = record(run.spec(start_method))
+    run.check(seen, start_method)
     fixed = name.replace("_broken", "_fixed")
     if fixed != name and faults_of(name, start_method):
         with pytest.raises(PageError):  # else what is expected of the fixed one says nothing
-            RUNS[fixed].check(recording, start_method)
+            RUNS[fixed].check(seen, start_method)
 
 
 @pytest.mark.parametrize("start_method", START_METHODS)
 @pytest.mark.parametrize("name", FIXED)
 def test_the_fixed_one_ends_well(name, start_method):
     run = RUNS[name]
-    recording = record(run.spec(start_method))
-    run.check(recording, start_method)
+    seen = record(run.spec(start_method))
+    run.check(seen, start_method)
     for outcome in faults_of(name.replace("_fixed", "_broken"), start_method):
-        assert list(outcome.differences(recording)), "the broken one may do the same"
+        assert list(outcome.differences(seen)), "the broken one may do the same"
 
 
 def test_every_program_is_run_and_named_after_its_page():
@@ -131,3 +134,39 @@ def test_each_fix_is_a_patch(request_, tmp_path):
 def test_a_part_of_a_fix_that_is_not_there():
     with pytest.raises(PageError, match="nothing changes in elsewhere"):
         fix("ctrl_c", "work", "elsewhere")
+
+
+def test_a_fault_that_raises_shows_no_hang(monkeypatch):
+    """What hangs in one release of Python raises in another: the same page shows either."""
+    monkeypatch.setattr(blocks, "recording_of", lambda *_: recording(status=1))
+    assert blocks.stuck("large_argument_broken", "spawn") == ""
+
+
+def test_the_line_that_says_how_a_run_ended():
+    notes = ("PicklingError: no", "when serializing a dict", "when serializing an object", "")
+    run = recording(status=1, lines=tuple(Line(0.5, text) for text in notes))
+    assert blocks.verdict(run) == "exit status 1: PicklingError: no"
+    assert blocks.verdict(recording(ended="hang")) == "stands still, for ever"
+
+
+def test_a_pair_that_ends_alike_counts_its_lines(monkeypatch):
+    runs = {
+        "x_broken": recording(),
+        "x_fixed": recording(lines=(Line(0.4, "first"), Line(0.5, "hello"))),
+    }
+    monkeypatch.setattr(blocks, "recording_of", runs.get)
+    text = BeautifulSoup(blocks.pair("x"), "html.parser")
+    assert [one.get_text() for one in text.select("strong")] == [
+        "lines printed: 1",
+        "lines printed: 2",
+    ]
+
+
+def test_the_list_of_faults_says_where_a_fault_is_not_everywhere():
+    listed = BeautifulSoup(faults_list("It raises"), "html.parser")
+    guard = listed.find("a", href="no-main-guard.html").find_parent("li")
+    assert guard.a.get_text().startswith("RuntimeError: An attempt has been made to start")
+    assert guard.span.get_text() == "only spawn, forkserver"
+    assert not listed.find("a", href="shared-pipe-end.html").find_parent("li").span
+    with pytest.raises(PageError, match="no group It sings"):
+        faults_list("It sings")
