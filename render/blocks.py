@@ -108,7 +108,7 @@ def stuck(name: str, start_method: str = "") -> str:
             stack = [line for line in process.stack if not NOISE.match(line)]
             whole += code_block("text", escape("\n".join(stack).strip("\n") + "\n"))
     summary = "<summary>The whole stacks, newest call first</summary>"
-    return f"{text}<ul>{items}</ul><details>{summary}{whole}</details>"
+    return f"{text}<ul>{items}</ul><details data-search-exclude>{summary}{whole}</details>"
 
 
 def place(frames: list[tuple[str, str, str]]) -> str:
@@ -169,10 +169,10 @@ def program(path: str, *lit: str) -> str:
         for number, line in enumerate(coloured("python", text).splitlines(), 1)
     )
     return (
-        f'<div class="program highlight"><div class="bar"><span class="name">{Path(name).name}'
+        f'<div class="program highlight"><div class="bar" data-search-exclude><span class="name">{Path(name).name}'
         '</span><button type="button" class="copy" hidden>Copy</button>'
         f'<a href="{path}" download aria-label="Download {Path(name).name}">Download</a></div>'
-        f"<pre><code>{lines}</code></pre></div>"
+        f"<pre data-search-exclude><code>{lines}</code></pre></div>"
     )
 
 
