@@ -16,7 +16,7 @@ import pytest
 from axe_playwright_python.sync_playwright import Axe  # type: ignore[import-untyped]
 from playwright.sync_api import sync_playwright
 
-from render.runs import EXAMPLES, ROOT
+from render.runs import EXAMPLES
 from tests import harness
 from tests.test_site import INCLUDED, SOURCES, page_of
 
