@@ -66,7 +66,9 @@ def interrupt_once(*_):
 
 def end_with_parent():
     """Run in a thread of a worker: wait for the end of its parent, then end it too."""
-    multiprocessing.parent_process().join()
+    parent, number = multiprocessing.parent_process(), os.getppid()
+    while parent.is_alive() and os.getppid() == number:  # who is forked later may hide its end
+        parent.join(timeout=1)
     os._exit(1)
 
 

@@ -11,6 +11,7 @@ the handler of SIGALRM only), calls that are not listed here. Not seen are a tim
 on a socket itself (SO_RCVTIMEO), and a semaphore that a foreign process has opened by its name.
 """
 
+import contextlib
 import enum
 import os
 import platform
@@ -75,8 +76,6 @@ def look(pids: Iterable[int], aside: set[int], output: int) -> tuple[Waits, obje
     waits, seen = Waits.FOREVER, []
     try:
         for pid in tree.pids:
-            if os.path.exists(f"/proc/{pid}/timers") and read(pid, "timers"):
-                waits = Waits.UNKNOWN
             for task in os.listdir(f"/proc/{pid}/task"):
                 status = dict(
                     line.split(":\t", 1)
@@ -91,7 +90,7 @@ def look(pids: Iterable[int], aside: set[int], output: int) -> tuple[Waits, obje
                 values = [int(argument, 16) for argument in arguments]
                 if has_limit(limit, values):
                     return Waits.LIMITED, None
-                alarm = int(status["SigCgt"], 16) & SIGALRM_BIT
+                alarm = int(status["SigCgt"], 16) & SIGALRM_BIT or timers(pid)
                 if alarm or not (pid in aside or tree.holds(pid, source, values)):
                     waits = Waits.UNKNOWN
                 switches = [
@@ -117,6 +116,11 @@ def read(pid: int, name: str) -> str:
     """The text of a file of /proc."""
     with open(f"/proc/{pid}/{name}", encoding="utf-8", errors="replace") as file:
         return file.read()
+
+
+def timers(pid: int) -> bool:
+    """Whether a process has a timer of its own, where the kernel lists them."""
+    return os.path.exists(f"/proc/{pid}/timers") and bool(read(pid, "timers"))
 
 
 class Tree:
@@ -145,8 +149,9 @@ class Tree:
     def all_sockets(self) -> set[str]:
         if not self.sockets:
             for pid in self.pids:
-                for number in os.listdir(f"/proc/{pid}/fd"):
-                    self.sockets.add(os.readlink(f"/proc/{pid}/fd/{number}"))
+                with contextlib.suppress(OSError):  # one that has ended holds none
+                    for number in os.listdir(f"/proc/{pid}/fd"):
+                        self.sockets.add(os.readlink(f"/proc/{pid}/fd/{number}"))
         return self.sockets
 
 

@@ -4,8 +4,8 @@ import dataclasses
 import functools
 import json
 import shlex
-import types
 import typing
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
@@ -139,7 +139,8 @@ class Recording:
             ValueError: The text is not such a recording.
         """
         try:
-            recording: Recording = decode(cls, json.loads(text))
+            kind: Any = cls
+            recording: Recording = decoder(kind)(json.loads(text))
         except RecursionError as error:
             raise ValueError("nested too deeply") from error
         return recording
@@ -150,31 +151,39 @@ def command_of(program: str, arguments: tuple[str, ...]) -> str:
     return shlex.join(("python", program.rpartition("/")[2], *arguments))
 
 
-def decode(kind: Any, value: Any) -> Any:
-    """Make a value of a type out of what JSON made of it; ValueError where it is none."""
-    if isinstance(kind, type) and dataclasses.is_dataclass(kind):
-        fields = types_of(kind)
-        if not isinstance(value, dict) or value.keys() != fields.keys():
-            raise ValueError(f"not a {kind}: {value!r:.80}")
-        return kind(**{name: decode(fields[name], value[name]) for name in fields})
-    if typing.get_origin(kind) is tuple:
-        kinds = typing.get_args(kind)
-        if isinstance(value, list):
-            if kinds[-1] is Ellipsis:
-                kinds = kinds[:1] * len(value)
-            if len(kinds) == len(value):
-                return tuple(map(decode, kinds, value))
-    elif isinstance(kind, types.UnionType):
-        if type(value) in typing.get_args(kind):
-            return value
-    elif kind is float and type(value) is int:
-        return float(value)
-    elif type(value) is kind:
-        return value
-    raise ValueError(f"not a {kind}: {value!r:.80}")
-
-
 @functools.cache
-def types_of(kind: type) -> dict[str, Any]:
-    """The fields of a dataclass, with their types."""
-    return typing.get_type_hints(kind)
+def decoder(kind: Any) -> Callable[[Any], Any]:
+    """A function that makes a value of a type out of what JSON made of it, or ValueError."""
+
+    def fail(value: object) -> ValueError:
+        return ValueError(f"not a {kind}: {value!r:.80}")
+
+    def decode_object(value: Any) -> Any:
+        if not isinstance(value, dict) or value.keys() != fields.keys():
+            raise fail(value)
+        return kind(**{name: decode(value[name]) for name, decode in fields.items()})
+
+    def decode_tuple(value: Any) -> Any:
+        if not isinstance(value, list) or not (endless or len(value) == len(items)):
+            raise fail(value)
+        if endless:
+            return tuple(map(items[0], value))
+        return tuple([decode(item) for decode, item in zip(items, value, strict=True)])
+
+    def decode_plain(value: Any) -> Any:
+        if type(value) in plain:
+            return value
+        if kind is float and type(value) is int:
+            return float(value)
+        raise fail(value)
+
+    if isinstance(kind, type) and dataclasses.is_dataclass(kind):
+        fields = {name: decoder(field) for name, field in typing.get_type_hints(kind).items()}
+        return decode_object
+    arguments = typing.get_args(kind)
+    if typing.get_origin(kind) is tuple:
+        endless = arguments[-1] is Ellipsis
+        items = [decoder(argument) for argument in arguments if argument is not Ellipsis]
+        return decode_tuple
+    plain = arguments or (kind,)  # a union, or one type
+    return decode_plain

@@ -10,6 +10,7 @@ parent of it all, so that nothing is left however the recorder itself ends.
 import ast
 import contextlib
 import datetime
+import math
 import os
 import secrets
 import select
@@ -91,7 +92,7 @@ def watch(
     recorded = datetime.datetime.now(datetime.UTC).isoformat(timespec="seconds")
     with raise_on_termination(), Watcher(python) as run:
         run.start((program, *beside), arguments)
-        ended, evidence = run.watch(timeout, stall_seconds if hangs else timeout, progress)
+        ended, evidence = run.watch(timeout, stall_seconds if hangs else math.inf, progress)
         if ended != "exit":
             run.dump_stacks()
         left_behind = run.end_tree(GRACE if ended == "exit" else 0)
@@ -262,19 +263,17 @@ class Watcher:
             ends = list(pipe())
             theirs.append(ends.pop(0 if name == "control" else 1))
             self.descriptors |= {name: ends[0], f"their {name}": theirs[-1]}
-        script, *command = (supervisor.__file__, *map(str, theirs), self.folder)
+        interpreter = (sys.executable, "-I", "-S", supervisor.__file__)
+        command = (
+            *map(str, theirs),
+            self.folder,
+            str(len(files)),
+            *(str(file.absolute()) for file in files),
+            self.python,
+            *arguments,
+        )
         self.supervisor = subprocess.Popen(
-            [
-                sys.executable,
-                "-I",
-                "-S",
-                script,
-                *command,
-                str(len(files)),
-                *(file.absolute() for file in files),
-                self.python,
-                *arguments,
-            ],
+            [*interpreter, *command],
             env=environment(self.run_folder, self.run_id, self.temporary),
             stdin=subprocess.DEVNULL,
             stdout=subprocess.DEVNULL,
@@ -349,24 +348,25 @@ class Watcher:
         self, timeout: float, stall_seconds: float, progress: Callable[[float], None]
     ) -> tuple[str, str]:
         """Sample the run until it ends; return how, and the evidence of a hang."""
-        before = seen_before = None
+        before = looked_before = None
         moved = 0.0
         while not self.pump(0, self.has_ended):
             at = self.now()
             spent = time.thread_time()
-            state, waits, seen = self.sample(at), Waits.LIMITED, None
+            state = self.sample(at)
+            waits, looked = Waits.LIMITED, None
             if state == before:  # only now it is worth a look
-                pids = [pid for pid, observed in self.known.items() if observed.ended is None]
-                aside = {pid for pid in pids if self.known[pid].role == "helper"}
-                waits, seen = look(pids, aside, self.inode)
+                aside = {pid for pid, seen in self.known.items() if seen.role == "helper"}
+                waits, looked = look(self.find_processes(), aside, self.inode)
             if state != before or waits is Waits.LIMITED:
                 moved = at
-            proven = waits is Waits.FOREVER and seen == seen_before
+            proven = waits is Waits.FOREVER and looked == looked_before
             self.spent += time.thread_time() - spent
-            before, seen_before = state, seen
+            before, looked_before = state, looked
             self.wall = at
             progress(at)
-            if at >= timeout or (still := at - moved >= stall_seconds) or proven:
+            still = at - moved >= stall_seconds
+            if at >= timeout or still or proven:
                 if self.pump(0, self.has_ended):
                     break
                 evidence = "kernel" if proven else "stillness" if still else ""
@@ -506,7 +506,7 @@ class Watcher:
 
     def kill_marked(self, left: int) -> int:
         """Kill what has the run's mark in its environment: where the supervisor can't see all."""
-        while True:
+        for _ in range(1000):
             found = []
             for process in psutil.process_iter():
                 with contextlib.suppress(psutil.Error, OSError):
@@ -516,9 +516,10 @@ class Watcher:
                         process.kill()
                         found.append(process)
             if not found:
-                return left
+                break
             left = max(left, len(found))
             time.sleep(0.002)
+        return left
 
 
 def is_alive(process: psutil.Process) -> bool:

@@ -59,13 +59,17 @@ def picture(plot: str, name: str, start_method: str = "") -> str:
 
 def pair(name: str) -> str:
     """A fault and its fix beside each other: the pictures of NAME_broken and NAME_fixed, a verdict each."""
-    sides = ""
-    for which, label in (("broken", "broken"), ("fixed", "fixed")):
-        recording = recording_of(f"{name}_{which}")
-        sides += (
-            f'<figure><figcaption>{label} <strong class="{label}">{verdict(recording)}</strong>'
-            f"</figcaption>{draw_timeline(recording)}</figure>"
-        )
+    recordings = {label: recording_of(f"{name}_{label}") for label in ("broken", "fixed")}
+    verdicts = [verdict(recording) for recording in recordings.values()]
+    if verdicts[0] == verdicts[1]:  # then they differ in what came before
+        verdicts = [
+            f"lines printed: {len(recording.lines)}" for recording in recordings.values()
+        ]
+    sides = "".join(
+        f'<figure><figcaption>{label} <strong class="{label}">{says}</strong>'
+        f"</figcaption>{draw_timeline(recording)}</figure>"
+        for (label, recording), says in zip(recordings.items(), verdicts, strict=True)
+    )
     return f'<div class="pair">{sides}</div>'
 
 
@@ -73,8 +77,27 @@ def verdict(recording: Recording) -> str:
     """How a run came out, in a few words."""
     if recording.hung:
         return "stands still, for ever"
-    last = escape(terminal_line(recording.lines[-1].text)) if recording.lines else "no output"
+    last = telling_line(recording)
     return last if recording.status == 0 else f"exit status {recording.status}: {last}"
+
+
+def telling_line(recording: Recording) -> str:
+    """The last line that a run printed, as HTML; what pickle adds to its error is not it."""
+    lines = [terminal_line(line.text) for line in recording.lines]
+    lines = [line for line in lines if line and not line.startswith("when serializing ")]
+    return escape(lines[-1]) if lines else "no output"
+
+
+def happened(name: str) -> str:
+    """What became of a fault and of its fix, and on what they were recorded."""
+    return variant(name) + caption(f"{name}_broken")
+
+
+def variant(name: str) -> str:
+    """The same without the caption, for a page with several faults: the last one has it."""
+    broken = f"{name}_broken"
+    seen = console(broken) + stuck(broken) + start_method_table(broken)
+    return pair(name) + seen + "<p>The fixed program:</p>" + console(f"{name}_fixed")
 
 
 def caption(name: str, start_method: str = "") -> str:
@@ -92,6 +115,8 @@ def caption(name: str, start_method: str = "") -> str:
 def stuck(name: str, start_method: str = "") -> str:
     """Where each process of a run that hung stood: the program's own lines, and the whole stacks folded."""
     recording = recording_of(name, start_method)
+    if not recording.hung:  # a fault that another release of Python reports
+        return ""
     text = (
         f"<p>There it hung, after {seconds(recording.wall)}. {EVIDENCE[recording.evidence]} "
         "Then each one was asked where it stood, and ended.</p>"
@@ -136,13 +161,11 @@ def start_method_table(name: str) -> str:
         (
             f"<code>{recording.start_method}</code>",
             "hangs" if recording.hung else f"ends with exit status {recording.status}",
-            f"<code>{escape(terminal_line(recording.lines[-1].text))}</code>"
-            if recording.lines
-            else "nothing",
+            f"<code>{telling_line(recording)}</code>" if recording.lines else "nothing",
         )
         for recording in build.recordings(name)
     ]
-    return table(("Start method", "What it does", "The last line it prints"), rows)
+    return table(("Start method", "What it does", "What it says in the end"), rows)
 
 
 def program(path: str, *lit: str) -> str:
@@ -205,26 +228,67 @@ def dim_lines(text: str) -> set[int]:
     return found
 
 
-def fix(name: str) -> str:
-    """What differs between a broken program of `faults/` and its fixed one, as a patch."""
-    return changes(f"faults/{name}_broken.py", f"faults/{name}_fixed.py")
+def fix(name: str, *parts: str) -> str:
+    """What differs between a broken program of `faults/` and its fixed one, as a patch.
+
+    Args:
+        name: What both programs are called before `_broken.py` and `_fixed.py`.
+        parts: Show no more than the changes in these functions, or with these words, and link to the rest.
+    """
+    return changes(f"faults/{name}_broken.py", f"faults/{name}_fixed.py", *parts)
 
 
-def changes(before: str, after: str) -> str:
+def changes(before: str, after: str, *parts: str) -> str:
     """What differs between two programs, as a patch.
 
     What only their docstrings differ in is left out; the patch applies all the same.
     """
     old, new = read_program(before).splitlines(), read_program(after).splitlines()
-    told, untold = docstring_end(before), docstring_end(after)
     names = (Path(before).name, Path(after).name)
-    lines = difflib.unified_diff([*new[:untold], *old[told:]], new, *names, lineterm="", n=1)
+    old = [*new[: docstring_end(after)], *old[docstring_end(before) :]]
+    shown = with_changes(old, new, parts) if parts else new
+    lines = difflib.unified_diff(old, shown, *names, lineterm="", n=1)
     kinds = {"---": "head", "+++": "head", "@@ ": "hunk", "-": "gone", "+": "new"}
     marked = ""
     for line in lines:
         kind = kinds.get(line[:3]) or kinds.get(line[:1], "same")
         marked += f'<span class="{kind}">{escape(line)}\n</span>'
-    return code_block("diff", marked)
+    link = f'<a href="#{Path(after).stem}-1">the fixed program</a>'
+    rest = f"<p>That is the core of it; {link} has each changed line lit.</p>"
+    return code_block("diff", marked) + (rest if shown != new else "")
+
+
+def with_changes(old: list[str], new: list[str], parts: Sequence[str]) -> list[str]:
+    """The old lines, with those changes that touch a function, or else have words in them."""
+    shown: list[str] = []
+    missing = set(parts)
+    places = {part: (function_lines(old, part), function_lines(new, part)) for part in parts}
+    matcher = difflib.SequenceMatcher(None, old, new, autojunk=False)
+    for tag, a, b, c, d in matcher.get_opcodes():
+        changed = "\n".join(old[a:b] + new[c:d])
+        found = {
+            part
+            for part, (before, after) in places.items()
+            if tag != "equal"
+            and (
+                before & set(range(a, b)) or after & set(range(c, d))
+                if before or after
+                else part in changed
+            )
+        }
+        shown += new[c:d] if found else old[a:b]
+        missing -= found
+    if missing:
+        raise PageError(f"nothing changes in {', '.join(sorted(missing))}")
+    return shown
+
+
+def function_lines(lines: list[str], name: str) -> set[int]:
+    """The indexes of the lines of a function of a program."""
+    for node in ast.parse("\n".join(lines)).body:
+        if isinstance(node, ast.FunctionDef) and node.name == name:
+            return set(range(node.lineno - 1, node.end_lineno or 0))
+    return set()
 
 
 def source_of(program: str, name: str) -> str:

@@ -28,6 +28,8 @@ VIEWS: dict[str, Callable[..., str]] = {
         blocks.console,
         blocks.picture,
         blocks.pair,
+        blocks.happened,
+        blocks.variant,
         blocks.stuck,
         blocks.caption,
         blocks.start_method_table,
@@ -37,7 +39,7 @@ VIEWS: dict[str, Callable[..., str]] = {
         measured.fastest_list,
         site.machine_table,
         site.runs_table,
-        site.faults_table,
+        site.faults_list,
         site.rules_list,
         site.glossary,
     )

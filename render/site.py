@@ -1,17 +1,19 @@
 """Views of the site itself: the machine, every run, and what the pages say under their labels."""
 
+import multiprocessing
 import re
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from html import escape
 from pathlib import Path
 
 import markdown
+import yaml
 
 from recorder.machine import this_machine
 from render.blocks import table
 from render.build import build
 from render.figures import mebibytes, seconds
-from render.runs import ROOT
+from render.runs import ROOT, PageError
 
 DOCS = ROOT / "docs"
 
@@ -50,33 +52,51 @@ def runs_table() -> str:
     )
 
 
-def faults_table() -> str:
-    """From what one sees to the fault, and the start methods under which it fails."""
-    rows = []
-    for page, title, symptom in page_fields("faults", "You see"):
-        methods = ", ".join(f"<code>{one}</code>" for one in failing_start_methods(page))
-        rows.append((symptom, f'<a href="{page.stem}.html">{title}</a>', methods))
-    return table(
-        ("What you see", "The fault", f"Fails under, on {this_machine().python}"), rows
-    )
+def faults_list(group: str) -> str:
+    """From what one sees to the fault: the pages of a group, and where they don't fail everywhere."""
+    items = ""
+    for page, title, symptom in page_fields(pages_of(group), "You see"):
+        first, _, rest = symptom.partition(". ")
+        seen = f'<a href="{page.stem}.html">{first}</a>{"." if rest else ""} {rest}'
+        methods = failing_start_methods(page)
+        everywhere = len(methods) == len(multiprocessing.get_all_start_methods())
+        only = "" if everywhere else f" <span>only {', '.join(methods)}</span>"
+        items += f"<li>{seen}<br><small>{title}{only}</small></li>"
+    return f'<ul class="faults">{items}</ul>'
 
 
-def rules_list() -> str:
-    """The rule of each fault page, with the page that shows what happens without it."""
-    rules = page_fields("faults", "Do")
+def rules_list(group: str) -> str:
+    """The rules of a group of fault pages, with the page that shows what happens without it."""
     return "".join(
-        f'<li>{rule} (<a href="{page.stem}.html">{title}</a>)</li>'
-        for page, title, rule in rules
-    ).join(("<ul>", "</ul>"))
+        f'<li>{rule}<br><small><a href="{page.stem}.html">{title}</a></small></li>'
+        for page, title, rule in page_fields(pages_of(group), "Do")
+    ).join(('<ul class="faults">', "</ul>"))
 
 
-def page_fields(folder: str, label: str) -> Iterator[tuple[Path, str, str]]:
-    """What the pages of a folder say in their box behind a label: You see, Because or Do.
+class NavigationLoader(yaml.SafeLoader):
+    """Reads mkdocs.yml, without what only MkDocs understands."""
+
+
+NavigationLoader.add_multi_constructor("", lambda loader, tag, node: None)
+
+
+def pages_of(group: str) -> list[Path]:
+    """The pages of a group of the navigation: it alone says which page belongs where."""
+    text = (ROOT / "mkdocs.yml").read_text(encoding="utf-8")
+    for chapter in yaml.load(text, NavigationLoader)["nav"]:
+        for item in next(iter(chapter.values())):
+            if isinstance(item, dict) and isinstance(pages := item.get(group), list):
+                return [DOCS / next(iter(page.values())) for page in pages]
+    raise PageError(f"there is no group {group} in the navigation of mkdocs.yml")
+
+
+def page_fields(pages: Iterable[Path], label: str) -> Iterator[tuple[Path, str, str]]:
+    """What pages say in their box behind a label: You see, Because or Do.
 
     Yields:
         The page, its title, and the first paragraph behind the label, both as HTML.
     """
-    for page in sorted((DOCS / folder).glob("*.md")):
+    for page in pages:
         text = page.read_text(encoding="utf-8")
         found = re.search(rf"^{label}\n:   (.+)$", text, re.MULTILINE)
         title = re.search(r"^# (.+)$", text, re.MULTILINE)

@@ -216,7 +216,10 @@ class RunningProgram:
             workers = self.workers()
             meant = workers[which]
             ready = len(workers) >= number and all(cpu_time(one) >= busy for one in meant)
-            return ready and meant
+            # A process that has just been forked may become the resource tracker yet.
+            return (
+                ready and all(time.time() - one.create_time() > 0.1 for one in meant) and meant
+            )
 
         return wait_until(at_work, f"{number} workers are at work")
 

@@ -12,7 +12,6 @@ import concurrent.futures
 import json
 import os
 import random
-import shutil
 import signal
 import sys
 import tempfile
@@ -21,9 +20,8 @@ from pathlib import Path
 
 import psutil
 
-from tests.harness import START_METHODS, RunningProgram, wait_until
+from tests.harness import START_METHODS, RunningProgram, copy_of_program, wait_until
 
-PROGRAM = Path(__file__).parents[1] / "examples" / "recipes" / "work_queue.py"
 SCRIPT = """
 import hashlib, json, os, pathlib, signal, sys, time
 import work_queue
@@ -137,33 +135,18 @@ def make_plan(chance, method):
     }
 
 
-def workers_of(program):
-    """Return the worker processes: neither the resource tracker nor the fork server."""
-    found = []
-    for process in program.children(recursive=True):
-        try:
-            words = " ".join(process.cmdline())
-            server = "forkserver" in words and process.ppid() == program.pid
-            if process.status() != psutil.STATUS_ZOMBIE and words:
-                found += [process] * (not server and "resource_tracker" not in words)
-        except psutil.Error:
-            pass
-    return found
-
-
 def attack_workers(started, folder, plan, chance):
     """Kill or stop workers at random moments; return how many.
 
     By the time that a job has begun, the resource tracker and the fork server are what they say
     that they are. A worker that is stopped has begun a job: nothing limits a setup.
     """
-    program = psutil.Process(started.process.pid)
     begun = Path(folder, "begun")
     wait_until(lambda: started.process.poll() is not None or begun.read_text(), "a job begins")
     hit = 0
     for _ in range(plan["kills"] or 1):
         time.sleep(chance.uniform(0, 0.3))  # the moment is the matter of the test
-        victims = workers_of(program)
+        victims = started.workers()
         if plan["attack"] == "stop":
             known = begun.read_text().split()[1::2]
             victims = [victim for victim in victims if str(victim.pid) in known]
@@ -230,7 +213,7 @@ def check_begun(plan, lines, folder):
 
 def run_once(folder, plan, chance, python=sys.executable):
     """Carry out one plan in a folder; return how many workers were hit, or fail."""
-    shutil.copy(PROGRAM, folder)
+    copy_of_program(folder, "recipes/work_queue.py")
     script = Path(folder, "stressed.py")
     script.write_text(SCRIPT)
     Path(folder, "plan.json").write_text(json.dumps(plan))
@@ -257,6 +240,13 @@ def run_once(folder, plan, chance, python=sys.executable):
         assert (status, err) == (0, "") and lines[-1] == "end", (status, err)
         assert whole or plan["leave_after"]
     return hit
+
+
+def shared_memory():
+    """Return the names of what multiprocessing has in /dev/shm, where there is such a folder."""
+    folder = Path("/dev/shm")
+    names = os.listdir(folder) if folder.exists() else []
+    return {name for name in names if name.startswith(("pym-", "psm_", "sem.mp-", "mp-"))}
 
 
 def attempt(run, seed, python):
@@ -288,8 +278,7 @@ def main(runs=100, seed=None, first=0, pythons=(sys.executable,), at_once=2):
     seed = random.SystemRandom().randrange(10**6) if seed is None else seed
     print(f"Runs: {runs}, seed: {seed}", flush=True)
     started, counts = time.perf_counter(), collections.Counter()
-    shared = Path("/dev/shm")
-    before = set(os.listdir(shared)) if shared.exists() else set()
+    before = shared_memory()
     with concurrent.futures.ThreadPoolExecutor(at_once) as pool:
         numbers = range(first, first + runs)
         used = [pythons[run // len(START_METHODS) % len(pythons)] for run in numbers]
@@ -297,8 +286,7 @@ def main(runs=100, seed=None, first=0, pythons=(sys.executable,), at_once=2):
             counts.update(count)
             if run % 100 == 0:
                 print(f"{run} runs, failed: {counts['failed']}", flush=True)
-    left = set(os.listdir(shared)) - before if shared.exists() else set()
-    counts["left in /dev/shm"] = len(left)
+    counts["left in /dev/shm"] = len(shared_memory() - before)
     done = ", ".join(f"{name}: {count}" for name, count in counts.items())
     print(f"{done}; {time.perf_counter() - started:.0f} s", flush=True)
     return counts

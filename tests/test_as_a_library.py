@@ -34,7 +34,7 @@ PROGRAMS = {  # how main() is called, so that it ends soon
     "recipes/asyncio_pipe.py": "messages=2, pause=0.01",
 }
 CALLER = """
-import concurrent.futures, multiprocessing, signal, sys, threading, time
+import concurrent.futures, multiprocessing, signal, sys, threading, time, warnings
 import {module}
 
 def slow():
@@ -47,6 +47,8 @@ def state():
     return children, mask, signal.getsignal(signal.SIGINT)
 
 if __name__ == "__main__":
+    # This caller forks with threads, as many do; from 3.12 on Python warns of it.
+    warnings.simplefilter("ignore", DeprecationWarning)
     context = multiprocessing.get_context({method!r})
     manager = context.Manager()
     shared = manager.dict(a=1)

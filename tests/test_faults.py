@@ -1,14 +1,21 @@
 """Every broken program fails as `runs.toml` says, every fixed one ends well, and neither passes for the other."""
 
+import ast
 import re
+import subprocess
 import sys
 
 import pytest
+from bs4 import BeautifulSoup
 
+from recorder.recording import Line
 from recorder.watch import watch
+from render import blocks
+from render.blocks import fix
 from render.runs import EXAMPLES, ROOT, PageError, read_runs
-from render.site import failing_start_methods, page_fields
+from render.site import failing_start_methods, faults_list, page_fields, pages_of
 from tests.harness import START_METHODS
+from tests.recordings import recording
 
 RUNS = {name: run for name, run in read_runs().items() if run.program.startswith("faults/")}
 FIXED = [name for name in RUNS if name.endswith("_fixed")]
@@ -45,22 +52,22 @@ def faults_of(name, start_method):
 @pytest.mark.parametrize(("name", "start_method"), OTHERS)
 def test_the_broken_one_fails_as_expected(name, start_method):
     run = RUNS[name]
-    recording = record(run.spec(start_method))
-    run.check(recording, start_method)
+    seen = record(run.spec(start_method))
+    run.check(seen, start_method)
     fixed = name.replace("_broken", "_fixed")
     if fixed != name and faults_of(name, start_method):
         with pytest.raises(PageError):  # else what is expected of the fixed one says nothing
-            RUNS[fixed].check(recording, start_method)
+            RUNS[fixed].check(seen, start_method)
 
 
 @pytest.mark.parametrize("start_method", START_METHODS)
 @pytest.mark.parametrize("name", FIXED)
 def test_the_fixed_one_ends_well(name, start_method):
     run = RUNS[name]
-    recording = record(run.spec(start_method))
-    run.check(recording, start_method)
+    seen = record(run.spec(start_method))
+    run.check(seen, start_method)
     for outcome in faults_of(name.replace("_fixed", "_broken"), start_method):
-        assert list(outcome.differences(recording)), "the broken one may do the same"
+        assert list(outcome.differences(seen)), "the broken one may do the same"
 
 
 def test_every_program_is_run_and_named_after_its_page():
@@ -70,14 +77,96 @@ def test_every_program_is_run_and_named_after_its_page():
         assert run.program == f"faults/{name}.py"
 
 
-def test_every_page_states_its_symptom_and_its_rule():
+GROUPS = re.findall(
+    r"^## (.+)$", (ROOT / "docs/faults/index.md").read_text(encoding="utf-8"), re.MULTILINE
+)
+
+
+def test_every_page_is_in_a_group_and_states_its_symptom_and_its_rule():
     pages = {
-        file.name
+        file
         for file in (ROOT / "docs/faults").glob("*.md")
         if re.search(r'"\w+_broken"', file.read_text(encoding="utf-8"))
     }
+    grouped = [page for group in GROUPS for page in pages_of(group)]
     assert len(pages) > 10
+    assert len(GROUPS) == 4 and len(grouped) == len(pages) and set(grouped) == pages
     for label in ("You see", "Because", "Do"):
-        assert {page.name for page, _, _ in page_fields("faults", label)} == pages
-    for page, _, _ in page_fields("faults", "Do"):
+        assert [page for page, _, _ in page_fields(grouped, label)] == grouped
+    for page in grouped:
         assert failing_start_methods(page), page
+        related = page.read_text(encoding="utf-8").splitlines()[-1]
+        assert re.fullmatch(r"Related: \[.+\]\(\S+\.md[\w#-]*\)", related), page
+
+
+def test_the_groups_have_the_same_order_everywhere():
+    navigation = (ROOT / "mkdocs.yml").read_text(encoding="utf-8")
+    places = [navigation.index(f"- {group}:\n") for group in GROUPS]
+    assert places == sorted(places)
+    rules = (ROOT / "docs/faults/rules.md").read_text(encoding="utf-8")
+    assert re.findall(r"^## (.+)$", rules, re.MULTILINE) == GROUPS
+
+
+def requested_fixes():
+    """The patches that the pages ask for: the name of the fault, and what of it."""
+    for page in sorted((ROOT / "docs/faults").glob("*.md")):
+        for request in re.findall(r"^ *fix\((.+)\)$", page.read_text("utf-8"), re.MULTILINE):
+            yield re.findall(r'"(.+?)"', request)
+
+
+@pytest.mark.parametrize("request_", list(requested_fixes()), ids=" ".join)
+def test_each_fix_is_a_patch(request_, tmp_path):
+    name, *parts = request_
+    block = BeautifulSoup(fix(name, *parts), "html.parser").find("code").get_text()
+    patched = tmp_path / f"{name}_broken.py"
+    broken = (EXAMPLES / f"faults/{name}_broken.py").read_text(encoding="utf-8")
+    patched.write_text(broken, encoding="utf-8")
+    subprocess.run(
+        ["patch", "--batch", patched.name], cwd=tmp_path, input=block, text=True, check=True
+    )
+    fixed = (EXAMPLES / f"faults/{name}_fixed.py").read_text(encoding="utf-8")
+    now = patched.read_text(encoding="utf-8")
+    assert now != broken
+    bodies = [ast.unparse(ast.parse(text).body[1:]) for text in (now, fixed)]
+    assert (bodies[0] == bodies[1]) == (not parts)
+
+
+def test_a_part_of_a_fix_that_is_not_there():
+    with pytest.raises(PageError, match="nothing changes in elsewhere"):
+        fix("ctrl_c", "work", "elsewhere")
+
+
+def test_a_fault_that_raises_shows_no_hang(monkeypatch):
+    """What hangs in one release of Python raises in another: the same page shows either."""
+    monkeypatch.setattr(blocks, "recording_of", lambda *_: recording(status=1))
+    assert blocks.stuck("large_argument_broken", "spawn") == ""
+
+
+def test_the_line_that_says_how_a_run_ended():
+    notes = ("PicklingError: no", "when serializing a dict", "when serializing an object", "")
+    run = recording(status=1, lines=tuple(Line(0.5, text) for text in notes))
+    assert blocks.verdict(run) == "exit status 1: PicklingError: no"
+    assert blocks.verdict(recording(ended="hang")) == "stands still, for ever"
+
+
+def test_a_pair_that_ends_alike_counts_its_lines(monkeypatch):
+    runs = {
+        "x_broken": recording(),
+        "x_fixed": recording(lines=(Line(0.4, "first"), Line(0.5, "hello"))),
+    }
+    monkeypatch.setattr(blocks, "recording_of", runs.get)
+    text = BeautifulSoup(blocks.pair("x"), "html.parser")
+    assert [one.get_text() for one in text.select("strong")] == [
+        "lines printed: 1",
+        "lines printed: 2",
+    ]
+
+
+def test_the_list_of_faults_says_where_a_fault_is_not_everywhere():
+    listed = BeautifulSoup(faults_list("It raises"), "html.parser")
+    guard = listed.find("a", href="no-main-guard.html").find_parent("li")
+    assert guard.a.get_text().startswith("RuntimeError: An attempt has been made to start")
+    assert guard.span.get_text() == "only spawn, forkserver"
+    assert not listed.find("a", href="shared-pipe-end.html").find_parent("li").span
+    with pytest.raises(PageError, match="no group It sings"):
+        faults_list("It sings")

@@ -66,3 +66,34 @@ def test_no_worker_outlives_it(tmp_path, program, method):
                 assert started.process.poll() is None
         started.process.kill()
         started.assert_nothing_left()
+
+
+STRANGER = """
+import multiprocessing, time
+import queue_totals
+
+def fork_a_stranger(results, waiting):
+    stranger = multiprocessing.get_context("fork").Process(target=time.sleep, args=(600,))
+    stranger.start()
+    print(stranger.pid, flush=True)
+    time.sleep(600)
+
+queue_totals.next_result = fork_a_stranger
+queue_totals.main(2, 10**12, "fork")
+"""
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="Windows has no fork")
+def test_no_worker_outlives_it_though_a_later_fork_hides_its_end(tmp_path):
+    """The stranger holds a copy of what the workers wait for."""
+    shutil.copy(EXAMPLES / "queue_totals.py", tmp_path)
+    script = tmp_path / "script.py"
+    script.write_text(STRANGER)
+    with RunningProgram(tmp_path, script) as started:
+        started.process.stdout.readline()
+        stranger = int(started.process.stdout.readline())
+        wait_until(lambda: len(started.busy()) == 2, "both workers count")
+        started.process.kill()
+        wait_until(
+            lambda: [process.pid for process in workers(started)] == [stranger], "it is alone"
+        )

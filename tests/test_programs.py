@@ -68,7 +68,7 @@ class Program:
     quick: str = ""
     prints: str = ANYTHING
     medians: tuple[int, ...] = ()  # where a median, lowest, highest stand, from the row's end
-    smaller: tuple[str, str] | None = None  # what to change in its text first, and into what
+    count: int | None = None  # what its COUNT is set to first, as it reads no arguments
     methods: tuple[str, ...] = tuple(START_METHODS)  # (): it has no --start-method
     beside: tuple[str, ...] = ()  # programs that must lie beside it, as it imports them
 
@@ -98,25 +98,28 @@ class Program:
         return *text.split(), *method
 
 
-def first_step(name, prints, smaller=("COUNT = 100_000_000", "COUNT = 1_000")):
+def smallest(file, prints, count: int | None = 1000):
     """The row of one of the smallest programs: they read no arguments, and promise less."""
-    file = f"first_steps/{name}.py"
-    return Program(file, prints=prints, smaller=smaller, methods=(), refuses=None, long=None)
+    return Program(file, prints=prints, count=count, methods=(), refuses=None, long=None)
 
 
-ELAPSED, EACH = r"Elapsed: \d+\.\d\d s\nTotal: 5,000\n", r"Worker {}: 1,000\n"
+TOTAL, EACH = r"Elapsed: \d+\.\d\d s\nTotal: 5,000\n", r"Worker {}: 1,000\n"
+IN_ORDER = "".join(map(EACH.format, range(1, 6)))
+SECONDS = r"\d+\.\d\d s\n"
 PROGRAMS = [
-    first_step(
-        "nothing_is_shared", r"in the worker: \[42\]\nin the parent: \[\]\n", smaller=None
+    smallest(
+        "first_steps/nothing_is_shared.py",
+        r"in the worker: \[42\]\nin the parent: \[\]\n",
+        count=None,
     ),
-    first_step("one_worker", r"Total: 1,000\n"),
-    first_step("five_workers", rf"({EACH.format('[1-5]')}){{5}}{ELAPSED}"),
-    first_step("a_pipe_each", "".join(map(EACH.format, range(1, 6))) + ELAPSED),
-    first_step(
-        "five_threads",
-        r"One loop: [\d.]+ s\nFive threads: [\d.]+ s\nFive processes: [\d.]+ s\n",
-        smaller=("COUNT = 10_000_000", "COUNT = 1_000"),
+    smallest("first_steps/one_worker.py", r"Total: 1,000\n"),
+    smallest("first_steps/five_workers.py", rf"({EACH.format('[1-5]')}){{5}}{TOTAL}"),
+    smallest("first_steps/a_pipe_each.py", IN_ORDER + TOTAL),
+    smallest(
+        "first_steps/five_threads.py",
+        rf"One loop: {SECONDS}Five threads: {SECONDS}Five processes: {SECONDS}",
     ),
+    smallest("patterns/in_order.py", IN_ORDER + TOTAL),
     Program(
         "serial_total.py",
         quick="--workers 3 --count 1000",
@@ -222,9 +225,9 @@ PROGRAMS = [
         busy=0.5,  # importing alone takes some
         before=ANYTHING,
         killed=FIRST,
-        finite="--workers 2 --count 5000000",
+        finite="--workers 2 --count 20000000",
         status=0,
-        says=counted(5, 5_000_000, name=".+"),
+        says=counted(5, 20_000_000, name=".+"),
     ),
     Program(
         "channels/throughput.py",
@@ -298,7 +301,7 @@ PROGRAMS = [
             "--consumers 51": "argument --consumers: 51 is not from 1 to 50",
         },
         long="--messages 1000000000",
-        killed=ALL,  # it goes on with those that are left
+        killed=LAST,
         says=rf"{ANYTHING}consumer [01] ended, exit code -9\n",
     ),
     Program(
@@ -323,6 +326,15 @@ PROGRAMS = [
         before=ANYTHING,
         killed=LAST,
         says=rf"{ANYTHING}{DEAD}",
+    ),
+    Program(
+        "faults/dead_worker_errors.py",
+        prints=r"recv\(\) from a Pipe\(duplex=False\): EOFError\n"
+        r"recv\(\) from a Pipe\(\), nothing unread: EOFError\n"
+        r"recv\(\) from a Pipe\(\), a request unread: ConnectionResetError .+\n"
+        r"send\(\) to the dead: BrokenPipeError .+\n",
+        methods=tuple(START_METHODS),
+        long=None,
     ),
     Program(
         "faults/join_before_get_size.py",
@@ -439,7 +451,7 @@ PROGRAMS = [
         prints=r"((Pipe|Queue), .+: longest pause of the loop \d+\.\d ms\n){5}",
         refuses={
             "--messages -1": "argument --messages: -1 is not 0 or more",
-            "--pause nan": "argument --pause: nan is not from 0 to 60",
+            "--pause nan": "argument --pause: nan is not from 0 to 1",
         },
         long="--messages 1000000000",
         workers=1,
@@ -543,14 +555,14 @@ def test_every_program_has_one_row():
 
 
 def copy_of(folder, program):
-    """Copy a program and what it imports; make it a smaller one where the row says so."""
+    """Copy a program and what it imports; set its COUNT where the row says so."""
     for imported in program.beside:
         copy_of_program(folder, imported)
     file = copy_of_program(folder, program.file)
-    if program.smaller:
-        text = file.read_text(encoding="utf-8")
-        assert text.count(program.smaller[0]) == 1
-        file.write_text(text.replace(*program.smaller), encoding="utf-8")
+    if program.count:
+        text, found = re.subn("(?m)^COUNT = .+$", f"COUNT = {program.count}", file.read_text())
+        assert found == 1
+        file.write_text(text)
     return file
 
 

@@ -6,12 +6,13 @@ import os
 import random
 import sys
 import threading
+import time
 import zlib
 
 import psutil
 import pytest
 
-from examples.channels.shared_ring import Ring
+from examples.channels.shared_ring import Ring, end_with_parent
 from tests.harness import START_METHODS, RunningProgram, copy_of_program, wait_until
 
 with_method = pytest.mark.parametrize("method", START_METHODS)
@@ -53,7 +54,10 @@ def read(ring, number, answer, most=None):
 
 
 def be_parent(method, sizes, told):
-    """Run in a process that will be killed: have a ring whose three workers wait."""
+    """Run in a process that will be killed: have a ring whose three workers wait, and a bystander.
+
+    Under `fork` the bystander, which is started last, hides from the others that their parent ends.
+    """
     context = multiprocessing.get_context(method)
     ring = Ring(2, sizes, 2, context)
     never, keep = context.Pipe(duplex=False)
@@ -61,17 +65,19 @@ def be_parent(method, sizes, told):
     workers += [
         context.Process(target=wait_as_consumer, args=(ring, at, told)) for at in range(2)
     ]
-    for worker in workers:
+    bystander = context.Process(target=time.sleep, args=(60,))
+    for worker in [*workers, bystander]:
         worker.start()
     ring.close()
+    told.send(("bystander", bystander.pid))
     never.recv()
     keep.close()
 
 
 def wait_as_producer(ring, never, told):
     """Run in a process: fill all slots, and wait for a consumer that doesn't read."""
-    told.send(os.getpid())
     with contextlib.suppress(EOFError, BrokenPipeError), ring.producer() as producer:
+        told.send(("producer", os.getpid()))
         while True:
             with producer.slot():
                 pass
@@ -79,12 +85,12 @@ def wait_as_producer(ring, never, told):
 
 def wait_as_consumer(ring, at, told):
     """Run in a process: read what comes; the first one waits in the middle of a message."""
-    told.send(os.getpid())
     with contextlib.suppress(EOFError), ring.consumer(at) as received:
+        told.send((at, os.getpid()))
         for message in received:
             with message:
                 if at == 0:
-                    multiprocessing.parent_process().join()
+                    end_with_parent()
 
 
 @contextlib.contextmanager
@@ -216,6 +222,16 @@ def test_an_exception_loses_no_slot(both):
     assert take(received) == b"6"  # and what a block had raised in wasn't sent
 
 
+@pytest.mark.parametrize("length", [-1, 101])
+def test_a_message_that_does_not_fit_is_not_sent(both, length):
+    producer, received = both
+    for _ in range(3):
+        with pytest.raises(ValueError, match=f"no room for {length} bytes"), producer.slot():
+            producer.length = length
+    put(producer, b"1")
+    assert take(received) == b"1"
+
+
 def test_a_message_that_is_not_used_loses_no_slot(both):
     producer, received = both
     for number in b"12345":
@@ -304,12 +320,17 @@ def test_nothing_outlives_a_killed_parent(method):
     parent = context.Process(target=be_parent, args=(method, size, told))
     parent.start()
     told.close()
-    pids = [receiver.recv() for _ in range(3)]
-    wait_until(lambda: all(mapped(pid) >= size for pid in pids), "all have the memory")
-    assert in_shm() == before  # it has no name, so there is nothing to take away
-    parent.kill()
-    parent.join()
-    wait_until(lambda: not any(map(psutil.pid_exists, pids)), "all have ended")
+    pids = dict(receiver.recv() for _ in range(4))
+    bystander = psutil.Process(pids.pop("bystander"))
+    try:
+        assert all(mapped(pid) >= size for pid in pids.values())
+        assert in_shm() == before  # it has no name, so there is nothing to take away
+        parent.kill()
+        parent.join()
+        wait_until(lambda: not any(map(psutil.pid_exists, pids.values())), "all have ended")
+        assert bystander.is_running()
+    finally:
+        bystander.kill()
 
 
 LONG = {

@@ -1,135 +1,214 @@
 """Recordings are kept, and found again only while nothing they depend on has changed."""
 
 import concurrent.futures
+import dataclasses
 import json
 import os
+import signal
 import subprocess
 import sys
+from pathlib import Path
 
+import psutil
 import pytest
 
 from recorder import __main__ as command_line
-from recorder import machine, pages, store
+from recorder import machine, store
+from recorder.recording import Recording
+from tests.harness import wait_until
 
+pytestmark = pytest.mark.skipif(sys.platform == "win32", reason="the recorder needs POSIX")
+ROOT = Path(__file__).resolve().parent.parent
 PROGRAM = "import sys\nprint('Total: 1,000')\nsys.exit(len(sys.argv) - 1)\n"
 
 
-@pytest.fixture(autouse=True)
-def folders(tmp_path, monkeypatch):
-    """Examples, pages and a store of the test's own."""
-    monkeypatch.setattr(store, "EXAMPLES", tmp_path / "examples")
-    monkeypatch.setattr(store, "STORE", tmp_path / "store")
-    monkeypatch.setattr(pages, "DOCS", tmp_path / "docs")
-    monkeypatch.setattr(pages, "known", {})
-    monkeypatch.setattr(pages, "failures", {})
-    monkeypatch.setattr(pages, "progress", pages.Progress())
-    (tmp_path / "docs").mkdir()
-    store.EXAMPLES.mkdir()
-    (store.EXAMPLES / "one.py").write_text(PROGRAM)
-    (store.EXAMPLES / "two.py").write_text("print('Total: 10')\n")
-    return tmp_path
+@pytest.fixture
+def spec(tmp_path):
+    """A program, a lock and a store of the test's own."""
+    (tmp_path / "one.py").write_text(PROGRAM)
+    (tmp_path / "lock").write_text("package==1\n")
+    return store.RunSpec(
+        tmp_path / "one.py", "recipes/one.py", lock=tmp_path / "lock", store=tmp_path / "store"
+    )
 
 
-def test_kept_and_found():
-    request = store.Request("one.py")
-    assert store.load(request.file()) is None
-    recording = store.record(request)
-    assert store.load(request.file()) == recording
+def test_kept_and_found(spec):
+    assert store.load(spec.file()) is None
+    recording = store.record(spec)
+    assert store.load(spec.file()) == recording
+    assert (recording.program, recording.output) == ("recipes/one.py", "Total: 1,000\n")
+    assert recording.command == spec.command == "python one.py"
 
 
-def test_each_thing_it_depends_on(monkeypatch):
-    request = store.Request("one.py", ("x",))
-    file = request.file()
-    assert store.Request("one.py", ("x",)).file() == file
-    assert store.Request("one.py", ("y",)).file() != file
-    assert store.Request("one.py", ("x",), hangs=True).file() != file
-    assert store.Request("one.py", ("x",), bound=1).file() != file
-    (store.EXAMPLES / "one.py").write_text(PROGRAM + "# changed\n")
-    assert request.file() != file
-    (store.EXAMPLES / "one.py").write_text(PROGRAM)
-    assert request.file() == file
+def test_each_thing_it_depends_on(spec, monkeypatch):
+    file = spec.file()
+    changes = {
+        "arguments": ("y",),
+        "hangs": True,
+        "timeout": 1.0,
+        "start_method": "spawn",
+        "name": "two.py",
+    }
+    for name, value in changes.items():
+        assert dataclasses.replace(spec, **{name: value}).file() != file, name
+    spec.program.write_text(PROGRAM + "# changed\n")
+    assert spec.file() != file
+    spec.program.write_text(PROGRAM)
+    assert spec.file() == file
     with monkeypatch.context() as patch:
         patch.setattr(store, "recorder_text", lambda: "another recorder")
-        assert request.file() != file
+        assert spec.file() != file
     for field, value in (("python", "CPython 4.0"), ("processor", "another"), ("cores", 99)):
         other = machine.Machine(**{**vars(machine.this_machine()), field: value})
         with monkeypatch.context() as patch:
             patch.setattr(store, "this_machine", lambda other=other: other)
-            assert request.file() != file
+            assert spec.file() != file
 
 
-def test_a_program_that_needs_a_package_depends_on_the_lock():
-    assert store.packages(PROGRAM) == ""
-    assert "psutil==" in store.packages("import sys\nfrom rich.progress import Progress\n")
-
-
-@pytest.mark.parametrize("damage", [b"", b"{}", b"\xff\xfe\n{", None, "half"])
-def test_damaged(damage):
-    request = store.Request("one.py")
-    store.record(request)
-    whole = request.file().read_bytes()
-    if damage is None:
-        damage = whole.replace(b"Total: 1,000", b"Total: 2,000")
-    request.file().write_bytes(whole[: len(whole) // 2] if damage == "half" else damage)
-    assert store.load(request.file()) is None
-    assert pages.run("one.py", total=1000).output == "Total: 1,000\n"
-    assert store.load(request.file()) is not None
-
-
-def test_written_by_two_at_once():
-    request = store.Request("one.py")
-    with concurrent.futures.ThreadPoolExecutor(4) as pool:
-        recordings = list(pool.map(store.record, [request] * 8))
-    assert store.load(request.file()) in recordings
-    assert [file for file in store.STORE.iterdir() if file.suffix != ".json"] == []
-
-
-def test_run_again_is_not_run_again(capsys):
-    first = pages.run("one.py", total=1000)
-    assert "[1/1] python one.py" in capsys.readouterr().err
-    pages.known.clear()
-    assert pages.run("one.py", total=1000) == first
-    assert capsys.readouterr().err == ""
+def test_the_recorder_that_it_depends_on():
+    assert (
+        "def look(" in store.recorder_text() and "def end_when_told(" in store.recorder_text()
+    )
 
 
 @pytest.mark.parametrize(
-    ("arguments", "expected", "message"),
+    "text",
     [
-        ("", {"total": 999}, "expected Total: 999, got Total: 1,000"),
-        ("x", {}, "expected exit status 0, got 1"),
-        ("", {"hangs": True}, "expected that it hangs, got it ended"),
-        ("", {"says": "'no'"}, "expected \"'no'\", got none of it"),
+        "import zmq",
+        "import sys, zmq",
+        "if 1: import zmq",
+        "import os; import zmq",
+        "import   zmq.green as z",
+        "from zmq import Context",
+        "def f():\n    from\\\n  zmq import Context",
+        "import importlib; importlib.import_module('zmq')",
+        "__import__('zmq')",
+        "exec('import zmq')",
+        "is not Python",
     ],
 )
-def test_a_wrong_run_stops_the_page(folders, arguments, expected, message):
-    named = ", ".join(f"{name}={value!r}" for name, value in expected.items())
-    call = f"run('one.py', '{arguments}', {named})"
-    (folders / "docs" / "a.md").write_text(f'```python exec="on"\nprint({call})\n```\n')
-    with pytest.raises(pages.WrongRun) as error:
-        pages.run("one.py", arguments, **expected)
-    command = f"python one.py {arguments}".rstrip()
-    assert str(error.value) == f"docs/a.md: {command}: {message}. It printed:\nTotal: 1,000"
-    assert list(store.STORE.iterdir()) == []
+def test_a_program_that_may_need_a_package_depends_on_the_lock(spec, text):
+    spec.program.write_text(text)
+    file = spec.file()
+    spec.lock.write_text("package==2\n")
+    assert spec.file() != file
 
 
-def test_a_quick_build_does_a_hundredth(monkeypatch):
-    monkeypatch.setattr(pages, "QUICK", True)
-    assert pages.run("two.py", "--workers 5", total=1000, quick="--count 1").arguments == (
-        "--workers",
-        "5",
-        "--count",
-        "1",
-    )
+@pytest.mark.parametrize(
+    "text", [PROGRAM, "'import zmq'", "from os import path  # import zmq"]
+)
+def test_a_program_that_needs_none_does_not(spec, text):
+    spec.program.write_text(text)
+    file = spec.file()
+    spec.lock.write_text("package==2\n")
+    assert spec.file() == file
 
 
-def test_plan_reads_the_pages(folders):
-    block = (
-        '```python exec="on"\nx = run("one.py", "a b", status=2)\nprint(run("one.py"))\n```\n'
-    )
-    (folders / "docs" / "a.md").write_text("# A\n\n" + block)
-    asked = dict.fromkeys(run for _, run, _ in pages.planned())
-    assert list(asked) == [pages.Run("one.py", "a b", status=2), pages.Run("one.py")]
-    assert [recording.command for recording in pages.every_run()[1:]] == ["python one.py"]
+def with_checksum(data):
+    text = json.dumps(data)
+    return f"{store.hashlib.sha256(text.encode()).hexdigest()}\n{text}".encode()
+
+
+def change(data, **changes):
+    return with_checksum(data | changes)
+
+
+DAMAGES = {
+    "empty": lambda whole, data: b"",
+    "foreign": lambda whole, data: b"{}",
+    "no text": lambda whole, data: b"\xff\xfe\n{",
+    "half": lambda whole, data: whole[: len(whole) // 2],
+    "another output": lambda whole, data: whole.replace(b"1,000", b"2,000"),
+    "a number": lambda whole, data: with_checksum(1),
+    "a list": lambda whole, data: with_checksum([]),
+    "a field more": lambda whole, data: change(data, more=1),
+    "a field less": lambda whole, data: with_checksum({"program": "one.py"}),
+    "a line that is none": lambda whole, data: change(data, lines=["x"]),
+    "a machine that is none": lambda whole, data: change(data, machine=None),
+    "a text for a number": lambda whole, data: change(data, wall="1"),
+    "samples of three": lambda whole, data: change(
+        data, processes=[data["processes"][0] | {"samples": [[1.0, 2.0, 3.0]]}]
+    ),
+    "too deep": lambda whole, data: with_checksum("x").replace(b'"x"', b"[" * 100_000),
+}
+
+
+@pytest.mark.parametrize("damage", DAMAGES)
+def test_damaged(spec, damage):
+    store.record(spec)
+    whole = spec.file().read_bytes()
+    data = json.loads(whole.partition(b"\n")[2])
+    damaged = DAMAGES[damage](whole, data)
+    assert damaged != whole
+    spec.file().write_bytes(damaged)
+    assert store.load(spec.file()) is None
+    assert store.record(spec).output == "Total: 1,000\n"
+    assert store.load(spec.file()) is not None
+
+
+@pytest.mark.parametrize("text", ["[" * 100_000, "1", "[]", "{}", "nothing", '{"a": NaN}'])
+def test_what_is_no_recording_is_a_value_error(text):
+    with pytest.raises(ValueError):
+        Recording.from_json(text)
+
+
+def loop(file):
+    file.symlink_to(file)
+
+
+BAD_FILES = {
+    "a folder": Path.mkdir,
+    "a pipe": os.mkfifo,
+    "a loop": loop,
+    "a link to nothing": lambda file: file.symlink_to("nothing"),
+}
+
+
+@pytest.mark.parametrize("kind", BAD_FILES)
+def test_what_is_no_file_in_the_place_of_a_recording(spec, kind, capsys):
+    file = spec.file()
+    file.parent.mkdir()
+    BAD_FILES[kind](file)
+    assert store.load(file) is None
+    assert [recording for _, recording, _ in store.list_recordings(spec.store)] == [None]
+    assert store.record(spec).output == "Total: 1,000\n"
+    count, failed = store.delete(spec.store)
+    assert (count, failed) == ((0, [file]) if kind == "a folder" else (1, []))
+    assert file.exists() == (kind == "a folder")
+
+
+@pytest.mark.parametrize("kind", ["a file", "a link to nothing", "full"])
+def test_a_store_that_keeps_nothing_costs_only_the_keeping(spec, kind, monkeypatch, caplog):
+    if kind == "a file":
+        spec.store.write_text("")
+    elif kind == "a link to nothing":
+        spec.store.symlink_to("nothing/at all")
+    else:
+        monkeypatch.setattr(store.os, "replace", full)
+    store.warn.cache_clear()
+    for _ in range(2):
+        assert store.record(spec).output == "Total: 1,000\n"
+    assert len(caplog.messages) == 1 and "can't be kept in" in caplog.messages[0]
+    assert not spec.store.is_dir() or list(spec.store.iterdir()) == []
+
+
+def full(*names):
+    raise OSError(28, "No space left on device")
+
+
+def test_written_by_two_at_once(spec):
+    with concurrent.futures.ThreadPoolExecutor(4) as pool:
+        recordings = list(pool.map(store.record, [spec] * 8))
+    assert store.load(spec.file()) in recordings
+    assert [file for file in spec.store.iterdir() if file.suffix != ".json"] == []
+
+
+def test_only_recordings_of_the_program_are_deleted(spec):
+    other = dataclasses.replace(spec, program=spec.program.with_name("one_more.py"))
+    other.program.write_text(PROGRAM)
+    store.record(spec), store.record(other)
+    assert store.delete(spec.store, "one.py") == (1, [])
+    assert list(spec.store.iterdir()) == [other.file()]
 
 
 def call(monkeypatch, *arguments):
@@ -137,32 +216,85 @@ def call(monkeypatch, *arguments):
     return command_line.main()
 
 
-def test_command_line(monkeypatch, capsys):
-    program = store.EXAMPLES / "one.py"
-    assert call(monkeypatch, "run", program, "x") == 0
+def test_command_line(spec, monkeypatch, capsys):
+    assert call(monkeypatch, "run", spec.program, "x") == 0
     assert "exit status 1 after" in capsys.readouterr().out
-    assert call(monkeypatch, "run", "--json", program) == 0
-    assert json.loads(capsys.readouterr().out)["lines"][0]["text"] == "Total: 1,000"
-    store.record(store.Request("one.py"))
-    assert call(monkeypatch, "list") == 0
+    assert call(monkeypatch, "run", "--json", "--start-method", "m", spec.program) == 0
+    assert json.loads(capsys.readouterr().out)["start_method"] == "m"
+    store.record(spec)
+    keep = ("--store", spec.store)
+    assert call(monkeypatch, "list", *keep) == 0
     assert "0.0 h" in (out := capsys.readouterr().out) and "python one.py" in out
-    assert call(monkeypatch, "forget", "two.py") == 0 and len(list(store.kept())) == 1
-    assert call(monkeypatch, "forget", "one.py") == 0 and not list(store.kept())
+    assert call(monkeypatch, "forget", *keep, "two.py") == 0
+    assert len(list(store.list_recordings(spec.store))) == 1
+    (spec.store / f"one-{'0' * 32}.json").mkdir()
+    assert call(monkeypatch, "forget", *keep, "one.py") == 1
+    captured = capsys.readouterr()
+    assert captured.out.splitlines()[-1] == "forgotten: 1 one.py"
+    assert captured.err.startswith("not forgotten: ")
+
+
+def test_hung_and_not_done_are_told_apart(spec, monkeypatch, capsys):
+    spec.program.write_text("import threading; threading.Event().wait()")
+    assert call(monkeypatch, "run", "--hangs", spec.program) == 0
+    assert "hung (" in capsys.readouterr().out
+    spec.program.write_text("while True: pass")
+    assert call(monkeypatch, "run", "--hangs", "--timeout", "0.3", spec.program) == 1
+    out = capsys.readouterr().out
+    assert "not done at the timeout" in out and "hung" not in out
+
+
+def recorder(*arguments, **options):
+    command = (sys.executable, "-m", "recorder", *map(str, arguments))
+    return subprocess.Popen(
+        command, cwd=ROOT, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, **options
+    )
 
 
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
         (("run", "missing.py"), "no such program: missing.py"),
-        (("run", "--bound", "0", __file__), "argument --bound: 0.0 is not more than 0"),
+        (
+            ("run", "--timeout", "0", __file__),
+            "argument --timeout: 0.0 is not a number of seconds above 0",
+        ),
+        (
+            ("run", "--timeout", "nan", __file__),
+            "argument --timeout: nan is not a number of seconds above 0",
+        ),
         (("forget",), "forget takes the names of programs, or --all"),
+        (("list", "--store", __file__), f"[Errno 20] Not a directory: '{__file__}'"),
         ((), "the following arguments are required: command"),
     ],
 )
 def test_bad_command_lines(arguments, message):
-    command = (sys.executable, "-m", "recorder", *arguments)
-    done = subprocess.run(
-        command, cwd=store.ROOT, capture_output=True, text=True, env=os.environ
-    )
-    assert (done.returncode, done.stdout) == (2, "")
-    assert done.stderr.splitlines()[-1].endswith(f"error: {message}")
+    process = recorder(*arguments)
+    out, err = process.communicate()
+    assert (process.returncode, out) == (2, "")
+    assert err.splitlines()[-1].endswith(f"error: {message}")
+
+
+@pytest.mark.parametrize("command", ["list", "run"])
+def test_a_reader_that_wants_no_more(spec, command):
+    store.record(spec)
+    reader, writer = os.pipe()
+    os.close(reader)
+    arguments = {"list": ("--store", spec.store), "run": (spec.program,)}[command]
+    words = (sys.executable, "-m", "recorder", command, *arguments)
+    done = subprocess.run(words, cwd=ROOT, stdout=writer, stderr=subprocess.PIPE)
+    os.close(writer)
+    assert (done.returncode, done.stderr) == (1, b"")
+
+
+def test_terminated(spec):
+    spec.program.write_text("import time; time.sleep(600)")
+    process = recorder("run", spec.program, start_new_session=True)
+    try:
+        parent = psutil.Process(process.pid)
+        wait_until(lambda: len(parent.children(recursive=True)) == 2, "the program runs")
+        process.send_signal(signal.SIGTERM)
+        _, err = process.communicate(timeout=60)
+        assert (process.returncode, err) == (128 + signal.SIGTERM, "")
+    finally:
+        process.kill()

@@ -5,20 +5,19 @@ import functools
 import multiprocessing
 import os
 import re
-import shutil
 import signal
 import subprocess
 import sys
-from pathlib import Path
+import threading
 
 import psutil
 import pytest
 
 from examples.recipes.work_queue import NOT_YET, work_queue
 from tests import work_queue_jobs as do
-from tests.harness import START_METHODS, RunningProgram, wait_until
+from tests.harness import EXAMPLES, START_METHODS, RunningProgram, copy_of_program, wait_until
 
-PROGRAM = Path(__file__).parents[1] / "examples" / "recipes" / "work_queue.py"
+PROGRAM = EXAMPLES / "recipes" / "work_queue.py"
 on_posix = pytest.mark.skipif(sys.platform == "win32", reason="Windows has no such signals")
 pytestmark = pytest.mark.filterwarnings("ignore:.*multi-threaded.*fork")  # pytest's threads
 
@@ -180,6 +179,12 @@ def test_in_a_batch_only_the_late_job_is_late(tmp_path):
     assert {result.attempts for result in results} == {1}
 
 
+def test_a_batch_may_take_longer_than_the_limit_of_one_job():
+    options = {"workers": 1, "batch": 5, "time_limit": 1}
+    results = list(work_queue([0.3] * 5, do.nap, **options))
+    assert [(result.error, result.attempts) for result in results] == [("", 1)] * 5
+
+
 @on_posix
 def test_a_death_in_mid_answer_is_seen_though_another_process_holds_the_channel(tmp_path):
     jobs = [(str(tmp_path), name) for name in ("first", "held", "last")]
@@ -323,6 +328,16 @@ def test_progress_counts_what_is_done_and_what_is_taken():
     assert all(done <= taken <= 30 for done, taken in counts) and counts[-1] == (30, 30)
 
 
+def test_it_works_in_any_thread(method):
+    results = []
+    thread = threading.Thread(
+        target=lambda: results.extend(work_queue(range(9), do.double, start_method=method))
+    )
+    thread.start()
+    thread.join()
+    assert [result.value for result in results] == list(range(0, 18, 2))
+
+
 def test_no_jobs_no_results(method):
     assert list(work_queue([], do.same, start_method=method)) == []
 
@@ -344,7 +359,8 @@ def wait(job):
     time.sleep(3600)
 
 if __name__ == "__main__":
-    for result in work_queue(range(3), wait, workers=4, start_method=sys.argv[1]):
+    results = work_queue(range(3), wait, workers=4, start_method=sys.argv[1])
+    for result in results:  # named, so that it lives as long as the program
         print("first", flush=True)
         if sys.argv[2] == "raise":
             raise LookupError("uncaught")
@@ -352,7 +368,7 @@ if __name__ == "__main__":
 
 
 def start_busy(folder, *arguments):
-    shutil.copy(PROGRAM, folder)
+    copy_of_program(folder, "recipes/work_queue.py")
     script = folder / "busy.py"
     script.write_text(BUSY)
     return RunningProgram(folder, script, *arguments)

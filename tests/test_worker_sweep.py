@@ -35,7 +35,7 @@ import os, sys, worker_sweep
 for death in (lambda: os._exit(0), lambda: sys.exit(3), lambda: os.kill(os.getpid(), 9)):
     worker_sweep.count_up = lambda count, send: send(1) if count else death()
     try:
-        worker_sweep.{}(worker_sweep.multiprocessing.get_context("fork"), [1, 0, 1])
+        worker_sweep.{}(worker_sweep.multiprocessing.get_context("fork"), [1, 0, 1], [])
     except ChildProcessError as error:
         print(error)
 """

@@ -83,6 +83,11 @@ def report(job):
     return trouble(name)
 
 
+def nap(job):
+    time.sleep(job)
+    return job
+
+
 def own_pid(_):
     return os.getpid()
 

@@ -76,6 +76,18 @@ class Ring:
         """Close the others' ends: a copy of them anywhere hides that their owner has ended."""
         for end in {end for pipe in self.full + self.free for end in pipe} - set(mine):
             end.close()
+        self.started_by = os.getppid()
+
+    def wait_for(self, ends):
+        """Return those ends of pipes that are ready; EOFError: the parent has ended."""
+        parent, ready = multiprocessing.parent_process(), []
+        watched = [*ends, *([parent.sentinel] if parent else [])]
+        while not ready:
+            ready = multiprocessing.connection.wait(watched, timeout=1)
+            # A process that the parent has forked later can hide its end from the sentinel.
+            if parent and (parent.sentinel in ready or os.getppid() != self.started_by):
+                raise EOFError("the parent has ended")
+        return ready
 
 
 class Loan:
@@ -92,15 +104,6 @@ class Loan:
         with contextlib.suppress(BufferError):  # an array uses it
             self.view.release()
         return self.lent() is None
-
-
-def wait_for(ends):
-    """Return those ends of pipes that are ready; EOFError: the parent has ended."""
-    parent = multiprocessing.parent_process()
-    ready = multiprocessing.connection.wait([*ends, *([parent.sentinel] if parent else [])])
-    if parent and parent.sentinel in ready:
-        raise EOFError("the parent has ended")
-    return ready
 
 
 class Producer:
@@ -126,6 +129,8 @@ class Producer:
         self.length, is_filled = self.ring.size, False
         try:
             yield loan.view
+            if not 0 <= self.length <= self.ring.size:
+                raise ValueError(f"a slot has no room for {self.length} bytes")
             is_filled = True
         finally:
             if not loan.is_over() or not is_filled:
@@ -133,7 +138,7 @@ class Producer:
         if loan in self.in_use:
             raise BufferError(IN_USE)
         self.readers[loan.number] = set(self.consumers)
-        self.send_to_all(MESSAGE.pack(loan.number, min(self.length, self.ring.size)))
+        self.send_to_all(MESSAGE.pack(loan.number, self.length))
 
     def send_to_all(self, message):
         """Send to each consumer, and go on without those that have ended."""
@@ -152,7 +157,7 @@ class Producer:
         while not self.unused:
             if not self.readers:
                 raise BufferError(IN_USE)
-            for end in wait_for(self.consumers):
+            for end in self.ring.wait_for(self.consumers):
                 try:
                     self._has_read(end, end.recv_bytes()[0])
                 except (EOFError, OSError):
@@ -195,7 +200,7 @@ def read(ring, receiver, sender):
         if loan in loans:
             raise BufferError(IN_USE)
 
-    while wait_for([receiver]) and (message := receiver.recv_bytes()):
+    while ring.wait_for([receiver]) and (message := receiver.recv_bytes()):
         loans.append(Loan(ring, *MESSAGE.unpack(message)))
         yield lend(loans[-1])
         give_back()  # a message that no `with` block took, and what one had left in use
@@ -238,7 +243,9 @@ def interrupt_once(*_):
 
 def end_with_parent():
     """Run in a thread of a worker: wait for the end of its parent, then end it too."""
-    multiprocessing.parent_process().join()
+    parent, number = multiprocessing.parent_process(), os.getppid()
+    while parent.is_alive() and os.getppid() == number:  # who is forked later may hide its end
+        parent.join(timeout=1)
     os._exit(1)
 
 

@@ -24,19 +24,24 @@ def press_ctrl_c(workers):
     signal.raise_signal(signal.SIGINT)
 
 
-def main(start_method=None):
-    """Give out tasks, and press Ctrl-C while the workers work."""
-    context = multiprocessing.get_context(start_method)
-    tasks, ready = context.Queue(), context.Semaphore(0)
-    workers = [context.Process(target=work, args=(tasks, ready)) for _ in range(3)]
-    for worker in workers:
-        worker.start()
-    for task in range(20_000):  # more than the pipe under the queue holds
+def give_out(tasks, ready, workers):
+    """Put more tasks than the pipe of the queue holds, and press Ctrl-C while the workers work."""
+    for task in range(20_000):
         tasks.put(task)
     for _ in workers:
         ready.acquire(timeout=10)
     print("parent: Ctrl-C", flush=True)
     press_ctrl_c(workers)
+
+
+def main(start_method=None):
+    """Start three workers, and give out tasks to them."""
+    context = multiprocessing.get_context(start_method)
+    tasks, ready = context.Queue(), context.Semaphore(0)
+    workers = [context.Process(target=work, args=(tasks, ready)) for _ in range(3)]
+    for worker in workers:
+        worker.start()
+    give_out(tasks, ready, workers)
 
 
 if __name__ == "__main__":

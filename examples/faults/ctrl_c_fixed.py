@@ -26,8 +26,18 @@ def press_ctrl_c(workers):
     signal.raise_signal(signal.SIGINT)
 
 
+def give_out(tasks, ready, workers):
+    """Put more tasks than the pipe of the queue holds, and press Ctrl-C while the workers work."""
+    for task in range(20_000):
+        tasks.put(task)
+    for _ in workers:
+        ready.acquire(timeout=10)
+    print("parent: Ctrl-C", flush=True)
+    press_ctrl_c(workers)
+
+
 def main(start_method=None):
-    """Give out tasks, and press Ctrl-C while the workers work."""
+    """Start three workers, and give out tasks to them."""
     context = multiprocessing.get_context(start_method)
     tasks, ready = context.Queue(), context.Semaphore(0)
     workers = [context.Process(target=work, args=(tasks, ready)) for _ in range(3)]
@@ -36,12 +46,7 @@ def main(start_method=None):
         worker.start()
     signal.signal(signal.SIGINT, handler)
     try:
-        for task in range(20_000):  # more than the pipe under the queue holds
-            tasks.put(task)
-        for _ in workers:
-            ready.acquire(timeout=10)
-        print("parent: Ctrl-C", flush=True)
-        press_ctrl_c(workers)
+        give_out(tasks, ready, workers)
     finally:
         tasks.cancel_join_thread()  # nobody will take the tasks that are left
         for worker in workers:

@@ -97,12 +97,9 @@ def interrupt_once(*_):
 
 
 def end_with_parent():
-    """Run in a thread of a worker: wait for the end of its parent, then end it too.
-
-    Under fork a stranger may hold open what tells of the end; so the parent's ID is asked too.
-    """
-    parent, started_by = multiprocessing.parent_process(), os.getppid()
-    while parent.is_alive() and os.getppid() == started_by:
+    """Run in a thread of a worker: wait for the end of its parent, then end it too."""
+    parent, number = multiprocessing.parent_process(), os.getppid()
+    while parent.is_alive() and os.getppid() == number:  # who is forked later may hide its end
         parent.join(timeout=1)
     os._exit(1)
 

@@ -1,11 +1,12 @@
-"""Measure how many jobs a second work_queue.py does, beside five other ways to share out jobs.
+"""Measure how many jobs a second work_queue.py does, beside other ways to share out jobs.
 
 python work_queue_throughput.py --budget 10
 
-It needs work_queue.py beside it; joblib too is measured, where it is installed. A job sleeps for a
-while, or not at all. In each round every way starts its workers, has one job for each of them that
-doesn't count, and then does some of each length. "ideal" is what so many workers would do if giving
-the jobs took no time; how long a job takes alone is measured as well.
+It needs work_queue.py beside it; joblib too is measured, where it is installed. A job sleeps for
+a while, or not at all. In each round every way starts its workers, has one job for each of them
+that doesn't count, and then does some of each length; joblib has its rounds at the end. "ideal"
+is what so many workers would do if sharing out took no time: how long a job takes alone is
+measured as well.
 """
 
 import argparse
@@ -23,7 +24,7 @@ import time
 from typing import Any
 
 try:
-    from work_queue import (  # type: ignore[import-not-found, unused-ignore]
+    from work_queue import (
         NOT_YET,
         ctrl_c_held_back,
         interrupt_once,
@@ -31,7 +32,7 @@ try:
         work_queue,
     )
 except ImportError:
-    sys.exit("work_queue_throughput.py needs work_queue.py beside it")
+    sys.exit("work_queue_throughput.py needs work_queue.py in the same folder")
 joblib: Any = None
 with contextlib.suppress(ImportError):
     joblib = importlib.import_module("joblib")
@@ -197,15 +198,18 @@ def main(budget=10.0, workers=4, start_method=None):
     """
     deadline, context = time.monotonic() + budget, multiprocessing.get_context(start_method)
     jobs = {"0": 2000, "100 µs": 400 * workers, "10 ms": 16 * workers}
-    ways, rates = [*WAYS, *["joblib"] * bool(joblib)], collections.defaultdict(list)
+    rates = collections.defaultdict(list)
     ideal = {name: workers / time_alone(length) for name, length in LENGTHS.items() if length}
     for rounds in itertools.count(1):
         began = time.monotonic()
-        for way in ways:  # joblib comes last: its threads stay, and the others fork
+        for way in WAYS:
             for cell, rate in measure(way, context, workers, jobs).items():
                 rates[cell].append(rate)
         if rounds >= 3 and 2 * time.monotonic() - began > deadline:
             break
+    for _ in range(rounds if joblib else 0):  # last, for its threads stay, and the others fork
+        for cell, rate in measure("joblib", context, workers, jobs).items():
+            rates[cell].append(rate)
     print(f"Start method {context.get_start_method()}, workers: {workers}, rounds: {rounds}")
     if joblib is None:
         print("joblib isn't installed, so it isn't measured")

@@ -1,0 +1,190 @@
+"""What the kernel says of waiting threads is read right: with a time limit, without, or unknown."""
+
+import contextlib
+import itertools
+import os
+import signal
+import socket
+import subprocess
+import sys
+
+import psutil
+import pytest
+
+from recorder import kernel
+from recorder.kernel import Waits, look
+from tests.harness import wait_until
+
+pytestmark = pytest.mark.skipif(not kernel.AVAILABLE, reason="Linux on x86-64 or arm64 only")
+
+BEGIN = """
+import asyncio, fcntl, multiprocessing, os, queue, select, signal, socket, subprocess, sys, threading, time
+from multiprocessing.connection import wait
+reader, writer = multiprocessing.Pipe()
+lock = threading.Lock(); lock.acquire()
+shared = multiprocessing.Lock(); shared.acquire()
+child = os.fork() if "CHILD" in sys.argv else None
+if child == 0: os.read(os.pipe()[0], 1)
+print("now", flush=True)
+"""
+FOREVER = {
+    "a lock": "lock.acquire()",
+    "an event": "threading.Event().wait()",
+    "a queue of threads": "queue.Queue().get()",
+    "a semaphore": "shared.acquire()",
+    "a condition of processes": "multiprocessing.Event().wait()",
+    "a queue": "multiprocessing.Queue().get()",
+    "a simple queue": "multiprocessing.SimpleQueue().get()",
+    "a pipe of two ends": "reader.recv()",
+    "a full pipe": "os.write(os.pipe()[1], b'x' * 100_000)",
+    "a full pair of sockets": "reader.send(b'x' * 10_000_000)",
+    "several connections": "wait([reader])",
+    "poll": "p = select.poll(); p.register(reader); p.unregister(reader); p.register(reader, select.POLLIN); p.poll()",
+    "select": "select.select([reader], [], [])",
+    "epoll": "e = select.epoll(); e.register(reader, select.EPOLLIN); e.poll()",
+    "a future": "asyncio.run(asyncio.Event().wait())",
+    "a child": "os.waitpid(child, 0)",
+    "any child": "os.wait() if child else 0",
+    "the id of a child": "os.waitid(os.P_PID, child, os.WEXITED)",
+    "a thread": "t = threading.Thread(target=lock.acquire); t.start(); t.join()",
+    "an executor": "from concurrent.futures import ThreadPoolExecutor as T; T().submit(lock.acquire).result()",
+}
+LIMITED = {
+    "sleep": "time.sleep(60)",
+    "asyncio": "asyncio.run(asyncio.sleep(60))",
+    "a lock": "lock.acquire(timeout=60)",
+    "a queue of threads": "queue.Queue().get(timeout=60)",
+    "a semaphore": "shared.acquire(timeout=60)",
+    "a queue": "multiprocessing.Queue().get(timeout=60)",
+    "a connection": "reader.poll(60)",
+    "poll": "p = select.poll(); p.register(0); p.unregister(0); p.poll(60_000)",
+    "select": "select.select([reader], [], [], 60)",
+    "epoll": "select.epoll().poll(60)",
+    "a computation": "while True: pass",
+    "a thread that sleeps": "threading.Thread(target=time.sleep, args=(60,)).start(); lock.acquire()",
+    "a child that sleeps": "subprocess.run(['sleep', '60'])",
+    "a child that computes": "subprocess.run([sys.executable, '-S', '-c', 'while True: pass'])",
+}
+UNKNOWN = {
+    "a network socket": "socket.create_server(('127.0.0.1', 0)).accept()",
+    "a datagram": "s = socket.socket(type=socket.SOCK_DGRAM); s.bind(('127.0.0.1', 0)); s.recv(1)",
+    "who may connect": "s = socket.socket(socket.AF_UNIX); s.bind('\\0' + str(os.getpid())); s.listen(); s.accept()",
+    "a terminal": "a, b = os.openpty(); os.read(b, 1)",
+    "a named pipe": "os.mkfifo('fifo'); open('fifo')",
+    "a signal": "signal.pause()",
+    "an alarm": "signal.signal(signal.SIGALRM, print); signal.alarm(60); lock.acquire()",
+    "the output": "os.write(1, b'x' * 1_000_000)",
+}
+CASES = [
+    (waits, what, text)
+    for waits, cases in (
+        (Waits.FOREVER, FOREVER),
+        (Waits.LIMITED, LIMITED),
+        (Waits.UNKNOWN, UNKNOWN),
+    )
+    for what, text in cases.items()
+]
+
+
+def tree(pid):
+    return [pid, *(process.pid for process in psutil.Process(pid).children(recursive=True))]
+
+
+@pytest.fixture
+def start(tmp_path):
+    """Start a program, wait until it has said so, and end it and its children afterwards."""
+    started = []
+
+    def start(text, stdin=subprocess.DEVNULL):
+        words = [sys.executable, "-c", BEGIN + text] + ["CHILD"] * ("child" in text)
+        process = subprocess.Popen(
+            words, stdin=stdin, stdout=subprocess.PIPE, start_new_session=True, cwd=tmp_path
+        )
+        started.append(process)
+        assert process.stdout.readline() == b"now\n"
+        return process
+
+    yield start
+    for process in started:
+        with contextlib.suppress(ProcessLookupError):
+            os.killpg(process.pid, signal.SIGKILL)
+        process.communicate()
+
+
+@pytest.mark.parametrize(
+    ("waits", "what", "text"), CASES, ids=[f"{w.name}-{c}" for w, c, _ in CASES]
+)
+def test_waits(start, waits, what, text):
+    process = start(text)
+    inode = os.fstat(process.stdout.fileno()).st_ino
+    if "subprocess" in text:
+        wait_until(lambda: len(tree(process.pid)) == 2, "the child has started")
+    wait_until(lambda: look(tree(process.pid), set(), inode)[0] is waits, f"{what}: {waits}")
+    # It stays so: no other answer comes between looks at a program that waits.
+    looks = [look(tree(process.pid), set(), inode) for _ in range(5)]
+    assert {answer for answer, _ in looks} == {waits}
+    assert waits is not Waits.FOREVER or looks[0] == looks[-1]
+
+
+PLAYS = """
+if os.fork() == 0:
+    while True: writer.send(writer.recv())
+while True: reader.send(1); reader.recv()
+"""
+
+
+def test_who_was_woken_in_between_is_seen(start):
+    """Both may wait without a limit at each look, but one of them ran between them."""
+    process = start(PLAYS)
+    looks = [look(tree(process.pid), set(), 0) for _ in range(50)]
+    assert not any(a == b and a[0] is Waits.FOREVER for a, b in itertools.pairwise(looks))
+
+
+ENDED = """
+import ctypes
+threading.Thread(target=time.sleep, args=(60,)).start()
+ctypes.CDLL(None).syscall({"x86_64": 60, "aarch64": 93}[os.uname().machine], 0)
+"""
+
+
+def test_a_process_whose_first_thread_has_ended_still_waits(start):
+    """It looks like one that has ended, and another thread of it sleeps."""
+    process = start(ENDED)
+    wait_until(lambda: psutil.Process(process.pid).status() == "zombie", "it has ended", 15)
+    assert look([process.pid], set(), 0) == (Waits.LIMITED, None)
+
+
+def test_one_that_has_ended_and_is_not_waited_for_changes_nothing(start):
+    process = start("if os.fork() == 0: os._exit(0)\nreader.recv()")
+    wait_until(lambda: len(tree(process.pid)) == 2, "the child has started", 15)
+    wait_until(lambda: look(tree(process.pid), set(), 0)[0] is Waits.FOREVER, "a hang", 15)
+
+
+def test_a_local_socket_whose_other_end_is_elsewhere(start):
+    ours, theirs = socket.socketpair()
+    with ours, theirs:
+        process = start("socket.socket(fileno=0).recv(1)", theirs)
+        wait_until(
+            lambda: look(tree(process.pid), set(), 0)[0] is Waits.UNKNOWN, "unknown", 15
+        )
+
+
+def test_who_is_aside_may_wait_for_anything(start):
+    process = start(UNKNOWN["a network socket"])
+    wait_until(lambda: look([process.pid], {process.pid}, 0)[0] is Waits.FOREVER, "aside", 15)
+
+
+def test_a_process_that_has_ended_is_no_proof(start):
+    process = start("")
+    process.wait()
+    assert look([process.pid], set(), 0)[0] is Waits.LIMITED
+
+
+def test_where_it_may_not_be_read_nothing_is_said(start, monkeypatch):
+    process = start(FOREVER["a lock"])
+
+    def refuse(pid, name):
+        raise PermissionError(name)
+
+    monkeypatch.setattr(kernel, "read", refuse)
+    assert look([process.pid], set(), 0) == (Waits.UNKNOWN, None)
