@@ -29,6 +29,18 @@ addEventListener("load", () => {
   }
 });
 
+// A result of the search shows the line that it was found by; its tags are no landmark.
+addEventListener("load", () => {
+  const list = document.querySelector(".md-search-result__list");
+  const tidy = () => {
+    for (const tags of list.querySelectorAll("nav")) tags.role = "none";
+    for (const mark of list.querySelectorAll("pre mark:first-of-type")) {
+      mark.parentElement.scrollTop = mark.offsetTop - 24;
+    }
+  };
+  if (list) new MutationObserver(tidy).observe(list, { childList: true, subtree: true });
+});
+
 // The menu button is part of a check box's label: Enter and Space do what a click does.
 addEventListener("keydown", (event) => {
   if (!event.target.matches("label > [role=button]") || !["Enter", " "].includes(event.key)) return;

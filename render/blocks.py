@@ -104,11 +104,10 @@ def caption(name: str, start_method: str = "") -> str:
     """When and on what a run was recorded."""
     recording = recording_of(name, start_method)
     machine = recording.machine
-    when = recording.recorded.replace("T", " ").removesuffix("+00:00")
+    when = recording.recorded[:16].replace("T", " ")
     return (
-        f'<p class="recorded">Recorded {when} UTC on {escape(machine.processor)}, {machine.cores} cores, '
-        f"{escape(machine.system)}, {machine.python}, start method "
-        f"<code>{recording.start_method}</code>.</p>"
+        f'<p class="recorded">Recorded {when} UTC on {machine.cores} cores, {machine.python}, '
+        f"start method <code>{recording.start_method}</code>.</p>"
     )
 
 

@@ -262,13 +262,13 @@ def test_light_and_dark(window):
         page = window(scheme=scheme)
         page.goto("index.html")
         first = page.evaluate(paper)
-        press_until(page, "[aria-label^=Light]")
+        press_until(page, "[name=colours]")
         page.keyboard.press("Enter")
         page.wait_for_function(f"{paper} !== '{first}'")
         second = page.evaluate(paper)
         page.goto("queue.html")
         assert page.evaluate(paper) == second, "the choice holds on the next page"
-        press_until(page, "[aria-label^=Light]")
+        press_until(page, "[name=colours]")
         page.keyboard.press("Enter")
         assert page.evaluate(paper) == first
         page.emulate_media(color_scheme="light" if scheme == "dark" else "dark")
