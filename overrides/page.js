@@ -48,8 +48,22 @@ addEventListener("keydown", (event) => {
   event.target.click();
 });
 
-// The search fetches its index when it is used, not with each page.
+// The search fetches its worker and its index when it is used, not with each page.
 const used = new Promise((use) => addEventListener("focusin", ({ target }) => target.name === "query" && use()));
+const worker = Worker;
+window.Worker = class extends EventTarget {
+  constructor(url) {
+    super();
+    this.real = used.then(() => {
+      const real = new worker(url);
+      real.addEventListener("message", ({ data }) => this.dispatchEvent(new MessageEvent("message", { data })));
+      return real;
+    });
+  }
+  postMessage(message) {
+    this.real.then((real) => real.postMessage(message));
+  }
+};
 const { open, send } = XMLHttpRequest.prototype;
 XMLHttpRequest.prototype.open = function (method, url, ...more) {
   this.waits = String(url).includes("search_index") ? used : null;

@@ -42,14 +42,9 @@ def runs_table() -> str:
     del pages[DOCS / "index.md"]
     places = {name: page_that_shows(name, pages) for name in build.runs}
     for page in [*pages, None]:
-        rows = (
-            run_row(build.runs[name], recording)
-            for name, place in places.items()
-            if place == page
-            for recording in build.recordings(name)
-        )
+        rows = (run_rows(build.runs[name]) for name, place in places.items() if place == page)
         groups[page] = "".join(rows)
-    head = ("Program", "Start method", "Time", "CPU time", "Peak memory", "Exit status")
+    head = ("Program", "Start method", "Time", "CPU time", "Peak memory", "End")
     titles = "".join(f"<th>{title}</th>" for title in head)
     bodies = "".join(
         f'<tbody><tr><th colspan="{len(head)}" scope="rowgroup">{page_link(page)}</th></tr>'
@@ -60,19 +55,23 @@ def runs_table() -> str:
     return f'<div class="runs"><table><thead><tr>{titles}</tr></thead>{bodies}</table></div>'
 
 
-def run_row(run: Run, recording: Recording) -> str:
-    """One row of the table of runs."""
-    method = recording.start_method if run.start_methods else ""
-    command = recording.command.removeprefix("python ")
-    cells = (
-        f"<code>{escape(command.replace(f' --start-method {method}', ''))}</code>",
-        f"<code>{method}</code>" if method else "",
-        seconds(recording.wall),
-        seconds(recording.cpu),
-        mebibytes(recording.peak_memory),
-        "hung" if recording.hung else str(recording.status),
-    )
-    return f"<tr>{''.join(f'<td>{cell}</td>' for cell in cells)}</tr>"
+def run_rows(run: Run) -> str:
+    """The rows of a run, one for each start method: the first says what ran."""
+    rows = ""
+    for recording in build.recordings(run.name):
+        method = recording.start_method if run.start_methods else ""
+        command = recording.command.removeprefix("python ")
+        command = command.replace(f" --start-method {method}", "")
+        cells = (
+            "" if rows else f"<code>{escape(command)}</code>",
+            f"<code>{method}</code>" if method else "",
+            seconds(recording.wall),
+            seconds(recording.cpu),
+            mebibytes(recording.peak_memory),
+            "hung" if recording.hung else f"status {recording.status}",
+        )
+        rows += f"<tr>{''.join(f'<td>{cell}</td>' for cell in cells)}</tr>"
+    return rows
 
 
 def page_that_shows(run: str, pages: Mapping[Path, str]) -> Path | None:

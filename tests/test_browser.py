@@ -38,7 +38,7 @@ KINDS += [
     "recorder.html",
     "which-channel.html",
     "faults/dead-worker.html",
-    "faults/join-before-get.html",
+    "moving-big-data.html",
     "first-steps/one-worker.html",
     "recipes/work-queue.html",
 ]
