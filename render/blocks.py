@@ -54,7 +54,7 @@ def console(name: str, start_method: str = "") -> str:
 def picture(plot: str, name: str, start_method: str = "") -> str:
     """What a function of `render.plots`, or the timeline, draws of a run."""
     draw = draw_timeline if plot == "timeline" else getattr(plots, plot)
-    return f'<div class="picture">{draw(recording_of(name, start_method))}</div>'
+    return f'<div class="picture" data-search-exclude>{draw(recording_of(name, start_method))}</div>'
 
 
 def pair(name: str) -> str:
@@ -66,7 +66,7 @@ def pair(name: str) -> str:
             f"lines printed: {len(recording.lines)}" for recording in recordings.values()
         ]
     sides = "".join(
-        f'<figure><figcaption>{label} <strong class="{label}">{says}</strong>'
+        f'<figure data-search-exclude><figcaption>{label} <strong class="{label}">{says}</strong>'
         f"</figcaption>{draw_timeline(recording)}</figure>"
         for (label, recording), says in zip(recordings.items(), verdicts, strict=True)
     )
