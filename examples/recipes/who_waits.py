@@ -45,20 +45,7 @@ PLAIN = {  # what needs no further look: may somebody come, and what is said of 
     "stopped": ("outside", "is stopped by a signal; SIGCONT lets it go on"),
     "unreadable": ("outside", "can't be read by you"),
 }
-PAGES = {  # of the site Between Processes
-    "join-before-get": "join() before get()",
-    "dead-worker": "A worker that dies",
-    "worker-exception": "An exception in a worker",
-    "unpicklable-put": "An object that can't be pickled",
-    "killed-holding-lock": "Killed with the queue's lock",
-    "event-set": "An Event and a killed waiter",
-    "sentinel-too-few": "A sentinel too few",
-    "task-done": "task_done() too few, or too many",
-    "two-way-deadlock": "Both sides send first",
-    "fork-with-threads": "Fork and threads",
-    "ctrl-c": "Ctrl-C",
-    "large-argument": "A large argument",
-}
+LOST = ["dead-worker", "worker-exception", "unpicklable-put"]
 
 
 @dataclass
@@ -217,7 +204,9 @@ class Look:
         for pid in listed("") if everybody else self.commands:
             if pid != os.getpid() and (pid in self.commands or pid not in pids):
                 self.note_descriptors(pid)
-        found = [read_thread(pid, tid) for pid in self.commands for tid in listed(f"{pid}/task")]
+        found = [
+            read_thread(pid, tid) for pid in self.commands for tid in listed(f"{pid}/task")
+        ]
         self.threads = {thread.tid: thread for thread in found if thread}
         for thread in self.threads.values():
             try:
@@ -273,12 +262,17 @@ class Look:
         """Tell a lock of the process's own threads from a semaphore that others share."""
         key = None if values[1] & 128 else shared_memory(pid, values[0])
         if key is None:
-            alone = ", and has no other thread: nobody can wake it"
-            what = "waits for another thread of its own, or for a lock of its threads"
-            return Wait("own", what + alone * (len(listed(f"{pid}/task")) == 1), {pid})
+            if len(self.of(pid)) > 1:
+                return Wait(
+                    "own", "waits for another of its threads, or a lock of theirs", {pid}
+                )
+            what = (
+                "waits for a lock of its own threads, and has no other: nobody can release it"
+            )
+            return Wait("own", what, {pid})
         by = {one for one in self.commands if key[0] in read(f"{one}/maps")}
         others = self.name(by - {pid}) or "nobody else"
-        what = f"waits for a semaphore (a lock of processes) that only {others} could release"
+        what = f"waits for a semaphore (a lock of processes). Only {others} could release it"
         return Wait("semaphore", what, by, key)
 
     def descriptor(self, pid, number, to_write):
@@ -286,25 +280,18 @@ class Look:
         target = os.readlink(f"/proc/{pid}/fd/{number}")
         kind, _, inode = target.partition(":[")
         what = "waits for room in" if to_write else "waits for data from"
-        if target == "anon_inode:[pidfd]":
-            return self.end_of({int(read(f"{pid}/fdinfo/{number}").split("Pid:")[1].split()[0])})
         if kind == "pipe":
-            by = self.ends(target, 0 if to_write else 1, 2)
-            servers = [one for one in by if one in self.commands and self.is_server(one)]
-            if servers and not to_write:  # it tells its client which of its workers has ended
-                return self.end_of(self.workers_of(servers[0], int(inode[:-1])))
-            what += " a pipe"
+            by, where = self.ends(target, 0 if to_write else 1, 2), "a pipe"
         elif kind == "socket":
-            other = f"socket:[{peer(int(inode[:-1]))}]"
-            by, what = self.ends(other, 0, 1, 2), f"{what} a socket"
-        elif target == "anon_inode:[eventfd]":
-            return Wait("own", "waits for another thread of its own", {pid})
+            by, where = self.ends(f"socket:[{peer(int(inode[:-1]))}]", 0, 1, 2), "a socket"
         else:
-            by = set()
-        if not by <= set(self.commands) or not by:
-            where = target if kind.startswith("/") else what.split(" a ")[-1]
-            return Wait("outside", f"{what.split(' a ')[0]} {where}, from outside the program")
-        return Wait("room" if to_write else "data", what, by, target)
+            by, where = set(), target
+        if not by or not by <= set(self.commands):
+            return Wait("outside", f"{what} {where}: it may come from outside the program")
+        if kind == "pipe" and not to_write and (servers := [*filter(self.is_server, by)]):
+            # The fork server writes there when a worker has ended.
+            return self.end_of(self.workers_of(servers[0], int(inode[:-1])))
+        return Wait("room" if to_write else "data", f"{what} {where}", by, target)
 
     def workers_of(self, server, inode):
         """The worker whose sentinel is this pipe: the next pipe made is the one that it reads."""
@@ -324,7 +311,9 @@ class Look:
         while True:
             left = {tid for tid in stuck if {one.tid for one in self.wakers(tid)} <= stuck}
             if left == stuck:
-                self.stuck = [self.threads[t] for t in stuck if not self.is_server(self.threads[t].pid)]
+                self.stuck = [
+                    self.threads[t] for t in stuck if not self.is_server(self.threads[t].pid)
+                ]
                 return
             stuck = left
 
@@ -343,15 +332,20 @@ class Look:
     def name_of(self, pid):
         words = self.commands.get(pid) or command(pid) or ["process"]
         if pid == self.root:
-            return "the parent" if len(self.commands) > 1 else f"process {pid}"
+            return "the parent" if self.zombies or len(self.commands) > 1 else "the process"
         if self.is_server(pid):
             return "the fork server"
-        ours = words == self.commands.get(self.parents.get(pid)) or "multiprocessing" in " ".join(words)
+        ours = words == self.commands.get(
+            self.parents.get(pid)
+        ) or "multiprocessing" in " ".join(words)
         return f"worker {pid}" if ours else f"{Path(words[0]).name} {pid}"
 
     def chain(self):
         """The stuck threads from one to the next that it waits for, and where the ring begins."""
-        path, at = [], min(self.stuck, key=lambda one: (one.pid != one.tid, one.pid != self.root))
+        path, at = (
+            [],
+            min(self.stuck, key=lambda one: (one.pid != one.tid, one.pid != self.root)),
+        )
         while at not in path:
             path.append(at)
             seen = [one.pid for one in path if one.pid != at.pid]
@@ -383,38 +377,48 @@ def shared_memory(pid, address):
 
 def pages_like(look):
     """The pages of the site that it looks like: a few rules, and the first that fits."""
-    ends, data, room, locks = (
+    ends, data, room, locks, own = (
         [(thread, wait) for thread in look.stuck if (wait := thread.waits_for(kind))]
-        for kind in ("end", "data", "room", "semaphore")
+        for kind in ("end", "data", "room", "semaphore", "own")
     )
     for thread, wait in room:
-        if any(thread.pid in end.by and one.pid in wait.by for one, end in ends):
+        if any(one.pid in wait.by and thread.pid in its.by for one, its in ends):
             return ["join-before-get"]
-        if any({one.pid} <= wait.by and thread.pid in w.by and w.key != wait.key for one, w in room):
+        back = [its.key for one, its in room if one.pid in wait.by and thread.pid in its.by]
+        if any(key != wait.key for key in back):
             return ["two-way-deadlock"]
         if wait.by == {thread.pid}:
             return ["large-argument" if thread.pid == thread.tid else "ctrl-c"]
-    for thread, _ in ends:
-        if thread.pid == thread.tid and any(thread.pid in d.by - {one.pid} for one, d in data):
+    for thread, _ in ends:  # consumers wait for what the one that joins them doesn't put
+        if thread.pid == thread.tid and any(
+            thread.pid in its.by - {one.pid} for one, its in data
+        ):
             return ["sentinel-too-few"]
+    for thread, wait in data:
+        alone = wait.by == {thread.pid}
+        asked = [
+            its for one, its in data if one.pid in wait.by and thread.pid in its.by - {one.pid}
+        ]
+        if alone or (asked and all(one.key.startswith("pipe") for one in (wait, *asked))):
+            seen = {lost_with(code) for code in look.zombies.values()}
+            return [page for page in LOST if page in seen][:1] or LOST
     if locks and data:
         return ["task-done" if locks[0][0].pid == look.root else "killed-holding-lock"]
     for thread, wait in locks:
-        if any(one.key != wait.key and thread.pid in one.by for _, one in locks):
+        if any(its.key != wait.key and thread.pid in its.by for _, its in locks):
             return ["event-set"]
-        if ends and len(threads := look.of(thread.pid)) > 1 and threads[0] is thread:
-            return ["join-before-get"]  # it has a feeder that idles: a Queue with a maxsize is full
-        return ["killed-holding-lock"]
-    codes = look.zombies.values()
-    if data and any(code & 127 for code in codes):
-        return ["dead-worker"]
-    if any(wait.by == {thread.pid} for thread, wait in data):
-        after = ["worker-exception"] if any(codes) else ["unpicklable-put"]
-        return after if codes else ["dead-worker", "worker-exception", "unpicklable-put"]
-    for thread in look.stuck:
-        if thread.pid != look.root and all(one.waits_for("own") for one in look.of(thread.pid)):
-            return ["fork-with-threads"]
-    return []
+        idle = [one for one in look.of(thread.pid) if one is not thread]  # a feeder: it puts
+        full = ends and idle and thread.pid == thread.tid
+        return ["join-before-get" if full else "killed-holding-lock"]
+    forked = [one.pid for one, _ in own if all(it.waits_for("own") for it in look.of(one.pid))]
+    if set(forked) - {look.root}:
+        return ["dead-worker"] * bool(data) + ["fork-with-threads"]
+    return ["dead-worker"] if data and any(map(int, look.zombies.values())) else []
+
+
+def lost_with(code):
+    """The page of what was lost with a worker that ended with this status."""
+    return LOST[0] if code & 127 else LOST[1] if code else LOST[2]
 
 
 def fill(look, target):
@@ -422,13 +426,13 @@ def fill(look, target):
     import fcntl  # not there on Windows
     import termios
 
-    for pid, number, _ in look.holders[target]:
+    for pid, number, _ in look.holders[target] if target.startswith("pipe") else ():
         with contextlib.suppress(OSError):
             end = os.open(f"/proc/{pid}/fd/{number}", os.O_RDONLY | os.O_NONBLOCK)
             try:
                 held = struct.unpack("i", fcntl.ioctl(end, termios.FIONREAD, bytes(4)))[0]
                 size = fcntl.fcntl(end, fcntl.F_GETPIPE_SZ)
-                return f", which is full ({held:,} of {size:,} bytes)"
+                return f" that is full: {held:,} of {size:,} bytes"
             finally:
                 os.close(end)
     return ""
@@ -445,8 +449,12 @@ def lines_of(pid):
     found = {}
     for thread in threads:
         for frame in thread["frames"]:  # the innermost that is not Python's own
-            if "/lib/python" not in frame["filename"] and not frame["filename"].startswith("<"):
-                where = f"{Path(frame['filename']).name}, line {frame['line']}, in {frame['name']}"
+            if "/lib/python" not in frame["filename"] and not frame["filename"].startswith(
+                "<"
+            ):
+                where = (
+                    f"{Path(frame['filename']).name}, line {frame['line']}, in {frame['name']}"
+                )
                 found[thread["os_thread_id"]] = where
                 break
     return found
@@ -459,61 +467,63 @@ class Report:
         self.look = look
         self.lines = {tid: at for pid in look.commands for tid, at in lines_of(pid).items()}
 
-    def paragraphs(self):
-        look, where = self.look, " ".join(self.look.commands.get(self.look.root, ()))
-        path, ring = look.chain() if look.stuck else ([], None)
-        others = [one for one in look.threads.values() if one not in path]
-        others = [one for one in others if not look.is_server(one.pid)]
-        state = "nobody is stuck"
-        if look.stuck:
-            count = len({one.pid for one in look.stuck})
-            state = f"{count} of its processes {'are' if count > 1 else 'is'} stuck"
-        yield f"{where}: {state}."
-        for thread in path:
-            yield self.sentence(thread)
-        if path:
-            names = [self.who(one) for one in path[ring or 0 :]]
-            end = f"A ring: {', '.join(names)}, and again {names[0]}. " if ring is not None else ""
-            yield f"{end}Nobody in it can wake another." if end else "Nobody can wake the last one."
-        for thread in sorted(others, key=lambda one: one not in look.stuck)[:20]:
-            stuck = " It is stuck, too." if thread in look.stuck else ""
-            yield f"Also: {self.sentence(thread)}{stuck}"
-        for pid, code in look.zombies.items():
-            how = f"killed by signal {code & 127}" if code & 127 else f"exit code {code >> 8}"
-            yield f"Process {pid} has ended ({how}), and its parent has not waited for it."
-        for page in pages_like(look) if look.stuck else ():
-            yield f'It looks like "{PAGES[page]}": faults/{page}.html of Between Processes.'
-
-    def who(self, thread):
-        name = self.look.name_of(thread.pid)
-        return name if thread.pid == thread.tid else f"thread {thread.tid} of {name}"
-
-    def sentence(self, thread):
-        """What a thread does, and who could wake it."""
-        said = []
-        for wait in thread.waits[:3]:
-            others, what = self.look.name(wait.by - {thread.pid}, "or"), wait.what
-            if wait.kind == "room" and wait.key.startswith("pipe") and thread in self.look.stuck:
-                what += fill(self.look, wait.key)
-            if wait.kind in ("data", "room"):
-                verb = "write to" if wait.kind == "data" else "read"
-                alone = "nobody but this process itself"
-                what += f" that {f'only {others}' if others else alone} could {verb}"
-            said.append(what)
-        where = self.lines.get(thread.tid)
-        text = f"{self.who(thread)} {', or '.join(said)}{f' ({where})' if where else ''}."
-        return text[0].upper() + text[1:]
-
     def print(self):
         for paragraph in self.paragraphs():
             print(textwrap.fill(paragraph, 79, subsequent_indent="  "), flush=True)
 
+    def paragraphs(self):
+        look, words = self.look, self.look.commands.get(self.look.root, ["it has ended"])
+        title = Path(next((word for word in words if word.endswith(".py")), words[0])).name
+        stuck, processes = {one.pid for one in look.stuck}, set(look.commands)
+        processes -= set(filter(look.is_server, processes))
+        state = (
+            f"{len(stuck)} of {len(processes)} processes stuck" if stuck else "nobody is stuck"
+        )
+        yield f"{title}, process {look.root}: {state}."
+        yield ""
+        path, ring = look.chain() if stuck else ([], None)
+        for before, thread in zip([None, *path], path, strict=False):
+            yield self.sentence(thread, before)
+        if path:
+            first = "" if ring is None else self.who(path[ring])
+            yield (
+                f"A ring: the last waits for {first}, and nobody can wake another."
+                if first
+                else "Nobody else could wake the last one."
+            )
+        for thread in list(look.threads.values())[:50]:
+            if thread not in path and not look.is_server(thread.pid):
+                yield self.sentence(thread) + " It is stuck, too." * (thread in look.stuck)
+        for pid, code in look.zombies.items():
+            how = f"killed by signal {code & 127}" if code & 127 else f"exit code {code >> 8}"
+            yield f"Process {pid} has ended ({how}); its parent has not waited for it."
+        if stuck and (pages := pages_like(look)):
+            yield ""
+            yield f"See {' or '.join(f'faults/{page}.html' for page in pages)} of Between Processes."
 
-def look_twice(root, pause=0.3):
-    """Look at a program twice: who hasn't run in between, and can't be woken, is stuck."""
-    before = Look(root)
-    time.sleep(pause)
-    return Look(root, before, everybody=True)
+    def who(self, thread, before=None):
+        name = self.look.name_of(thread.pid)
+        if thread.pid == thread.tid:
+            return name
+        own = before and before.pid == thread.pid
+        return f"its thread {thread.tid}" if own else f"thread {thread.tid} of {name}"
+
+    def sentence(self, thread, before=None):
+        """What a thread does, and who could wake it."""
+        said = []
+        for wait in thread.waits[:3]:
+            what, others = wait.what, self.look.name(wait.by - {thread.pid}, "or")
+            if thread in self.look.stuck and wait.kind == "room":
+                what += fill(self.look, wait.key)
+            if wait.kind in ("data", "room"):
+                verb = "write to" if wait.kind == "data" else "read"
+                what += f". Only {others or 'this process itself'} could {verb} it"
+            said.append(what)
+        where = self.lines.get(thread.tid)
+        text = (
+            f"{self.who(thread, before)}{f' ({where})' if where else ''} {'; or '.join(said)}."
+        )
+        return text[0].upper() + text[1:]
 
 
 def find(word):
@@ -577,7 +587,11 @@ def watch(words, once):
 
 def end(process):
     """End what was started, with all that it has started."""
-    for number in (signal.SIGSTOP, signal.SIGSTOP, signal.SIGKILL):  # stopped, none starts more
+    for number in (
+        signal.SIGSTOP,
+        signal.SIGSTOP,
+        signal.SIGKILL,
+    ):  # stopped, none starts more
         for pid in family(process.pid) if process.poll() is None else ():
             if "multiprocessing.resource_tracker " not in " ".join(command(pid)):
                 with contextlib.suppress(OSError):
@@ -594,9 +608,14 @@ def main(word):
     Raises:
         LookupError: There is no such program, or it may not be read.
     """
-    look = look_twice(find(word))
+    root = find(word)
+    before = Look(root)
+    time.sleep(0.3)
+    look = Look(root, before, everybody=True)
     if all(one.call == "unreadable" for one in look.threads.values()):
-        raise LookupError(f"process {look.root} can't be read by you: try sudo, or start it with --")
+        raise LookupError(
+            f"process {look.root} can't be read by you: try sudo, or start it with --"
+        )
     Report(look).print()
 
 
