@@ -87,7 +87,7 @@ def look(pids: Sequence[int], aside: set[int], output: int) -> tuple[Waits, obje
         return Waits.LIMITED, None  # one of them has just ended
     except (OSError, ValueError, KeyError):
         return Waits.UNKNOWN, None  # this system doesn't let us look
-    return waits, seen
+    return (waits if seen else Waits.LIMITED), seen
 
 
 def read(pid: int, name: str) -> str:
