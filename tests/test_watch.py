@@ -386,12 +386,17 @@ def test_a_program_whose_end_is_not_told_yet_does_not_hang(program):
     os.kill(os.getppid(), signal.SIGSTOP)
     """
 
-    def go_on(seconds):
-        if seconds > 0.5:
-            for process in psutil.Process().children():
-                process.send_signal(signal.SIGCONT)
+    seen = []
 
-    recording = watch(program(text), timeout=20, progress=go_on)
+    def go_on(seconds):
+        (supervisor,) = psutil.Process().children()
+        if supervisor.status() == psutil.STATUS_STOPPED:
+            seen.append(seconds)
+            if len(seen) > 20:
+                supervisor.send_signal(signal.SIGCONT)
+
+    recording = watch(program(text), progress=go_on)
+    assert seen
     assert (recording.ended, recording.status, recording.left_behind) == ("exit", 0, 1)
 
 
