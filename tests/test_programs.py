@@ -498,7 +498,7 @@ PROGRAMS = [
         busy=0,
         before=ANYTHING,
         killed=ALL,
-        says=rf"{ANYTHING}Worker 1 ended before its work did, exit code -9\n",
+        says=rf"{ANYTHING}Worker [123] ended before its work did, exit code -9\n",
     ),
     Program(
         "recipes/logging_to_one_file.py",
