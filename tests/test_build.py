@@ -51,7 +51,7 @@ def test_one_program_changed_runs_only_that(copy):
 def test_all_that_is_wrong_on_pages_is_said_at_once(copy):
     before = (copy / "site/index.html").stat()
     edit(copy / "examples/queue_totals.py", "total += subtotal", "total += subtotal + 1")
-    edit(copy / "examples/pipe_totals.py", "\n    total = 0", "\n    time.sleep(600)")
+    edit(copy / "examples/pipe_totals.py", "subtotal = 0", "time.sleep(600)")
     edit(copy / "examples/runs.toml", "[pipe_totals]\n", "[pipe_totals]\ntimeout = 2\n")
     with (copy / "docs/index.md").open("a") as file:
         file.write(WRONG)
