@@ -4,7 +4,10 @@
 const dark = matchMedia("(prefers-color-scheme: dark)");
 const system = () => (dark.matches ? "slate" : "default");
 const chosen = () => __md_get("__palette")?.color.scheme; // the theme's own place for it
-const show = () => (document.body.dataset.mdColorScheme = chosen() ?? system());
+const show = () => {
+  const scheme = (document.body.dataset.mdColorScheme = chosen() ?? system());
+  document.querySelector("[name=colours]")?.setAttribute("aria-pressed", scheme === "slate");
+};
 
 addEventListener("click", ({ target }) => {
   if (!target.closest("[name=colours]")) return;
@@ -12,6 +15,9 @@ addEventListener("click", ({ target }) => {
   __md_set("__palette", scheme === system() ? null : { color: { scheme } });
   show();
 });
-addEventListener("load", () => (document.querySelector("[name=colours]").hidden = false));
+addEventListener("load", () => {
+  document.querySelector("[name=colours]").hidden = false;
+  show();
+});
 dark.addEventListener("change", show);
 show();

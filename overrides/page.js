@@ -29,6 +29,18 @@ addEventListener("load", () => {
   }
 });
 
+// A result of the search shows the line that it was found by; its tags are no landmark.
+addEventListener("load", () => {
+  const list = document.querySelector(".md-search-result__list");
+  const tidy = () => {
+    for (const tags of list.querySelectorAll("nav")) tags.role = "none";
+    for (const mark of list.querySelectorAll("pre mark:first-of-type")) {
+      mark.parentElement.scrollTop = mark.offsetTop - 24;
+    }
+  };
+  if (list) new MutationObserver(tidy).observe(list, { childList: true, subtree: true });
+});
+
 // The menu button is part of a check box's label: Enter and Space do what a click does.
 addEventListener("keydown", (event) => {
   if (!event.target.matches("label > [role=button]") || !["Enter", " "].includes(event.key)) return;
@@ -36,8 +48,22 @@ addEventListener("keydown", (event) => {
   event.target.click();
 });
 
-// The search fetches its index when it is used, not with each page.
+// The search fetches its worker and its index when it is used, not with each page.
 const used = new Promise((use) => addEventListener("focusin", ({ target }) => target.name === "query" && use()));
+const worker = Worker;
+window.Worker = class extends EventTarget {
+  constructor(url) {
+    super();
+    this.real = used.then(() => {
+      const real = new worker(url);
+      real.addEventListener("message", ({ data }) => this.dispatchEvent(new MessageEvent("message", { data })));
+      return real;
+    });
+  }
+  postMessage(message) {
+    this.real.then((real) => real.postMessage(message));
+  }
+};
 const { open, send } = XMLHttpRequest.prototype;
 XMLHttpRequest.prototype.open = function (method, url, ...more) {
   this.waits = String(url).includes("search_index") ? used : null;

@@ -54,7 +54,7 @@ def console(name: str, start_method: str = "") -> str:
 def picture(plot: str, name: str, start_method: str = "") -> str:
     """What a function of `render.plots`, or the timeline, draws of a run."""
     draw = draw_timeline if plot == "timeline" else getattr(plots, plot)
-    return f'<div class="picture">{draw(recording_of(name, start_method))}</div>'
+    return f'<div class="picture" data-search-exclude>{draw(recording_of(name, start_method))}</div>'
 
 
 def pair(name: str) -> str:
@@ -66,7 +66,7 @@ def pair(name: str) -> str:
             f"lines printed: {len(recording.lines)}" for recording in recordings.values()
         ]
     sides = "".join(
-        f'<figure><figcaption>{label} <strong class="{label}">{says}</strong>'
+        f'<figure data-search-exclude><figcaption>{label} <strong class="{label}">{says}</strong>'
         f"</figcaption>{draw_timeline(recording)}</figure>"
         for (label, recording), says in zip(recordings.items(), verdicts, strict=True)
     )
@@ -104,11 +104,10 @@ def caption(name: str, start_method: str = "") -> str:
     """When and on what a run was recorded."""
     recording = recording_of(name, start_method)
     machine = recording.machine
-    when = recording.recorded.replace("T", " ").removesuffix("+00:00")
+    when = recording.recorded[:16].replace("T", " ")
     return (
-        f'<p class="recorded">Recorded {when} UTC on {escape(machine.processor)}, {machine.cores} cores, '
-        f"{escape(machine.system)}, {machine.python}, start method "
-        f"<code>{recording.start_method}</code>.</p>"
+        f'<p class="recorded">Recorded {when} UTC on {machine.cores} cores, {machine.python}, '
+        f"start method <code>{recording.start_method}</code>.</p>"
     )
 
 
@@ -133,7 +132,7 @@ def stuck(name: str, start_method: str = "") -> str:
             stack = [line for line in process.stack if not NOISE.match(line)]
             whole += code_block("text", escape("\n".join(stack).strip("\n") + "\n"))
     summary = "<summary>The whole stacks, newest call first</summary>"
-    return f"{text}<ul>{items}</ul><details>{summary}{whole}</details>"
+    return f"{text}<ul>{items}</ul><details data-search-exclude>{summary}{whole}</details>"
 
 
 def place(frames: list[tuple[str, str, str]]) -> str:
@@ -192,10 +191,10 @@ def program(path: str, *lit: str) -> str:
         for number, line in enumerate(coloured("python", text).splitlines(), 1)
     )
     return (
-        f'<div class="program highlight"><div class="bar"><span class="name">{Path(name).name}'
+        f'<div class="program highlight"><div class="bar" data-search-exclude><span class="name">{Path(name).name}'
         '</span><button type="button" class="copy" hidden>Copy</button>'
         f'<a href="{path}" download aria-label="Download {Path(name).name}">Download</a></div>'
-        f"<pre><code>{lines}</code></pre></div>"
+        f"<pre data-search-exclude><code>{lines}</code></pre></div>"
     )
 
 

@@ -2,18 +2,20 @@
 
 import multiprocessing
 import re
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from html import escape
 from pathlib import Path
+from typing import Any
 
 import markdown
 import yaml
 
 from recorder.machine import this_machine
+from recorder.recording import Recording
 from render.blocks import table
 from render.build import build
 from render.figures import mebibytes, seconds
-from render.runs import ROOT, PageError
+from render.runs import ROOT, PageError, Run
 
 DOCS = ROOT / "docs"
 
@@ -34,22 +36,58 @@ def machine_table() -> str:
 
 
 def runs_table() -> str:
-    """Every run of the site."""
-    recordings = [one for name in build.runs for one in build.recordings(name)]
-    return table(
-        ("Command", "Time", "CPU time", "Peak memory", "Exit status"),
-        [
-            (
-                f"<code>{escape(run.command)}</code>",
-                seconds(run.wall),
-                seconds(run.cpu),
-                mebibytes(run.peak_memory),
-                "hung" if run.hung else str(run.status),
-            )
-            for run in recordings
-        ],
-        right=4,
+    """Every run of the site, under the page that shows it first; Home has its own from others."""
+    groups: dict[Path | None, str] = {}
+    pages = {page: page.read_text(encoding="utf-8") for page in navigation_pages()}
+    del pages[DOCS / "index.md"]
+    places = {name: page_that_shows(name, pages) for name in build.runs}
+    for page in [*pages, None]:
+        rows = (run_rows(build.runs[name]) for name, place in places.items() if place == page)
+        groups[page] = "".join(rows)
+    head = ("Program", "Start method", "Time", "CPU time", "Peak memory", "End")
+    titles = "".join(f"<th>{title}</th>" for title in head)
+    bodies = "".join(
+        f'<tbody><tr><th colspan="{len(head)}" scope="rowgroup">{page_link(page)}</th></tr>'
+        f"{rows}</tbody>"
+        for page, rows in groups.items()
+        if rows
     )
+    return f'<div class="runs"><table><thead><tr>{titles}</tr></thead>{bodies}</table></div>'
+
+
+def run_rows(run: Run) -> str:
+    """The rows of a run, one for each start method: the first says what ran."""
+    rows = ""
+    for recording in build.recordings(run.name):
+        method = recording.start_method if run.start_methods else ""
+        command = recording.command.removeprefix("python ")
+        command = command.replace(f" --start-method {method}", "")
+        cells = (
+            "" if rows else f"<code>{escape(command)}</code>",
+            f"<code>{method}</code>" if method else "",
+            seconds(recording.wall),
+            seconds(recording.cpu),
+            mebibytes(recording.peak_memory),
+            "hung" if recording.hung else f"status {recording.status}",
+        )
+        rows += f"<tr>{''.join(f'<td>{cell}</td>' for cell in cells)}</tr>"
+    return rows
+
+
+def page_that_shows(run: str, pages: Mapping[Path, str]) -> Path | None:
+    """The first of some pages that asks for a run, from their texts."""
+    pair = re.sub("_(broken|fixed)$", "", run)
+    asked = re.compile(rf'"({run}|{pair})"|#!figure {run}\.')
+    return next((page for page, text in pages.items() if asked.search(text)), None)
+
+
+def page_link(page: Path | None) -> str:
+    """A link from a page at the top of the site to one of its pages, with its title."""
+    title = page and re.search(r"^# (.+)$", page.read_text("utf-8"), re.MULTILINE)
+    if not page or not title:
+        return "Behind the figures of several pages"
+    address = page.relative_to(DOCS).with_suffix(".html").as_posix()
+    return f'<a href="{address}">{inline(title[1])}</a>'
 
 
 def faults_list(group: str) -> str:
@@ -80,10 +118,25 @@ class NavigationLoader(yaml.SafeLoader):
 NavigationLoader.add_multi_constructor("", lambda loader, tag, node: None)
 
 
-def pages_of(group: str) -> list[Path]:
-    """The pages of a group of the navigation: it alone says which page belongs where."""
+def navigation() -> list[Any]:
+    """The navigation of mkdocs.yml: it alone says which page belongs where."""
     text = (ROOT / "mkdocs.yml").read_text(encoding="utf-8")
-    for chapter in yaml.load(text, NavigationLoader)["nav"]:
+    return list(yaml.load(text, NavigationLoader)["nav"])
+
+
+def navigation_pages(items: Any = None) -> Iterator[Path]:
+    """Every page, or every page below some items of the navigation, in its order."""
+    for item in navigation() if items is None else items:
+        value = next(iter(item.values())) if isinstance(item, dict) else item
+        if isinstance(value, list):
+            yield from navigation_pages(value)
+        else:
+            yield DOCS / value
+
+
+def pages_of(group: str) -> list[Path]:
+    """The pages of a group of the navigation."""
+    for chapter in navigation():
         for item in next(iter(chapter.values())):
             if isinstance(item, dict) and isinstance(pages := item.get(group), list):
                 return [DOCS / next(iter(page.values())) for page in pages]

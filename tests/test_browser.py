@@ -16,23 +16,19 @@ import pytest
 from axe_playwright_python.sync_playwright import Axe  # type: ignore[import-untyped]
 from playwright.sync_api import sync_playwright
 
-from recorder.store import EXAMPLES, ROOT
+from render.runs import EXAMPLES
 from tests import harness
-from tests.test_site import SHOWN
+from tests.test_site import INCLUDED, SOURCES, page_of
 
 CHROMIUM = next(filter(None, map(shutil.which, ("chromium", "google-chrome", "chrome"))), None)
 FLAGS = ["--headless", "--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run"]
 FLAGS += ["--disable-background-networking", "--disable-component-update", "--disable-sync"]
 FLAGS += ["--host-resolver-rules=MAP * ~NOTFOUND , EXCLUDE 127.0.0.1"]
-SOURCES = sorted((ROOT / "docs").rglob("*.md"))
-ADDRESS = {
-    file: file.relative_to(ROOT / "docs").with_suffix(".html").as_posix() for file in SOURCES
-}
-PAGES = [*ADDRESS.values(), "404.html"]
+PAGES = [*map(page_of, SOURCES), "404.html"]
 PROGRAMS = [
-    (name, program)
-    for file, name in ADDRESS.items()
-    for program in SHOWN.findall(file.read_text(encoding="utf-8"))
+    (page_of(file), program)
+    for file in SOURCES
+    for program in INCLUDED.findall(file.read_text(encoding="utf-8"))
 ]
 # What takes long is looked at on one page of each kind, light and dark; in CI on all, in every look.
 LOOKS, KINDS = [("light", 1280), ("dark", 360)], ["index.html", "queue.html", "404.html"]
@@ -42,6 +38,9 @@ KINDS += [
     "recorder.html",
     "which-channel.html",
     "faults/dead-worker.html",
+    "moving-big-data.html",
+    "first-steps/one-worker.html",
+    "recipes/work-queue.html",
 ]
 if os.environ.get("CI"):
     LOOKS, KINDS = [*LOOKS, ("light", 360), ("dark", 1280)], PAGES
@@ -113,20 +112,19 @@ def window(browser, server):
         yield open_window
 
 
-def copied(page, block):
-    """What the copy button of a code block puts on the clipboard."""
+def copied(page, button):
+    """What a copy button puts on the clipboard."""
     page.evaluate("navigator.clipboard.writeText('nothing was copied')")
-    block.locator("[data-md-type=copy]").click()
+    button.click()
     page.wait_for_function(f"{CLIPBOARD}.then(text => text !== 'nothing was copied')")
     return page.evaluate(CLIPBOARD)
 
 
 def shown(page, program):
-    """The code block that shows a program."""
-    title = page.locator(
-        ".filename", has_text=re.compile(f"^{re.escape(Path(program).name)}$")
-    )
-    return page.locator(".highlight", has=title)
+    """The block that shows a program; what it is folded into is opened."""
+    page.evaluate("document.querySelectorAll('details').forEach(each => (each.open = true))")
+    title = page.locator(".name", has_text=re.compile(f"^{re.escape(Path(program).name)}$"))
+    return page.locator(".program", has=title)
 
 
 def test_there_are_programs_to_copy():
@@ -137,23 +135,25 @@ def test_a_program_is_copied_and_downloaded_byte_for_byte(window):
     page = window()
     for name, program in PROGRAMS:
         page.goto(name)
-        file = (EXAMPLES / program).read_bytes()
-        assert copied(page, shown(page, program)).encode() == file, f"{name}: {program}"
-        link = page.locator(f"article a[download][href$='programs/{program}']")
+        block, file = shown(page, program), (EXAMPLES / program).read_bytes()
+        assert copied(page, block.locator(".copy")).encode() == file, f"{name}: {program}"
+        block.get_by_text("Copied", exact=True).wait_for()
         with page.expect_download() as download:
-            link.first.click()
+            block.locator("a[download]").click()
         assert Path(download.value.path()).read_bytes() == file, f"{name}: {program}"
         assert download.value.suggested_filename == Path(program).name
 
 
 @pytest.mark.parametrize(
-    ("name", "program"), [shown for shown in PROGRAMS if shown[1].endswith("_totals.py")]
+    ("name", "program"), [each for each in PROGRAMS if each[1].endswith("_totals.py")]
 )
 def test_a_copied_program_runs(window, tmp_path, name, program):
     page = window()
     page.goto(name)
     file = tmp_path / program
-    file.write_text(copied(page, shown(page, program)), encoding="utf-8", newline="\n")
+    file.write_text(
+        copied(page, shown(page, program).locator(".copy")), encoding="utf-8", newline="\n"
+    )
     status, out, err = harness.run(tmp_path, str(file), "--workers", 3, "--count", 1000)
     assert (status, err) == (0, "") and out.endswith("\nTotal: 3,000\n")
 
@@ -165,7 +165,8 @@ def test_a_console_block_is_copied_as_it_is_typed(window):
         for block in page.locator(".highlight", has=page.locator(".gp")).all():
             text = block.locator("code").text_content()
             commands = re.findall(r"^\$ (.+)$", text, re.MULTILINE)
-            assert copied(page, block) == "\n".join(commands), name
+            button = block.locator("[data-md-type=copy]")
+            assert copied(page, button) == "\n".join(commands), name
             seen += bool(commands)
     assert seen > 5
 
@@ -228,7 +229,7 @@ def test_the_keyboard_is_enough(window):
     page.keyboard.press("Enter")
     page.wait_for_url(lambda url: "queue.html" not in url)
     page.goto("queue.html")
-    press_until(page, "[data-md-type=copy]")
+    press_until(page, ".program .copy")
     page.keyboard.press("Enter")
     page.wait_for_function(f'{CLIPBOARD}.then(text => text.startsWith(\'"""\'))')
 
@@ -261,13 +262,13 @@ def test_light_and_dark(window):
         page = window(scheme=scheme)
         page.goto("index.html")
         first = page.evaluate(paper)
-        press_until(page, "[aria-label^=Light]")
+        press_until(page, "[name=colours]")
         page.keyboard.press("Enter")
         page.wait_for_function(f"{paper} !== '{first}'")
         second = page.evaluate(paper)
         page.goto("queue.html")
         assert page.evaluate(paper) == second, "the choice holds on the next page"
-        press_until(page, "[aria-label^=Light]")
+        press_until(page, "[name=colours]")
         page.keyboard.press("Enter")
         assert page.evaluate(paper) == first
         page.emulate_media(color_scheme="light" if scheme == "dark" else "dark")

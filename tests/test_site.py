@@ -115,6 +115,24 @@ def test_pages_ask_and_never_tell():
     assert 100 < lines <= 400
 
 
+def test_notes_beside_a_program_name_its_lines():
+    """A note says `start()` of lines in which that stands."""
+    noted = 0
+    for source in SOURCES:
+        text = source.read_text(encoding="utf-8")
+        for program, notes in re.findall(
+            r'<div class="beside".*?programs/(\S+)\n(.*?)\n</div>\n</div>', text, re.DOTALL
+        ):
+            lines = (EXAMPLES / program).read_text(encoding="utf-8").splitlines()
+            for first, last, called in re.findall(
+                r"\*\*Lines? (\d+)(?: (?:to|and) (\d+))?\*\*[^`\n*]*`(\w+)\(\)`", notes
+            ):
+                told = lines[int(first) - 1 : int(last or first)]
+                assert any(f"{called}(" in line for line in told), f"{source}: line {first}"
+                noted += 1
+    assert noted >= 5
+
+
 def test_every_block_is_a_block(pages):
     """A fence that Markdown does not see ends up as words within a line."""
     for name, page in pages.items():

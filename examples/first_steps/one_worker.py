@@ -2,7 +2,7 @@
 
 python one_worker.py
 
-If the worker dies before it puts its result, the parent waits for ever. queue_totals.py does not.
+If a worker dies first, the parent waits for ever. queue_totals.py does not.
 """
 
 from multiprocessing import Process, Queue

@@ -2,7 +2,7 @@
 
 python in_order.py
 
-If a worker dies before it puts its result, the parent waits for ever. queue_totals.py does not.
+If a worker dies first, the parent waits for ever. queue_totals.py does not.
 """
 
 import time
@@ -12,7 +12,7 @@ COUNT = 10_000_000
 
 
 def count_up(number, results):
-    """Run in a worker: count one by one, then put the worker's number and its result."""
+    """Run in a worker: count one by one, then put (number, result)."""
     subtotal = 0
     for _ in range(COUNT):
         subtotal += 1

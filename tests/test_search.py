@@ -1,0 +1,70 @@
+"""The search of the built site: what people type finds the page that they want."""
+
+import json
+import os
+import re
+import shutil
+import string
+import subprocess
+
+import pytest
+
+from render.runs import ROOT
+
+NODE = shutil.which("node")
+LINES = (ROOT / "tests/queries.tsv").read_text(encoding="utf-8").splitlines()
+QUERIES = [line.split("\t") for line in LINES if not line.startswith("#")]
+
+
+@pytest.fixture(scope="module")
+def ask(project):
+    """Asks the site's own search worker for the pages that it finds, best first."""
+    if not NODE:
+        (pytest.fail if os.environ.get("CI") else pytest.skip)("there is no node on the PATH")
+
+    def ask_all(queries):
+        command = [NODE, str(ROOT / "tests/search.mjs"), str(project / "site")]
+        asked = json.dumps(queries)
+        answered = subprocess.run(command, input=asked, stdout=subprocess.PIPE, text=True)
+        assert answered.returncode == 0
+        return json.loads(answered.stdout)
+
+    return ask_all
+
+
+def place(found, wanted):
+    """At which place the first wanted page stands; far behind when it is not there."""
+    pages = [url.partition("#")[0] for url in found]
+    return next((at for at, page in enumerate(pages, 1) if re.search(wanted, page)), 99)
+
+
+def test_a_query_finds_the_wanted_page(ask):
+    answers = ask([query for query, *_ in QUERIES])
+    missed = {
+        f"{query}: {found[:3]}": place(found, wanted)
+        for (query, wanted, *unwritten), found in zip(QUERIES, answers, strict=True)
+        if not unwritten and place(found, wanted) > 1
+    }
+    assert len(QUERIES) > 100
+    assert all(at <= 3 for at in missed.values()), missed
+    assert len(missed) <= len(QUERIES) // 10, missed
+
+
+def test_what_has_no_page_yet_is_said_to_have_none(ask):
+    unwritten = [(query, wanted) for query, wanted, *rest in QUERIES if rest]
+    for (query, wanted), found in zip(unwritten, ask([q for q, _ in unwritten]), strict=True):
+        assert place(found, wanted) == 99, f"{query}: take `not yet` away"
+
+
+def test_the_search_answers_whatever_is_typed(ask):
+    """The index has a fault for some words that end in digits: then a query fails without a word."""
+    queries = [*string.ascii_lowercase, *string.digits, "-9", 'a "whole phrase"', "*", "x:y"]
+    for query, found in zip(queries, ask(queries), strict=True):
+        assert isinstance(found, list), f"{query}: {found}"
+
+
+def test_no_program_and_no_stack_is_in_the_index(project):
+    index = json.loads((project / "site/search/search_index.json").read_text(encoding="utf-8"))
+    for section in index["docs"]:
+        assert "import multiprocessing" not in section["text"], section["location"]
+        assert "Current thread 0x" not in section["text"], section["location"]
