@@ -9,15 +9,23 @@ from pathlib import Path
 
 import pytest
 
-from render.runs import ROOT
+from render.runs import ROOT, STORE
 from tests.harness import wait_until
 
 
 def copy_of_the_project(folder, *without):
-    """A copy with the recordings that there are, but for the counts: the other tests run them."""
-    names = (".git", ".venv*", "node_modules", "site", ".site-*", ".*cache*", "__pyc*")
-    ignored = shutil.ignore_patterns(*names, "*_total*.json", *without)
+    """A copy of what there is, without some of it, and without what builds and tools have made."""
+    made = (".git", ".venv*", "node_modules", "site", ".site-*", ".*cache*", "__pyc*")
+    ignored = shutil.ignore_patterns(*made, STORE.name, *without)
     return Path(shutil.copytree(ROOT, folder / "project", ignore=ignored, symlinks=True))
+
+
+def whole_project(folder):
+    """A copy of all pages and programs. It keeps its recordings where the project has its own."""
+    project = copy_of_the_project(folder)
+    STORE.mkdir(exist_ok=True)
+    (project / STORE.name).symlink_to(STORE)
+    return project
 
 
 SMALL_PAGE = """\
@@ -54,7 +62,7 @@ program = "hello.py"
 
 def small_project(folder):
     """A copy of the project with three pages and three programs, which is built in no time."""
-    project = copy_of_the_project(folder, "docs", "examples", "tests", ".recordings")
+    project = copy_of_the_project(folder, "docs", "examples", "tests")
     docs, examples = project / "docs", project / "examples"
     docs.mkdir()
     examples.mkdir()
@@ -110,19 +118,18 @@ def built_once(copy, tmp_path_factory, worker_id):
 
 
 @pytest.fixture(scope="session")
-def built(tmp_path_factory, worker_id):
-    """A copy of the project with its site, and what its build printed."""
-    return built_once(copy_of_the_project, tmp_path_factory, worker_id)
+def project(tmp_path_factory, worker_id):
+    """A copy of the project with its site: not to be changed."""
+    return built_once(whole_project, tmp_path_factory, worker_id)[0]
 
 
 @pytest.fixture(scope="session")
-def project(built):
-    """A copy of the project with its site: not to be changed."""
-    return built[0]
+def small(tmp_path_factory, worker_id):
+    """A project with a small site, and what its build printed: not to be changed."""
+    return built_once(small_project, tmp_path_factory, worker_id)
 
 
 @pytest.fixture
-def copy(tmp_path_factory, tmp_path, worker_id):
+def copy(small, tmp_path):
     """A project with a small site, built, to change."""
-    small, _ = built_once(small_project, tmp_path_factory, worker_id)
-    return Path(shutil.copytree(small, tmp_path / "project", symlinks=True))
+    return Path(shutil.copytree(small[0], tmp_path / "project", symlinks=True))

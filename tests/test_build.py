@@ -35,10 +35,27 @@ def programs_run(printed):
     return re.findall(r"^\[.+\] python (\S+) .* s$", printed, re.MULTILINE)
 
 
+def test_a_build_says_what_it_did(small):
+    _, printed = small
+    assert re.search(
+        r"^\[\d+/\d+\] python queue_totals.py --count 1000000 .* s$", printed, re.M
+    )
+    said = r"The site is in site/\. It took [\d.]+ s, of which the programs ran for [\d.]+ s"
+    assert re.search(said, printed)
+
+
 def test_nothing_changed_runs_nothing(copy):
+    (copy / "site").rename(copy / "elsewhere")
+    (copy / "site").symlink_to("elsewhere")
+    (copy / "elsewhere/old.txt").write_text("old")
+    (copy / ".site-0123abcd").mkdir()  # what a killed build has left
+    (copy / ".site-0123abcd/index.html").write_text("half")
     status, printed = finish(build(copy))
     assert status == 0 and not programs_run(printed)
     assert "of which the programs ran for 0.0 s" in printed
+    assert not list(copy.glob(".site-*"))
+    assert (copy / "site").is_symlink() and (copy / "site/queue.html").is_file()
+    assert not (copy / "site/old.txt").exists()
 
 
 def test_one_program_changed_runs_only_that(copy):
@@ -145,37 +162,17 @@ def test_an_interrupted_build_leaves_nothing(copy, number):
     assert_kept(copy, before)
 
 
-def test_what_a_killed_build_left_is_taken_away(copy):
-    (copy / ".site-0123abcd").mkdir()
-    (copy / ".site-0123abcd/index.html").write_text("half")
-    status, _ = finish(build(copy))
-    assert status == 0 and not list(copy.glob(".site-*"))
-
-
 def test_two_builds_at_once(copy):
     shutil.rmtree(copy / ".recordings")
-    ended = [finish(building) for building in [build(copy), build(copy)]]
+    builds = [build(copy), build(copy, preexec_fn=close_input_and_error)]
+    ended = [finish(building) for building in builds]
     assert [status for status, _ in ended] == [0, 0], ended
     assert "Total: 5,000,000" in (copy / "site/queue.html").read_text(encoding="utf-8")
     assert not list(copy.glob(".site-*"))
 
 
-def test_a_site_that_is_a_link_stays_one(copy):
-    (copy / "site").rename(copy / "elsewhere")
-    (copy / "site").symlink_to("elsewhere")
-    (copy / "elsewhere/old.txt").write_text("old")
-    status, _ = finish(build(copy))
-    assert status == 0 and (copy / "site").is_symlink()
-    assert not (copy / "site/old.txt").exists() and (copy / "site/queue.html").is_file()
-
-
-def test_a_build_without_standard_input_and_error(copy):
-    building = build(copy, preexec_fn=close_input_and_error)
-    status, printed = finish(building)
-    assert status == 0, printed
-
-
 def close_input_and_error():
+    """Run in the new process: it has neither, as under some service managers."""
     os.close(0)
     os.close(2)
 
