@@ -11,7 +11,6 @@ import markdown
 import yaml
 
 from recorder.machine import this_machine
-from recorder.recording import Recording
 from render.blocks import table
 from render.build import build
 from render.figures import mebibytes, seconds

@@ -1,6 +1,7 @@
-"""What the tests of the site share: one copy of the project with its site, built quickly."""
+"""What the tests of the site share: copies of the project with their sites, each built once."""
 
 import os
+import re
 import shutil
 import subprocess
 import sys
@@ -8,15 +9,76 @@ from pathlib import Path
 
 import pytest
 
-from render.runs import ROOT
+from render.runs import ROOT, STORE
 from tests.harness import wait_until
 
 
-def copy_of_the_project(folder):
-    """A copy with the recordings that there are, but for the counts: the other tests run them."""
-    names = (".git", ".venv*", "node_modules", "site", ".site-*", ".*cache*", "__pyc*")
-    ignored = shutil.ignore_patterns(*names, "*_total*.json")
+def copy_of_the_project(folder, *without):
+    """A copy of what there is, without some of it, and without what builds and tools have made."""
+    made = (".git", ".venv*", "node_modules", "site", ".site-*", ".*cache*", "__pyc*")
+    ignored = shutil.ignore_patterns(*made, STORE.name, *without)
     return Path(shutil.copytree(ROOT, folder / "project", ignore=ignored, symlinks=True))
+
+
+def whole_project(folder):
+    """A copy of all pages and programs. It keeps its recordings where the project has its own."""
+    project = copy_of_the_project(folder)
+    STORE.mkdir(exist_ok=True)
+    (project / STORE.name).symlink_to(STORE)
+    return project
+
+
+SMALL_PAGE = """\
+---
+description: Counting with a {name}, on a page of a few lines.
+---
+
+# A {name}
+
+```run exec="on"
+show("{name}_totals")
+source_of("{name}_totals.py", "main")
+```
+
+It took `#!figure {name}_totals.cpu`, and greets: `#!figure hello.Greeting`. See [the other one]({other}.md#behind).
+
+## Behind
+"""
+SMALL_RUNS = """\
+[queue_totals]
+program = "queue_totals.py"
+arguments = "--count 1000000"
+total = 5_000_000
+
+[pipe_totals]
+program = "pipe_totals.py"
+arguments = "--count 1000000"
+total = 5_000_000
+
+[hello]
+program = "hello.py"
+"""
+
+
+def small_project(folder):
+    """A copy of the project with three pages and three programs, which is built in no time."""
+    project = copy_of_the_project(folder, "docs", "examples", "tests")
+    docs, examples = project / "docs", project / "examples"
+    docs.mkdir()
+    examples.mkdir()
+    (docs / "programs").symlink_to("../examples")
+    shutil.copy(ROOT / "docs/style.css", docs)
+    for name, other in (("queue", "pipe"), ("pipe", "queue")):
+        shutil.copy(ROOT / f"examples/{name}_totals.py", examples)
+        (docs / f"{name}.md").write_text(SMALL_PAGE.format(name=name, other=other))
+    (docs / "index.md").write_text("# Home\n")
+    (examples / "hello.py").write_text("print('Greeting: hello')\n")
+    (examples / "runs.toml").write_text(SMALL_RUNS)
+    settings = (project / "mkdocs.yml").read_text(encoding="utf-8")
+    nav = "nav: [index.md, queue.md, pipe.md]\n\n"
+    settings = re.sub(r"^nav:\n.*?\n\n", nav, settings, flags=re.MULTILINE | re.DOTALL)
+    (project / "mkdocs.yml").write_text(settings, encoding="utf-8")
+    return project
 
 
 def mkdocs(project, *arguments, **popen):
@@ -33,21 +95,20 @@ def build(project, **popen):
     return mkdocs(project, "build", **popen)
 
 
-@pytest.fixture(scope="session")
-def built(tmp_path_factory, worker_id):
+def built_once(copy, tmp_path_factory, worker_id):
     """A copy of the project with its site, and what its build printed.
 
     The workers of xdist share it: the first one builds, the others wait.
     """
     base = tmp_path_factory.getbasetemp()
-    shared = (base if worker_id == "master" else base.parent) / "built"
+    shared = (base if worker_id == "master" else base.parent) / copy.__name__
     printed = shared / "printed"
     try:
         shared.mkdir()
     except FileExistsError:
         wait_until(printed.exists, "another worker has built the site", timeout=600)
     else:
-        building = build(copy_of_the_project(shared))
+        building = build(copy(shared))
         output, _ = building.communicate()
         (shared / "part").write_text(f"{building.returncode}\n{output}", encoding="utf-8")
         (shared / "part").rename(printed)
@@ -57,6 +118,18 @@ def built(tmp_path_factory, worker_id):
 
 
 @pytest.fixture(scope="session")
-def project(built):
+def project(tmp_path_factory, worker_id):
     """A copy of the project with its site: not to be changed."""
-    return built[0]
+    return built_once(whole_project, tmp_path_factory, worker_id)[0]
+
+
+@pytest.fixture(scope="session")
+def small(tmp_path_factory, worker_id):
+    """A project with a small site, and what its build printed: not to be changed."""
+    return built_once(small_project, tmp_path_factory, worker_id)
+
+
+@pytest.fixture
+def copy(small, tmp_path):
+    """A project with a small site, built, to change."""
+    return Path(shutil.copytree(small[0], tmp_path / "project", symlinks=True))

@@ -1,27 +1,23 @@
 """Builds that must fail, that are interrupted, or that have little to do, each on a copy of the project."""
 
+import contextlib
+import os
 import re
 import shutil
 import signal
+import socket
 import sys
+import urllib.error
 import urllib.request
-from pathlib import Path
 
 import psutil
 import pytest
 
-from render.runs import ROOT
 from tests.conftest import build, mkdocs
 from tests.harness import is_alive, wait_until
 from tests.html_page import Page
 
 pytestmark = pytest.mark.skipif(sys.platform == "win32", reason="the site is built on POSIX")
-
-
-@pytest.fixture
-def copy(project, tmp_path):
-    """A copy of the built project, to change."""
-    return Path(shutil.copytree(project, tmp_path / "project", symlinks=True))
 
 
 def edit(file, old, new):
@@ -39,10 +35,27 @@ def programs_run(printed):
     return re.findall(r"^\[.+\] python (\S+) .* s$", printed, re.MULTILINE)
 
 
+def test_a_build_says_what_it_did(small):
+    _, printed = small
+    assert re.search(
+        r"^\[\d+/\d+\] python queue_totals.py --count 1000000 .* s$", printed, re.M
+    )
+    said = r"The site is in site/\. It took [\d.]+ s, of which the programs ran for [\d.]+ s"
+    assert re.search(said, printed)
+
+
 def test_nothing_changed_runs_nothing(copy):
+    (copy / "site").rename(copy / "elsewhere")
+    (copy / "site").symlink_to("elsewhere")
+    (copy / "elsewhere/old.txt").write_text("old")
+    (copy / ".site-0123abcd").mkdir()  # what a killed build has left
+    (copy / ".site-0123abcd/index.html").write_text("half")
     status, printed = finish(build(copy))
     assert status == 0 and not programs_run(printed)
     assert "of which the programs ran for 0.0 s" in printed
+    assert not list(copy.glob(".site-*"))
+    assert (copy / "site").is_symlink() and (copy / "site/queue.html").is_file()
+    assert not (copy / "site/old.txt").exists()
 
 
 def test_one_program_changed_runs_only_that(copy):
@@ -52,109 +65,89 @@ def test_one_program_changed_runs_only_that(copy):
     assert status == 0 and programs_run(printed) == ["pipe_totals.py"]
 
 
-def wrong_total(copy):
+def test_all_that_is_wrong_on_pages_is_said_at_once(copy):
+    before = (copy / "site/index.html").stat()
     edit(copy / "examples/queue_totals.py", "total += subtotal", "total += subtotal + 1")
+    edit(copy / "examples/pipe_totals.py", "subtotal = 0", "time.sleep(600)")
+    edit(copy / "examples/runs.toml", "[pipe_totals]\n", "[pipe_totals]\ntimeout = 2\n")
+    with (copy / "docs/index.md").open("a") as file:
+        file.write(WRONG)
+    status, printed = finish(build(copy))
+    assert status != 0 and "site-packages/mkdocs" not in printed
+    for message in MESSAGES:
+        assert re.search(message, printed, re.MULTILINE), (message, printed)
+    assert_kept(copy, before)
 
 
-def program_hangs(copy):
-    edit(copy / "examples/queue_totals.py", "total = 0", "time.sleep(600)")
-    edit(copy / "examples/runs.toml", "[queue_totals]\n", "[queue_totals]\ntimeout = 2\n")
+WRONG = """
+```run exec="on"
+show("pipe_total")
+show(pipe_totals)
+source_of("hello.py", "nothing")
+```
+
+`#!figure helo.cpu` and `#!figure hello.Speed`
+"""
+MESSAGES = [
+    r"^docs/queue.md: run queue_totals: python queue_totals.py --count 1000000: "
+    r"expected Total: 5,000,000, got Total: 5,000,005",
+    r"^docs/pipe.md: run pipe_totals: .* expected an end, got: it ran to its timeout",
+    r"^docs/index.md: examples/runs.toml has no run named 'pipe_total'$",
+    r"^docs/index.md: show\(pipe_totals\): NameError: name 'pipe_totals' is not defined",
+    r"^docs/index.md: examples/hello.py has no part named nothing$",
+    r"^docs/index.md: examples/runs.toml has no run named 'helo'$",
+    r"^docs/index.md: python hello.py printed no line that starts with Speed: $",
+]
 
 
-def unknown_run(copy):
-    edit(copy / "docs/pipe.md", 'show("pipe_totals")', 'show("pipe_total")')
-
-
-def unknown_run_in_a_figure(copy):
-    edit(copy / "docs/pipe.md", "#!figure pipe_totals.cpu", "#!figure pipe_total.cpu")
-
-
-def unknown_label(copy):
-    edit(copy / "docs/pipe.md", "#!figure pipe_totals.cpu", "#!figure pipe_totals.Speed")
-
-
-def typo_in_a_block(copy):
-    edit(copy / "docs/pipe.md", 'show("pipe_totals")', "show(pipe_totals)")
-
-
-def unknown_part(copy):
-    edit(
-        copy / "docs/pipe.md",
-        'source_of("pipe_totals.py", "main")',
-        'source_of("pipe_totals.py", "x")',
-    )
+def assert_kept(copy, before):
+    """Check that the old site stands as it stood, and that nothing of a new one is left."""
+    after = (copy / "site/index.html").stat()
+    assert (after.st_mtime_ns, after.st_ino) == (before.st_mtime_ns, before.st_ino)
+    assert not list(copy.glob(".site-*"))
 
 
 def unknown_key(copy):
-    edit(copy / "examples/runs.toml", "[queue_totals]\n", "[queue_totals]\ntotl = 2\n")
+    edit(copy / "examples/runs.toml", "[hello]\n", "[hello]\ntotl = 2\n")
 
 
 def missing_program(copy):
-    (copy / "examples/pipe_totals.py").rename(copy / "examples/pipes.py")
+    (copy / "examples/hello.py").rename(copy / "examples/helo.py")
 
 
 def broken_link(copy):
     edit(copy / "docs/pipe.md", "(queue.md#", "(queue.md#no-such-place-")
 
 
-PIPE = r"^docs/pipe.md: "
+def missing_include(copy):
+    edit(copy / "docs/pipe.md", "## Behind\n", '## Behind\n\n--8<-- "nothing.py"\n')
 
 
 @pytest.mark.parametrize(
     ("change", "message"),
     [
-        (
-            wrong_total,
-            r"^docs/\S+.md: run queue_totals: python queue_totals.py --count 1000000: "
-            r"expected Total: 5,000,000, got Total: 5,000,005",
-        ),
-        (program_hangs, r"run queue_totals: .* expected an end, got: it ran to its timeout"),
-        (unknown_run, PIPE + r"examples/runs.toml has no run named 'pipe_total'$"),
-        (unknown_run_in_a_figure, PIPE + r"examples/runs.toml has no run named 'pipe_total'$"),
-        (
-            unknown_label,
-            PIPE + r"python pipe_totals.py .* printed no line that starts with Speed: $",
-        ),
-        (
-            typo_in_a_block,
-            PIPE + r"show\(pipe_totals\): NameError: name 'pipe_totals' is not defined",
-        ),
-        (unknown_part, PIPE + r"examples/pipe_totals.py has no part named x$"),
-        (unknown_key, r"^examples/runs.toml: queue_totals: unknown key 'totl'$"),
+        (unknown_key, r"^examples/runs.toml: hello: unknown key 'totl'$"),
         (
             missing_program,
-            r"^examples/runs.toml: pipe_totals: there is no program examples/pipe_totals.py$",
+            r"^examples/runs.toml: hello: there is no program examples/hello.py$",
         ),
         (broken_link, r"no-such-place"),
+        (missing_include, r"nothing.py"),
     ],
 )
 def test_a_build_that_fails_says_why_and_keeps_the_old_site(copy, change, message):
     before = (copy / "site/index.html").stat()
     change(copy)
     status, printed = finish(build(copy))
-    after = (copy / "site/index.html").stat()
-    assert status != 0
+    assert status != 0 and "Traceback" not in printed
     assert re.search(message, printed, re.MULTILINE), printed
-    assert "Traceback" not in printed
-    assert (after.st_mtime_ns, after.st_ino) == (before.st_mtime_ns, before.st_ino)
-    assert not list(copy.glob(".site-*"))
-
-
-def test_all_that_is_wrong_is_said_at_once(copy):
-    unknown_run(copy)
-    edit(copy / "docs/queue.md", "queue_totals.cpu", "queue_totals.Speed")
-    _, printed = finish(build(copy))
-    assert re.search(r"^docs/pipe.md: ", printed, re.M) and re.search(
-        r"^docs/queue.md: ", printed, re.M
-    )
+    assert_kept(copy, before)
 
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP])
 def test_an_interrupted_build_leaves_nothing(copy, number):
     before = (copy / "site/index.html").stat()
     edit(copy / "examples/runs.toml", "--count 1000000", "--count 1000000000000")
-    for recording in (copy / ".recordings").glob("queue_totals*"):
-        recording.unlink()
     building = build(copy, start_new_session=True)
 
     def workers():
@@ -166,45 +159,20 @@ def test_an_interrupted_build_leaves_nothing(copy, number):
     building.communicate()
     assert building.returncode != 0
     wait_until(lambda: not any(map(is_alive, tree)), "nothing is left")
-    after = (copy / "site/index.html").stat()
-    assert (after.st_mtime_ns, after.st_ino) == (before.st_mtime_ns, before.st_ino)
-    assert not list(copy.glob(".site-*"))
-
-
-def test_what_a_killed_build_left_is_taken_away(copy):
-    (copy / ".site-0123abcd").mkdir()
-    (copy / ".site-0123abcd/index.html").write_text("half")
-    status, _ = finish(build(copy))
-    assert status == 0 and not list(copy.glob(".site-*"))
+    assert_kept(copy, before)
 
 
 def test_two_builds_at_once(copy):
-    for recording in (copy / ".recordings").glob("*_total*"):
-        recording.unlink()
-    ended = [finish(building) for building in [build(copy), build(copy)]]
+    shutil.rmtree(copy / ".recordings")
+    builds = [build(copy), build(copy, preexec_fn=close_input_and_error)]
+    ended = [finish(building) for building in builds]
     assert [status for status, _ in ended] == [0, 0], ended
     assert "Total: 5,000,000" in (copy / "site/queue.html").read_text(encoding="utf-8")
     assert not list(copy.glob(".site-*"))
 
 
-def test_a_site_that_is_a_link_stays_one(copy):
-    (copy / "site").rename(copy / "elsewhere")
-    (copy / "site").symlink_to("elsewhere")
-    (copy / "elsewhere/old.txt").write_text("old")
-    status, _ = finish(build(copy))
-    assert status == 0 and (copy / "site").is_symlink()
-    assert not (copy / "site/old.txt").exists() and (copy / "site/queue.html").is_file()
-
-
-def test_a_build_without_standard_input_and_error(copy):
-    building = build(copy, stdin=None, preexec_fn=close_input_and_error)
-    status, printed = finish(building)
-    assert status == 0, printed
-
-
 def close_input_and_error():
-    import os
-
+    """Run in the new process: it has neither, as under some service managers."""
     os.close(0)
     os.close(2)
 
@@ -213,7 +181,7 @@ FOREIGN = {  # what a program prints, and what a terminal shows of it
     "fences": ("````\n```\n~~~\n\t```\n", "````\n```\n~~~\n        ```\n"),
     "carriage_return": (
         "a\r```\r\r<script>window.pwn=4</script>\r\r``` text\rb\n",
-        "b` textt>window.pwn=4</script>\n",
+        "b`` textwindow.pwn=4</script>\n",
     ),
     "progress": ("  0 %\r 50 %\r100 %\n", "100 %\n"),
     "include": ('--8<-- "queue_totals.py"\n--8<-- "/etc/hostname"\n', None),
@@ -224,11 +192,24 @@ FOREIGN = {  # what a program prints, and what a terminal shows of it
     "control": ("\x1b[31mred\x1b[0m \0 \x02wzxhzdk:0\x03 \x07\n", "red ␀ ␂wzxhzdk:0␃ ␇\n"),
     "figure": ("`#!figure queue_totals.cpu`\n```run exec='on'\n", None),
 }
+FENCES = '''\
+"""A program that holds what ends a block, and asks for runs.
+
+```run exec="on"
+show("hello")
+```
+
+````
+`#!figure hello.cpu` </code></pre><script>window.pwn=4</script>
+````
+"""
+'''
 
 
 def test_output_is_inert(copy):
     """Whatever a program prints stands on the page, and in the text for machines, as a terminal shows it."""
-    blocks = ""
+    (copy / "examples/holds_fences.py").write_text(FENCES)
+    blocks = "\n```program\nprograms/holds_fences.py\n```\n"
     for name, (printed, _) in FOREIGN.items():
         (copy / f"examples/{name}.py").write_text(
             f"import sys\nsys.stdout.write({printed!r})\n"
@@ -241,6 +222,7 @@ def test_output_is_inert(copy):
     status, printed = finish(build(copy))
     assert status == 0, printed
     page = Page(copy / "site/pipe.html")
+    assert FENCES in page.codes
     told = [
         (copy / "site" / name).read_text(encoding="utf-8")
         for name in ("pipe.md", "llms-full.txt")
@@ -249,24 +231,28 @@ def test_output_is_inert(copy):
         block = f"$ python {name}.py 'a b' '*'\n{written if shown is None else shown}"
         assert block in page.codes, name
         assert all(block in text for text in told), name
+    assert all(FENCES in text for text in told)
     assert "<script>window" not in page.text and "no-title" not in page.ids
     assert "javascript:" not in "".join(link for link in page.links)
 
 
 def test_while_serving_a_wrong_page_says_so_and_the_others_are_served(copy):
-    unknown_run(copy)
-    serving = mkdocs(copy, "serve", "--dev-addr", "127.0.0.1:0", env={"PYTHONUNBUFFERED": "1"})
+    edit(copy / "docs/pipe.md", 'show("pipe_totals")', 'show("pipe_total")')
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        address = f"127.0.0.1:{free.getsockname()[1]}"
+    with (copy / "printed").open("w") as printed:
+        serving = mkdocs(copy, "serve", "--dev-addr", address, stdout=printed)
     try:
-        printed = ""
-        while not (address := re.search(r"Serving on (http://127.0.0.1:(?!0/)\d+)", printed)):
-            line = serving.stdout.readline()
-            assert line, printed
-            printed += line
-        with urllib.request.urlopen(f"{address[1]}/pipe.html") as answer:
-            assert "has no run named" in answer.read().decode()
-        with urllib.request.urlopen(f"{address[1]}/queue.html") as answer:
-            assert "Total: 5,000,000" in answer.read().decode()
+        wrong = wait_until(lambda: fetch(f"http://{address}/pipe.html"), "it serves")
+        assert "has no run named" in wrong
+        assert "Total: 5,000,000" in fetch(f"http://{address}/queue.html")
     finally:
         serving.terminate()
-        serving.communicate()
-    assert str(ROOT) not in printed
+        serving.wait()
+
+
+def fetch(address):
+    """A page that a server gives; None while there is no server."""
+    with contextlib.suppress(urllib.error.URLError), urllib.request.urlopen(address) as answer:
+        return answer.read().decode()

@@ -17,12 +17,19 @@ from render.site import failing_start_methods, faults_list, page_fields, pages_o
 from tests.harness import START_METHODS
 from tests.recordings import recording
 
-RUNS = {name: run for name, run in read_runs().items() if run.program.startswith("faults/")}
+ALL = read_runs()
+RUNS = {name: run for name, run in ALL.items() if run.program.startswith("faults/")}
 FIXED = [name for name in RUNS if name.endswith("_fixed")]
 OTHERS = [
     (name, spec.start_method)
     for name, run in RUNS.items()
     if name not in FIXED
+    for spec in run.specs()
+]
+ELSEWHERE = [  # programs of other pages that are meant to hang or to fail
+    (name, spec.start_method)
+    for name, run in ALL.items()
+    if name not in RUNS and any(outcome.hangs or outcome.status for outcome in run.outcomes)
     for spec in run.specs()
 ]
 
@@ -58,6 +65,11 @@ def test_the_broken_one_fails_as_expected(name, start_method):
     if fixed != name and faults_of(name, start_method):
         with pytest.raises(PageError):  # else what is expected of the fixed one says nothing
             RUNS[fixed].check(seen, start_method)
+
+
+@pytest.mark.parametrize(("name", "start_method"), ELSEWHERE)
+def test_the_broken_ones_of_other_pages_fail_as_expected(name, start_method):
+    ALL[name].check(record(ALL[name].spec(start_method)), start_method)
 
 
 @pytest.mark.parametrize("start_method", START_METHODS)

@@ -3,7 +3,6 @@
 import html
 import os
 import re
-import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -12,7 +11,7 @@ from urllib.parse import unquote, urljoin, urlsplit
 import pytest
 
 from render.runs import EXAMPLES, ROOT
-from tests.conftest import copy_of_the_project
+from tests.conftest import whole_project
 from tests.html_page import Page
 
 INCLUDED = re.compile(r"^ *```program\n *\S*?programs/(\S+)$", re.MULTILINE)
@@ -31,13 +30,6 @@ def pages(project):
 
 def page_of(source):
     return source.relative_to(ROOT / "docs").with_suffix(".html").as_posix()
-
-
-def test_a_build_says_what_it_did(built):
-    _, printed = built
-    assert re.search(r"^\[\d+/\d+\] python queue_totals.py --count 1000000 ", printed, re.M)
-    said = r"The site is in site/\. It took [\d.]+ s, of which the programs ran for [\d.]+ s"
-    assert re.search(said, printed)
 
 
 def test_every_page_is_there(pages):
@@ -160,6 +152,7 @@ def test_a_quick_build_says_so(pages):
         assert "Quick build, for writing" in page.text, name
 
 
+@pytest.mark.skipif("CI" not in os.environ, reason="it takes long, and rarely fails alone")
 def test_zensical_builds_the_same_pages(project, pages, tmp_path):
     """The successor of MkDocs and Material reads the same mkdocs.yml."""
 
@@ -171,8 +164,7 @@ def test_zensical_builds_the_same_pages(project, pages, tmp_path):
         article = re.sub(r"</?span.*?>", "", article)  # hooks.py does with fewer of them
         return " ".join(html.unescape(re.sub(r"<.*?>", " ", article)).split())
 
-    copy = copy_of_the_project(tmp_path)
-    shutil.copytree(project / ".recordings", copy / ".recordings", dirs_exist_ok=True)
+    copy = whole_project(tmp_path)
     for command in (["-m", "zensical", "build"], ["downloads.py", "site"]):
         environment = os.environ | {"QUICK": "1"}
         subprocess.run([sys.executable, *command], cwd=copy, env=environment, check=True)
