@@ -5,6 +5,7 @@ who like it, also in one file; the site as a zip, to read offline. MkDocs calls 
 Zensical ignores hooks, so there it is `python downloads.py site`.
 """
 
+import html
 import io
 import re
 import sys
@@ -44,24 +45,24 @@ def add_markdown(site: Path, nav: list[Any]) -> None:
     """Add NAME.md beside each NAME.html, and llms.txt and llms-full.txt, made from the pages."""
     listed, texts = "", []
     for group, name in pages_of(nav):
-        file = site / name
-        page = BeautifulSoup(
-            file.with_suffix(".html").read_text(encoding="utf-8"), "html.parser"
-        )
-        article, about = page.find("article"), page.find("meta", attrs={"name": "description"})
-        assert isinstance(article, Tag) and isinstance(about, Tag), name
-        texts.append(text := as_markdown(article))
-        write(file, text.encode())
+        page = (site / name).with_suffix(".html").read_text(encoding="utf-8")
+        texts.append(text := as_markdown(page))
+        write(site / name, text.encode())
+        title = text.partition("\n")[0].removeprefix("# ")
         if group and f"\n## {group}\n" not in listed:
             listed += f"\n## {group}\n\n"
-        listed += f"- [{text.splitlines()[0][2:]}]({name}): {about['content']}\n"
-    home = (site / "index.html").read_text(encoding="utf-8")
-    about = BeautifulSoup(home, "html.parser").find("meta", attrs={"name": "description"})
-    assert isinstance(about, Tag)
-    head = f"# Between Processes\n\n> {about['content']}\n"
+        listed += f"- [{title}]({name}): {description(page)}\n"
+    about = description((site / "index.html").read_text(encoding="utf-8"))
+    head = f"# Between Processes\n\n> {about}\n"
     whole = "\nAll in one file: [llms-full.txt](llms-full.txt)\n"
     write(site / "llms.txt", f"{head}{whole}\n{listed}".encode())
     write(site / "llms-full.txt", "\n".join([head, *texts]).encode())
+
+
+def description(page: str) -> str:
+    """What a page says of itself."""
+    found = re.search(r'<meta name="description" content="(.*?)"', page)
+    return html.unescape(found[1]) if found else ""
 
 
 def pages_of(nav: list[Any], group: str = "") -> Iterator[tuple[str, str]]:
@@ -89,16 +90,32 @@ class Converter(MarkdownConverter):
         return f"\n\n{fence}{language[1] if language else ''}\n{code}{end}{fence}\n\n"
 
 
-def as_markdown(article: Tag) -> str:
+def as_markdown(page: str) -> str:
     """A page's article as Markdown, its pictures in words."""
-    for picture in article.select("svg.bp-picture"):
-        words = picture.find("desc")
-        label = picture.get("aria-label")
-        picture.replace_with(f"Picture: {label}: {words.get_text()}" if words else "")
-    for extra in article.select(".headerlink, script, style, button"):
+    found = re.search(r"<article.*</article>", page, re.DOTALL)
+    # The colours of code are most of a page's elements, and no Markdown has them.
+    article = re.sub(
+        r"<pre>.*?</pre>", without_spans, found[0] if found else "", flags=re.DOTALL
+    )
+    # A picture holds further ones; it ends where its frame does.
+    article = re.sub(r"<svg\b.*?</svg>(?=</(?:div|figure)>)", picture_in_words, article)
+    soup = BeautifulSoup(article, "html.parser")
+    for extra in soup.select(".headerlink, script, style, button, .md-path"):
         extra.decompose()
-    text = Converter(heading_style="ATX", bullets="-").convert_soup(article)
+    text = Converter(heading_style="ATX", bullets="-").convert_soup(soup)
     return f"{text.strip()}\n"
+
+
+def without_spans(block: re.Match[str]) -> str:
+    """A block of code without its colours."""
+    return re.sub(r"</?span[^>]*>", "", block[0])
+
+
+def picture_in_words(picture: re.Match[str]) -> str:
+    """What a picture says to those who don't see it."""
+    label = re.search(r'aria-label="(.*?)"', picture[0])
+    words = re.search(r"<desc>(.*?)</desc>", picture[0])
+    return f"Picture: {label[1]}: {words[1]}" if label and words else ""
 
 
 def make_zip(content: dict[str, bytes], folder: str, method: int) -> bytes:

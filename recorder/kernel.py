@@ -17,41 +17,27 @@ import os
 import platform
 import socket
 import struct
-from collections.abc import Iterable
+from collections.abc import Sequence
 
 SIGALRM_BIT = 1 << 13
-UNIX_SOCKET = struct.Struct("=BBHIIIII")  # a unix_diag_req of linux/unix_diag.h
-# What a call's descriptors are read from, its time limit (the number of the argument that holds it,
-# in milliseconds or as a pointer), and its numbers on x86-64 and on arm64.
-CALLS = (
-    # read, write, readv, writev, recvfrom, recvmsg, sendto, sendmsg, accept, accept4, flock, fcntl
-    (
-        "descriptor",
-        "",
-        (0, 1, 19, 20, 45, 47, 44, 46, 43, 288, 73, 72),
-        (63, 64, 65, 66, 207, 212, 206, 211, 202, 242, 32, 25),
-    ),
-    ("", "", (61, 247), (260, 95)),  # wait4, waitid
-    ("", "pointer 3", (202,), (98,)),  # futex
-    ("poll", "milliseconds 2", (7,), ()),
-    ("poll", "pointer 2", (271,), (73,)),  # ppoll
-    ("select", "pointer 4", (23, 270), (72,)),  # select, pselect6
-    ("epoll", "milliseconds 3", (232, 281), (22,)),  # epoll_wait, epoll_pwait
-    ("epoll", "pointer 3", (441,), (441,)),  # epoll_pwait2
-    (
-        "",
-        "always",
-        (35, 230, 219),
-        (101, 115, 128),
-    ),  # nanosleep, clock_nanosleep, restart_syscall
-)
-COLUMN = {"x86_64": 2, "aarch64": 3}.get(platform.machine(), 0)
-AVAILABLE = bool(COLUMN) and os.path.exists("/proc/self/syscall")
-KINDS = {
-    int(number): (str(c[0]), str(c[1]))
-    for c in CALLS
-    for number in (c[COLUMN] if COLUMN else ())
-}
+# Calls by their numbers on x86-64 and on arm64; where the descriptors are that they wait for; and
+# their time limit: always, or the argument that holds it, in milliseconds or as a pointer.
+CALLS = [
+    # read, write, readv, writev, recvfrom, recvmsg, sendto, sendmsg, accept, accept4
+    ("0 1 19 20 45 47 44 46 43 288", "63 64 65 66 207 212 206 211 202 242", "argument", ""),
+    ("73 72", "32 25", "argument", ""),  # flock, fcntl
+    ("61 247", "260 95", "", ""),  # wait4, waitid
+    ("202", "98", "", "pointer 3"),  # futex
+    ("7", "", "poll", "milliseconds 2"),
+    ("271", "73", "poll", "pointer 2"),  # ppoll
+    ("23 270", "72", "select", "pointer 4"),  # select, pselect6
+    ("232 281", "22", "epoll", "milliseconds 3"),  # epoll_wait, epoll_pwait
+    ("441", "441", "epoll", "pointer 3"),  # epoll_pwait2
+    ("35 230 219", "101 115 128", "", "always"),  # nanosleep, clock_nanosleep, restart_syscall
+]
+COLUMN = {"x86_64": 0, "aarch64": 1}.get(platform.machine())
+AVAILABLE = COLUMN is not None and os.path.exists("/proc/self/syscall")
+KINDS = {number: call[2:] for call in CALLS for number in call[COLUMN or 0].split()}
 
 
 class Waits(enum.Enum):
@@ -62,7 +48,7 @@ class Waits(enum.Enum):
     UNKNOWN = "neither can be told"
 
 
-def look(pids: Iterable[int], aside: set[int], output: int) -> tuple[Waits, object]:
+def look(pids: Sequence[int], aside: set[int], output: int) -> tuple[Waits, object]:
     """Say how the processes wait, and return what stays equal as long as none of them ran.
 
     Args:
@@ -72,36 +58,42 @@ def look(pids: Iterable[int], aside: set[int], output: int) -> tuple[Waits, obje
     """
     if not AVAILABLE:
         return Waits.UNKNOWN, None
-    tree = Tree(list(pids), output)
     waits, seen = Waits.FOREVER, []
     try:
-        for pid in tree.pids:
+        sockets = sockets_of(pids)
+        for pid in pids:
             for task in os.listdir(f"/proc/{pid}/task"):
-                status = dict(
-                    line.split(":\t", 1)
-                    for line in read(pid, f"task/{task}/status").splitlines()
-                )
-                if status["State"][0] == "Z":
+                status = read(pid, f"task/{task}/status")
+                fields = dict(line.split(":\t", 1) for line in status.splitlines())
+                if fields["State"][0] == "Z":
                     continue  # it waits to be reaped, and does nothing any more
-                number, *arguments = read(pid, f"task/{task}/syscall").split()
-                if status["State"][0] != "S" or number == "running":
+                number, *words = read(pid, f"task/{task}/syscall").split()
+                arguments = [int(word, 16) for word in words]
+                source, limit = KINDS.get(number, ("unknown", ""))
+                if fields["State"][0] != "S" or not words or has_limit(limit, arguments):
                     return Waits.LIMITED, None
-                source, limit = KINDS.get(int(number), ("unknown", ""))
-                values = [int(argument, 16) for argument in arguments]
-                if has_limit(limit, values):
-                    return Waits.LIMITED, None
-                alarm = int(status["SigCgt"], 16) & SIGALRM_BIT or timers(pid)
-                if alarm or not (pid in aside or tree.holds(pid, source, values)):
+                known = pid in aside or (
+                    source != "unknown"
+                    and all(
+                        is_within(pid, descriptor, sockets, output)
+                        for descriptor in descriptors(pid, source, arguments)
+                    )
+                )
+                if not known or int(fields["SigCgt"], 16) & SIGALRM_BIT or has_timer(pid):
                     waits = Waits.UNKNOWN
-                switches = [
-                    status[f"{kind}_ctxt_switches"] for kind in ("voluntary", "nonvoluntary")
-                ]
+                switches = [line for line in fields.items() if line[0].endswith("switches")]
                 seen.append((pid, task, number, arguments, switches))
     except (FileNotFoundError, ProcessLookupError):
         return Waits.LIMITED, None  # one of them has just ended
     except (OSError, ValueError, KeyError):
         return Waits.UNKNOWN, None  # this system doesn't let us look
-    return waits, seen
+    return (waits if seen else Waits.LIMITED), seen
+
+
+def read(pid: int, name: str) -> str:
+    """The text of a file of /proc."""
+    with open(f"/proc/{pid}/{name}", encoding="utf-8", errors="replace") as file:
+        return file.read()
 
 
 def has_limit(limit: str, arguments: list[int]) -> bool:
@@ -112,84 +104,66 @@ def has_limit(limit: str, arguments: list[int]) -> bool:
     return how == "always" or (how == "pointer" and arguments[int(index)] != 0)
 
 
-def read(pid: int, name: str) -> str:
-    """The text of a file of /proc."""
-    with open(f"/proc/{pid}/{name}", encoding="utf-8", errors="replace") as file:
-        return file.read()
-
-
-def timers(pid: int) -> bool:
+def has_timer(pid: int) -> bool:
     """Whether a process has a timer of its own, where the kernel lists them."""
     return os.path.exists(f"/proc/{pid}/timers") and bool(read(pid, "timers"))
 
 
-class Tree:
-    """Processes, and whether what one of them waits for lies within them."""
+def sockets_of(pids: Sequence[int]) -> set[str]:
+    """What stands behind the descriptors of the processes."""
+    found = set()
+    for pid in pids:
+        with contextlib.suppress(OSError):  # one that has ended holds none
+            found |= {os.readlink(entry) for entry in os.scandir(f"/proc/{pid}/fd")}
+    return found
 
-    def __init__(self, pids: list[int], output: int) -> None:
-        self.pids = pids
-        self.output = output
-        self.sockets: set[str] = set()  # of all processes, read when first asked for
 
-    def holds(self, pid: int, source: str, arguments: list[int]) -> bool:
-        """Whether all that a call waits for lies within the tree."""
-        if source == "unknown":
-            return False
-        return all(self.holds_descriptor(pid, n) for n in descriptors(pid, source, arguments))
-
-    def holds_descriptor(self, pid: int, number: int) -> bool:
-        target = os.readlink(f"/proc/{pid}/fd/{number}")
-        kind, _, inode = target.partition(":")
-        if kind == "pipe":  # without a name, so only the tree can have opened it
-            return int(inode.strip("[]")) != self.output
-        if kind == "socket":
-            return f"socket:[{peer(int(inode.strip('[]')))}]" in self.all_sockets()
-        return target in ("anon_inode:[eventfd]", "anon_inode:[pidfd]")
-
-    def all_sockets(self) -> set[str]:
-        if not self.sockets:
-            for pid in self.pids:
-                with contextlib.suppress(OSError):  # one that has ended holds none
-                    for number in os.listdir(f"/proc/{pid}/fd"):
-                        self.sockets.add(os.readlink(f"/proc/{pid}/fd/{number}"))
-        return self.sockets
+def is_within(pid: int, descriptor: int, sockets: set[str], output: int) -> bool:
+    """Whether only the tree can do what a descriptor waits for."""
+    target = os.readlink(f"/proc/{pid}/fd/{descriptor}")
+    kind, _, inode = target.partition(":")
+    if kind == "pipe":  # without a name, so only the tree can have opened it
+        return inode != f"[{output}]"
+    if kind == "socket":
+        return f"socket:[{peer(int(inode.strip('[]')))}]" in sockets
+    return target in ("anon_inode:[eventfd]", "anon_inode:[pidfd]")
 
 
 def descriptors(pid: int, source: str, arguments: list[int]) -> list[int]:
     """The descriptors that a blocked call waits for."""
-    if source == "descriptor":
+    if source == "argument":
         return arguments[:1]
     if source == "epoll":
         lines = read(pid, f"fdinfo/{arguments[0]}").splitlines()
         return [int(line.split()[1]) for line in lines if line.startswith("tfd:")]
-    if not source:
-        return []
-    with open(f"/proc/{pid}/mem", "rb", buffering=0) as memory:
-        if source == "poll":
-            memory.seek(arguments[0])
-            array = memory.read(8 * arguments[1])
-            return [number for number, _ in struct.iter_unpack("=iI", array) if number >= 0]
-        found = set()
-        for address in filter(None, arguments[1:4]):  # select's three sets
-            memory.seek(address)
-            bits = int.from_bytes(memory.read((arguments[0] + 7) // 8), "little")
-            found |= {number for number in range(arguments[0]) if bits >> number & 1}
-        return sorted(found)
+    if source == "poll":
+        array = memory(pid, arguments[0], 8 * arguments[1])
+        return [number for number, _ in struct.iter_unpack("=iI", array) if number >= 0]
+    if source == "select":
+        size = (arguments[0] + 7) // 8
+        sets = [memory(pid, address, size) for address in arguments[1:4] if address]
+        bits = [int.from_bytes(one, "little") for one in sets]
+        return [n for n in range(arguments[0]) if any(one >> n & 1 for one in bits)]
+    return []
+
+
+def memory(pid: int, address: int, size: int) -> bytes:
+    """A piece of a process's memory."""
+    with open(f"/proc/{pid}/mem", "rb", buffering=0) as file:
+        file.seek(address)
+        return file.read(size)
 
 
 def peer(inode: int) -> int:
     """The inode of the other end of a connected local socket; 0 where there is none."""
-    request = UNIX_SOCKET.pack(
-        socket.AF_UNIX, 0, 0, 0xFFFFFFFF, inode, 4, 0xFFFFFFFF, 0xFFFFFFFF
+    anything = 0xFFFFFFFF
+    request = struct.pack(  # linux/unix_diag.h: this socket, of any state; show its peer
+        "=BBHIIIII", socket.AF_UNIX, 0, 0, anything, inode, 4, anything, anything
     )
     header = struct.pack("=IHHII", 16 + len(request), 20, 1, 0, 0)  # SOCK_DIAG_BY_FAMILY
     with socket.socket(socket.AF_NETLINK, socket.SOCK_RAW, 4) as netlink:  # NETLINK_SOCK_DIAG
         netlink.send(header + request)
-        answer = netlink.recv(4096)
-    position = 16 + 16  # behind nlmsghdr and unix_diag_msg
-    while position + 4 <= len(answer):
-        length, kind = struct.unpack_from("=HH", answer, position)
-        if kind == 2 and length == 8:  # UNIX_DIAG_PEER
-            return int(struct.unpack_from("=I", answer, position + 4)[0])
-        position += max(4, length + 3 & ~3)
-    return 0
+        answer = netlink.recv(4096).ljust(40, b"\0")
+    # Behind two headers of 16 bytes the peer comes first; in the answer to an error that is 0.
+    _, kind, number = struct.unpack_from("=HHI", answer, 32)
+    return int(number) if kind == 2 else 0  # UNIX_DIAG_PEER

@@ -4,7 +4,7 @@ import functools
 import multiprocessing
 import os
 import platform
-import subprocess
+import re
 import sys
 from pathlib import Path
 
@@ -15,7 +15,7 @@ from recorder.recording import Machine
 def this_machine() -> Machine:
     """The machine and the Python that run this."""
     return Machine(
-        processor=processor() or platform.machine(),
+        processor=processor(),
         cores=cores(),
         system=system(),
         python=f"{platform.python_implementation()} {platform.python_version()}",
@@ -25,22 +25,14 @@ def this_machine() -> Machine:
 
 def cores() -> int:
     """The number of cores that this process may use (Python 3.13's `os.process_cpu_count`)."""
-    if sys.platform == "linux":
-        return len(os.sched_getaffinity(0))
-    return os.cpu_count() or 1
+    return len(os.sched_getaffinity(0)) if sys.platform == "linux" else os.cpu_count() or 1
 
 
 def processor() -> str:
     """The processor's name; `platform.processor` leaves it empty or vague on most systems."""
     cpuinfo = Path("/proc/cpuinfo")
-    if cpuinfo.exists():
-        for line in cpuinfo.read_text().splitlines():
-            if line.startswith("model name"):
-                return line.partition(":")[2].strip()
-    if sys.platform == "darwin":
-        command = ("sysctl", "-n", "machdep.cpu.brand_string")
-        return subprocess.run(command, capture_output=True, text=True).stdout.strip()
-    return platform.processor()
+    named = cpuinfo.exists() and re.search(r"model name\s*: (.+)", cpuinfo.read_text())
+    return named[1].strip() if named else platform.processor() or platform.machine()
 
 
 def system() -> str:

@@ -5,7 +5,6 @@ import functools
 import json
 import shlex
 import typing
-from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
@@ -139,10 +138,9 @@ class Recording:
             ValueError: The text is not such a recording.
         """
         try:
-            kind: Any = cls
-            recording: Recording = decoder(kind)(json.loads(text))
-        except RecursionError as error:
-            raise ValueError("nested too deeply") from error
+            recording: Recording = decode(cls, json.loads(text))
+        except (AttributeError, RecursionError, TypeError) as error:
+            raise ValueError(f"not a recording: {error}") from error
         return recording
 
 
@@ -152,38 +150,21 @@ def command_of(program: str, arguments: tuple[str, ...]) -> str:
 
 
 @functools.cache
-def decoder(kind: Any) -> Callable[[Any], Any]:
-    """A function that makes a value of a type out of what JSON made of it, or ValueError."""
+def parts_of(kind: Any) -> tuple[dict[str, Any], tuple[Any, ...], bool]:
+    """The fields of a type, the types that it is made of, and whether it is a tuple of them."""
+    fields = typing.get_type_hints(kind) if dataclasses.is_dataclass(kind) else {}
+    return fields, typing.get_args(kind) or (kind,), typing.get_origin(kind) is tuple
 
-    def fail(value: object) -> ValueError:
-        return ValueError(f"not a {kind}: {value!r:.80}")
 
-    def decode_object(value: Any) -> Any:
-        if not isinstance(value, dict) or value.keys() != fields.keys():
-            raise fail(value)
-        return kind(**{name: decode(value[name]) for name, decode in fields.items()})
-
-    def decode_tuple(value: Any) -> Any:
-        if not isinstance(value, list) or not (endless or len(value) == len(items)):
-            raise fail(value)
-        if endless:
-            return tuple(map(items[0], value))
-        return tuple([decode(item) for decode, item in zip(items, value, strict=True)])
-
-    def decode_plain(value: Any) -> Any:
-        if type(value) in plain:
-            return value
-        if kind is float and type(value) is int:
-            return float(value)
-        raise fail(value)
-
-    if isinstance(kind, type) and dataclasses.is_dataclass(kind):
-        fields = {name: decoder(field) for name, field in typing.get_type_hints(kind).items()}
-        return decode_object
-    arguments = typing.get_args(kind)
-    if typing.get_origin(kind) is tuple:
-        endless = arguments[-1] is Ellipsis
-        items = [decoder(argument) for argument in arguments if argument is not Ellipsis]
-        return decode_tuple
-    plain = arguments or (kind,)  # a union, or one type
-    return decode_plain
+def decode(kind: Any, value: Any) -> Any:
+    """A value of a type out of what JSON made of it; some error when it is none."""
+    fields, kinds, is_tuple = parts_of(kind)
+    if fields and value.keys() == fields.keys():
+        return kind(**{name: decode(fields[name], value[name]) for name in fields})
+    if is_tuple and isinstance(value, list):
+        kinds = kinds[:1] * len(value) if kinds[-1] is ... else kinds
+        if len(kinds) == len(value):
+            return tuple(map(decode, kinds, value))
+    elif not is_tuple and type(value) in kinds:
+        return value
+    raise ValueError(f"not a {kind}: {value!r:.80}")

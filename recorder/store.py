@@ -85,50 +85,36 @@ class RunSpec:
 @functools.cache
 def imports_packages(program: bytes) -> bool:
     """Whether a program imports more than the standard library, or may do so."""
+    names: set[str] = set()
     try:
-        nodes = list(ast.walk(ast.parse(program)))
+        for node in ast.walk(ast.parse(program)):
+            match node:
+                case ast.Import():
+                    names |= {alias.name for alias in node.names}
+                case ast.ImportFrom():
+                    names.add(node.module or "")
+                case ast.Name(name) | ast.Attribute(attr=name) if name in IMPORTERS:
+                    return True
     except (SyntaxError, ValueError):
         return True
-    for node in nodes:
-        names: list[str] = []
-        if isinstance(node, ast.Import):
-            names = [alias.name for alias in node.names]
-        elif isinstance(node, ast.ImportFrom):
-            names = [node.module or ""]
-        elif isinstance(node, ast.Name | ast.Attribute):
-            name = node.id if isinstance(node, ast.Name) else node.attr
-            names = ["?"] if name in IMPORTERS else []
-        if any(name.partition(".")[0] not in sys.stdlib_module_names for name in names):
-            return True
-    return False
+    return not {name.partition(".")[0] for name in names} <= sys.stdlib_module_names
 
 
 @functools.cache
 def recorder_text() -> str:
     """The source of what makes a recording: when it changes, old recordings are not used."""
     modules = sorted(Path(__file__).parent.glob("*.py"))
-    return "".join(
-        module.read_text(encoding="utf-8")
-        for module in modules
-        if module.stem not in ("store", "__main__")
-    )
+    others = ("store", "__main__")
+    return "".join(m.read_text(encoding="utf-8") for m in modules if m.stem not in others)
 
 
-def read(file: Path) -> str | None:
-    """The text that was kept in a file of the store; None when there is none or it is damaged."""
-    try:
-        if not file.is_file():  # a pipe would never be read to its end
-            return None
-        checksum, _, text = file.read_text(encoding="utf-8").partition("\n")
-    except (OSError, ValueError):
-        return None
-    return text if checksum == hashlib.sha256(text.encode()).hexdigest() else None
+def checksum(text: str) -> str:
+    """What stands before a recording's text in its file."""
+    return hashlib.sha256(text.encode()).hexdigest()
 
 
 def write(file: Path, text: str) -> None:
-    """Keep a text in a file of the store.
-
-    It is written beside it and then moved: another build sees the old text or the new, whole.
+    """Keep a text: beside its place first, so that another build sees the old one or the new.
 
     Raises:
         OSError: It could not be kept. Nothing of it is left.
@@ -137,7 +123,7 @@ def write(file: Path, text: str) -> None:
     handle, part = tempfile.mkstemp(dir=file.parent, suffix=".part")
     try:
         with os.fdopen(handle, "w", encoding="utf-8", newline="\n") as target:
-            target.write(f"{hashlib.sha256(text.encode()).hexdigest()}\n{text}")
+            target.write(f"{checksum(text)}\n{text}")
         os.replace(part, file)
     except BaseException:
         os.unlink(part)
@@ -145,12 +131,14 @@ def write(file: Path, text: str) -> None:
 
 
 def load(file: Path) -> Recording | None:
-    """The recording that is kept in a file of the store, or None."""
-    text = read(file)
+    """The recording that is kept in a file of the store; None where there is no good one."""
     try:
-        return None if text is None else Recording.from_json(text)
-    except ValueError:
-        return None
+        if file.is_file():  # a pipe would never be read to its end
+            said, _, text = file.read_text(encoding="utf-8").partition("\n")
+            return Recording.from_json(text) if said == checksum(text) else None
+    except (OSError, ValueError):
+        pass
+    return None
 
 
 def record(
@@ -210,10 +198,8 @@ def delete(folder: Path, program: str = "") -> tuple[int, list[Path]]:
     for file in files_of(folder):
         if not program or file.stem.rpartition("-")[0] == Path(program).stem:
             try:
-                file.unlink()
+                file.unlink(missing_ok=True)  # another build may have deleted it
                 count += file.suffix == ".json"
-            except FileNotFoundError:
-                pass  # another build has deleted it
             except OSError:
                 failed.append(file)
     return count, failed
@@ -221,7 +207,4 @@ def delete(folder: Path, program: str = "") -> tuple[int, list[Path]]:
 
 def files_of(folder: Path) -> list[Path]:
     """The files of a store, which need not be there."""
-    try:
-        return sorted(folder.iterdir())
-    except FileNotFoundError:
-        return []
+    return sorted(folder.iterdir()) if folder.exists() else []

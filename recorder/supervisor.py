@@ -5,9 +5,10 @@ the recorder closes when the recorder says so, and also when it dies. On Linux e
 loses its parent becomes a child of this one (a "subreaper"), so none can leave the run; and the
 run is over for certain when this process has no child left.
 
-    python -I -S supervisor.py CONTROL REPORT OUTPUT FOLDER PROGRAM PYTHON ARGUMENTS...
+    python -I -S supervisor.py FOLDER COUNT PROGRAM FILES... PYTHON ARGUMENTS...
 
-It starts with each run: what it imports has to be quick to import.
+Standard input is the pipe from the recorder, standard output takes reports, standard error is the
+pipe for the program's output. It starts with each run: what it imports has to be quick to import.
 """
 
 import _signal  # type: ignore[import-not-found]  # `signal` takes 7 ms to import
@@ -20,52 +21,46 @@ import time
 
 PR_SET_CHILD_SUBREAPER = 36
 RESOURCE_TRACKER = b"multiprocessing.resource_tracker"
-TRACKER_GRACE = (
-    2.0  # seconds in which a resource tracker may take away what killed processes left
-)
+TRACKER_GRACE = 2.0  # seconds in which it may take away what killed processes left
 # Whether the kernel lists a process's children, and gives a subreaper the orphans.
 SEES_ALL = os.path.exists(f"/proc/{os.getpid()}/task/{os.getpid()}/children")
 
 
 def main() -> None:
     """Do what the command line says."""
-    control, report, output = pipes = [int(word) for word in sys.argv[1:4]]
-    for descriptor in pipes:
-        os.set_inheritable(descriptor, False)
-    folder, count, *words = sys.argv[4:]
+    folder, count, *words = sys.argv[1:]
     files, (python, *arguments) = words[: int(count)], words[int(count) :]
     for number in (_signal.SIGINT, _signal.SIGTERM, _signal.SIGHUP):
         _signal.signal(number, _signal.SIG_IGN)
     _signal.signal(_signal.SIGCHLD, _signal.SIG_DFL)  # ignored, it would hide how children end
     if SEES_ALL:
         ctypes.CDLL(None).prctl(PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0)
+    error = ""
     try:
-        command = [python, os.path.basename(files[0]), *arguments]
-        os.mkdir(folder, 0o700)
         run_folder = prepare(folder, files)
+        nothing = os.open(os.devnull, os.O_RDWR)
         started = time.monotonic()
-        child = start(run_folder, output, command)
-        tell(report, "start", child, started)
-        os.close(output)
-        _thread.start_new_thread(end_when_told, (control, child))
-        reap(report)
-    except OSError as error:
-        tell(report, "error", f"{error.strerror}: {error.filename}")
-    for path in remove(folder):
-        tell(report, "left", path)
-    tell(report, "done")
+        child = start(run_folder, nothing, [python, os.path.basename(files[0]), *arguments])
+        tell("start", child, started)
+        os.dup2(nothing, 2)
+        _thread.start_new_thread(end_when_told, (child,))
+        reap()
+    except OSError as problem:
+        error = f"{problem.strerror}: {problem.filename}"
+    tell("done", error, remove(folder))
     os._exit(0)  # quicker than to end the interpreter
 
 
-def tell(report: int, *words: object) -> None:
+def tell(*words: object) -> None:
     """Write one line to the recorder, which may be gone."""
     with contextlib.suppress(OSError):
-        os.write(report, ascii(words).encode() + b"\n")
+        os.write(1, ascii(words).encode() + b"\n")
 
 
 def prepare(folder: str, files: list[str]) -> str:
     """Make the folders of the run, and copy the program, and what it needs, to where it runs."""
     run_folder = os.path.join(folder, "run")
+    os.mkdir(folder, 0o700)
     os.mkdir(run_folder)
     os.mkdir(os.path.join(folder, "tmp"))
     for file in files:
@@ -75,7 +70,7 @@ def prepare(folder: str, files: list[str]) -> str:
     return run_folder
 
 
-def start(run_folder: str, output: int, command: list[str]) -> int:
+def start(run_folder: str, nothing: int, command: list[str]) -> int:
     """Start the program in a session of its own, with no signal ignored or blocked."""
     child = os.fork()
     if child:
@@ -88,33 +83,29 @@ def start(run_folder: str, output: int, command: list[str]) -> int:
         for number in _signal.valid_signals() - {_signal.SIGKILL, _signal.SIGSTOP}:
             _signal.signal(number, _signal.SIG_DFL)
         _signal.pthread_sigmask(_signal.SIG_SETMASK, ())
-        # A process that is asked for its stack leaves no core file.
-        resource.setrlimit(
-            resource.RLIMIT_CORE, (0, resource.getrlimit(resource.RLIMIT_CORE)[1])
-        )
-        os.dup2(output, 1)
-        os.dup2(output, 2)
+        most = resource.getrlimit(resource.RLIMIT_CORE)[1]
+        resource.setrlimit(resource.RLIMIT_CORE, (0, most))  # SIGABRT leaves no core file
+        os.dup2(nothing, 0)
+        os.dup2(2, 1)
         os.execv(command[0], command)
     except OSError as error:
-        os.write(output, f"{command[0]}: {error.strerror}\n".encode())
+        os.write(2, f"{command[0]}: {error.strerror}\n".encode())
     finally:
         os._exit(127)
 
 
-def reap(report: int) -> None:
+def reap() -> None:
     """Report the end of each child, until there is none."""
-    while True:
-        try:
+    with contextlib.suppress(ChildProcessError):
+        while True:
             pid, status, usage = os.wait4(-1, 0)
-        except ChildProcessError:
-            return
-        cpu = usage.ru_utime + usage.ru_stime  # its own, and its children's
-        tell(report, "exit", pid, os.waitstatus_to_exitcode(status), time.monotonic(), cpu)
+            cpu = usage.ru_utime + usage.ru_stime  # its own, and its children's
+            tell("exit", pid, os.waitstatus_to_exitcode(status), time.monotonic(), cpu)
 
 
-def end_when_told(control: int, child: int) -> None:
-    """Wait for the end of the control pipe, then kill all that is left until `reap` returns."""
-    os.read(control, 1)
+def end_when_told(child: int) -> None:
+    """Wait for the end of the recorder's pipe, then kill all that is left until `reap` returns."""
+    os.read(0, 1)
     hurry = time.monotonic() + TRACKER_GRACE
     while True:
         for pid in descendants(os.getpid()) if SEES_ALL else [-child]:
@@ -128,45 +119,36 @@ def end_when_told(control: int, child: int) -> None:
 def descendants(pid: int) -> list[int]:
     """The processes below one, as the kernel lists them at this moment."""
     found = []
-    try:
+    with contextlib.suppress(OSError):  # it has ended
         for task in os.listdir(f"/proc/{pid}/task"):
             with open(f"/proc/{pid}/task/{task}/children") as children:
                 for child in map(int, children.read().split()):
                     found += [child, *descendants(child)]
-    except OSError:
-        pass  # it has ended
     return found
 
 
 def is_tracker(pid: int) -> bool:
     """Whether a process is a resource tracker of multiprocessing."""
-    try:
-        with open(f"/proc/{pid}/cmdline", "rb") as file:
-            return RESOURCE_TRACKER in file.read()
-    except OSError:
-        return False
+    with contextlib.suppress(OSError), open(f"/proc/{pid}/cmdline", "rb") as file:
+        return RESOURCE_TRACKER in file.read()
+    return False
 
 
-def remove(folder: str) -> list[str]:
-    """Remove a folder with all that is in it; return what could not be removed."""
-    left = []
+def remove(path: str) -> list[str]:
+    """Remove a file, or a folder with all that is in it; return what could not be removed."""
+    left: list[str] = []
+    is_folder = os.path.isdir(path) and not os.path.islink(path)
+    if is_folder:
+        with contextlib.suppress(OSError):
+            os.chmod(path, 0o700)  # the program may have taken away the right to look into it
+            for name in os.listdir(path):
+                left += remove(os.path.join(path, name))
     try:
-        os.chmod(folder, 0o700)  # the program may have taken away the right to look into it
-        entries = list(os.scandir(folder))
+        (os.rmdir if is_folder else os.unlink)(path)
+    except FileNotFoundError:
+        pass
     except OSError:
-        entries = []
-    for entry in entries:
-        if entry.is_dir(follow_symlinks=False):
-            left += remove(entry.path)
-        else:
-            try:
-                os.unlink(entry.path)
-            except OSError:
-                left.append(entry.path)
-    try:
-        os.rmdir(folder)
-    except OSError:
-        left += [] if left or not os.path.lexists(folder) else [folder]
+        left = left or [path]
     return left
 
 

@@ -8,6 +8,7 @@ parent of it all, so that nothing is left however the recorder itself ends.
 """
 
 import ast
+import bisect
 import contextlib
 import datetime
 import math
@@ -20,7 +21,6 @@ import subprocess
 import sys
 import threading
 import time
-import uuid
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -35,17 +35,15 @@ from recorder.paths import path_scrubber, short_temporary_folder
 from recorder.recording import Line, Process, Recording
 
 TIMEOUT = 60.0  # seconds a run may take
-STALL_SECONDS = (
-    5.0  # seconds of stillness after which an expected hang is believed without proof
-)
+STALL_SECONDS = 5.0  # of stillness, after which an expected hang is believed without proof
 GRACE = 2.0  # seconds that processes may take to end after the program has
+DUMPING = 2.0  # seconds that a process may take to print its stacks
 ENDING = 30.0  # seconds that it may take to end and remove everything
 MAX_OUTPUT_BYTES = 256 * 1024  # bytes of output that are kept
 SAMPLING_SHARE = 0.015  # of one core: with all else, the watcher stays below 2 % of one
 SAMPLING_START = 0.02  # seconds of CPU time for many samples at the start
 RUN_ID_VARIABLE = "RECORDED_RUN"  # in the environment of every process of a run
-RESOURCE_TRACKER = "multiprocessing.resource_tracker"
-HELPERS = (RESOURCE_TRACKER, "multiprocessing.forkserver")
+HELPERS = ("multiprocessing.resource_tracker", "multiprocessing.forkserver")
 
 
 def watch(
@@ -90,30 +88,32 @@ def watch(
     with program.open("rb"):
         pass  # a program that can't be read is the caller's error, not the run's
     recorded = datetime.datetime.now(datetime.UTC).isoformat(timespec="seconds")
-    with raise_on_termination(), Watcher(python) as run:
-        run.start((program, *beside), arguments)
+    with raise_on_termination(), Watcher((program, *beside), arguments, python) as run:
         ended, evidence = run.watch(timeout, stall_seconds if hangs else math.inf, progress)
+        output = run.output
         if ended != "exit":
             run.dump_stacks()
         left_behind = run.end_tree(GRACE if ended == "exit" else 0)
     scrub = path_scrubber(run.folders, python)
-    processes = sorted(run.known.values(), key=lambda process: process.started)
+    wall = round(run.wall, 4)
+    observed = sorted(run.known.values(), key=lambda process: process.started)
+    processes = tuple(process.to_process(wall, scrub) for process in observed)
     return Recording(
         program=name or program.name,
         arguments=tuple(arguments),
         recorded=recorded,
         machine=this_machine(),
         start_method=start_method or this_machine().start_method,
-        lines=tuple(Line(round(at, 4), scrub(text)) for at, text in run.output.lines),
-        dropped=run.output.dropped,
+        lines=tuple(Line(at, scrub(text)) for at, text in output.lines()),
+        dropped=output.read - len(output.text),
         status=run.status if ended == "exit" else None,
         ended=ended,
         evidence=evidence,
-        wall=round(run.wall, 4),
+        wall=wall,
         cpu=round(max(run.reaped_cpu, sum(p.samples[-1][1] for p in processes)), 3),
         peak_memory=run.peak_memory,
         left_behind=left_behind if ended == "exit" else 0,
-        processes=tuple(process.to_process(run.wall, scrub) for process in processes),
+        processes=processes,
         leftover=tuple(f"<tmp>/{path}" for path in run.leftover),
     )
 
@@ -130,9 +130,8 @@ def raise_on_termination() -> Iterator[None]:
 
     before = {}
     if threading.current_thread() is threading.main_thread():  # no other may set handlers
-        for name in ("SIGTERM", "SIGHUP"):
-            number = getattr(signal, name, None)
-            if number and signal.getsignal(number) != signal.SIG_IGN:
+        for number in (signal.SIGTERM, signal.SIGHUP):
+            if signal.getsignal(number) != signal.SIG_IGN:
                 before[number] = signal.signal(number, leave)
     try:
         yield
@@ -142,45 +141,28 @@ def raise_on_termination() -> Iterator[None]:
 
 
 class Output:
-    """What a run writes to its one pipe: each line, with the moment it came."""
+    """What a run writes to its one pipe, and when it came; of more than fits only the beginning."""
 
     def __init__(self) -> None:
-        self.lines: list[tuple[float, str]] = []
-        self.pending = b""
-        self.room = MAX_OUTPUT_BYTES
-        self.read = self.dropped = 0
-        self.closed = False  # what comes now is not the program's any more
+        self.text = bytearray()
+        self.ends: list[tuple[int, float]] = []  # where each piece ends, and when it came
+        self.read = 0
 
-    def add(self, at: float, chunk: bytes) -> None:
+    def add(self, at: float, piece: bytes) -> None:
         """Take in what was read."""
-        self.read += len(chunk)
-        if self.closed:
-            return
-        *whole, self.pending = (self.pending + chunk).split(b"\n")
-        for line in whole:
-            self.keep(at, line)
-        if len(self.pending) > MAX_OUTPUT_BYTES:  # one endless line must not fill the memory
-            self.flush(at)
+        self.read += len(piece)
+        if kept := piece[: MAX_OUTPUT_BYTES - len(self.text)]:
+            self.text += kept
+            self.ends.append((len(self.text), at))
 
-    def keep(self, at: float, line: bytes) -> None:
-        if len(line) > self.room:
-            self.dropped += len(line) + 1
-            self.room = 0  # what follows a gap is no longer what the program wrote
-        else:
-            self.room -= len(line) + 1
-            self.lines.append((at, line.decode(errors="backslashreplace")))
-
-    def flush(self, at: float) -> None:
-        """Keep a last line that has no line feed."""
-        if self.pending:
-            self.keep(at, self.pending)
-            self.pending = b""
-
-    def cut(self, count: int) -> list[str]:
-        """Take away, and return, all lines but the first ones."""
-        texts = [text for _, text in self.lines[count:]]
-        del self.lines[count:]
-        return texts
+    def lines(self) -> list[tuple[float, str]]:
+        """Each line, with the moment at which its end came."""
+        found, end = [], 0
+        for line in self.text.removesuffix(b"\n").split(b"\n") if self.text else []:
+            end = min(end + len(line) + 1, len(self.text))
+            _, at = self.ends[bisect.bisect_left(self.ends, (end,))]
+            found.append((at, line.decode(errors="backslashreplace")))
+        return found
 
 
 @dataclass
@@ -191,7 +173,7 @@ class ObservedProcess:
     parent: int
     started: float
     process: psutil.Process | None = None
-    role: str = ""
+    role: str = "worker"
     ended: float | None = None
     samples: list[tuple[float, float]] = field(default_factory=list)
     stack: list[str] = field(default_factory=list)
@@ -206,8 +188,8 @@ class ObservedProcess:
             role=self.role,
             started=round(min(self.started, ended), 4),
             ended=round(ended, 4),
-            samples=tuple((round(at, 4), round(cpu, 2)) for at, cpu in self.samples),
-            stack=tuple(scrub(line) for line in self.stack),
+            samples=tuple(self.samples) or ((round(ended, 4), 0.0),),
+            stack=tuple(map(scrub, self.stack)),
             exit=self.exit,
         )
 
@@ -216,82 +198,56 @@ class Watcher:
     """One run under way: its supervisor, its output, and every process seen so far.
 
     Leaving the `with` block ends the run. The supervisor needs no more for that than the end of the
-    control pipe, which also comes when this process dies.
+    pipe from here, which also comes when this process dies.
     """
 
-    def __init__(self, python: str) -> None:
-        self.python = python
-        self.run_id = uuid.uuid4().hex
-        self.folder = os.path.join(short_temporary_folder(), f"run-{secrets.token_hex(4)}")
-        self.run_folder = os.path.join(self.folder, "run")
-        self.temporary = os.path.join(self.folder, "tmp")
-        self.folders = {self.run_folder: "", self.temporary: "<tmp>", self.folder: "<tmp>"}
+    def __init__(self, files: Sequence[Path], arguments: Sequence[str], python: str) -> None:
+        self.run_id = secrets.token_hex(8)
+        self.folder = os.path.join(short_temporary_folder(), f"run-{self.run_id}")
+        run_folder, temporary = (os.path.join(self.folder, name) for name in ("run", "tmp"))
+        self.folders = {run_folder: "", temporary: "<tmp>", self.folder: "<tmp>"}
         self.output = Output()
         self.known: dict[int, ObservedProcess] = {}
         self.first = 0  # the program's process ID
         self.status: int | None = None
-        self.wall = self.reaped_cpu = self.spent = 0.0
+        self.wall = self.reaped_cpu = 0.0
         self.peak_memory = 0
         self.leftover: list[str] = []
         self.ending = False  # the recorder ends what is left
-        self.done = self.over = False  # the supervisor has said all; it has ended
-        self.error = ""
+        self.over = False  # the supervisor has ended
+        self.error = "the supervisor of the run was killed"  # until it says something else
         self.reports = b""
-        self.descriptors: dict[str, int] = {}
-        self.supervisor: subprocess.Popen[bytes] | None = None
         self.started = time.monotonic()
+        interpreter = [sys.executable, "-I", "-S", supervisor.__file__]
+        copied = [str(file.absolute()) for file in files]
+        self.supervisor = subprocess.Popen(
+            [*interpreter, self.folder, str(len(copied)), *copied, python, *arguments],
+            env=environment(run_folder, self.run_id, temporary),
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            bufsize=0,
+            start_new_session=True,
+        )
+        pipes = self.supervisor.stdin, self.supervisor.stdout, self.supervisor.stderr
+        self.pipes = [pipe for pipe in pipes if pipe]
+        self.source = self.pipes[2].fileno()  # of the output
+        self.poll = select.poll()
+        for pipe in self.pipes[1:]:
+            self.poll.register(pipe, select.POLLIN)
 
     def __enter__(self) -> "Watcher":
         return self
 
     def __exit__(self, *exception: object) -> None:
-        for name in list(self.descriptors):
-            self.close(name)
-        if self.supervisor:
-            with contextlib.suppress(subprocess.TimeoutExpired):
-                self.supervisor.wait(ENDING)
-
-    def close(self, name: str) -> None:
-        """Close one of the descriptors, if it is open."""
-        if name in self.descriptors:
-            os.close(self.descriptors.pop(name))
-
-    def start(self, files: Sequence[Path], arguments: Sequence[str]) -> None:
-        """Start the supervisor, which starts the first of the files, a program, beside the others."""
-        theirs = []
-        for name in ("control", "report", "output"):
-            ends = list(pipe())
-            theirs.append(ends.pop(0 if name == "control" else 1))
-            self.descriptors |= {name: ends[0], f"their {name}": theirs[-1]}
-        interpreter = (sys.executable, "-I", "-S", supervisor.__file__)
-        command = (
-            *map(str, theirs),
-            self.folder,
-            str(len(files)),
-            *(str(file.absolute()) for file in files),
-            self.python,
-            *arguments,
-        )
-        self.supervisor = subprocess.Popen(
-            [*interpreter, *command],
-            env=environment(self.run_folder, self.run_id, self.temporary),
-            stdin=subprocess.DEVNULL,
-            stdout=subprocess.DEVNULL,
-            pass_fds=theirs,
-            start_new_session=True,
-        )
-        for name in ("control", "report", "output"):
-            self.close(f"their {name}")
-        self.inode = os.fstat(self.descriptors["output"]).st_ino
-        self.poll = select.poll()
-        for name in ("report", "output"):
-            os.set_blocking(self.descriptors[name], False)
-            self.poll.register(self.descriptors[name], select.POLLIN)
-        self.pump(ENDING, lambda: self.over or bool(self.first))
+        for pipe in self.pipes:
+            pipe.close()
+        with contextlib.suppress(subprocess.TimeoutExpired):
+            self.supervisor.wait(ENDING)
 
     def now(self) -> float:
         """Seconds since the start of the program."""
-        return time.monotonic() - self.started
+        return round(time.monotonic() - self.started, 4)
 
     def pump(self, seconds: float, until: Callable[[], bool] = lambda: False) -> bool:
         """Take in what comes from the run, for so long or until something is true; return whether."""
@@ -307,25 +263,26 @@ class Watcher:
 
     def receive(self, descriptor: int) -> None:
         """Read what there is in one of the pipes, but not for ever."""
-        try:
-            chunk = os.read(descriptor, 65536)
-        except BlockingIOError:
-            return
-        if descriptor == self.descriptors["output"]:
+        chunk = os.read(descriptor, 65536)
+        if not chunk:
+            self.poll.unregister(descriptor)
+        if descriptor == self.source:
             self.output.add(self.now(), chunk)
         else:
             *lines, self.reports = (self.reports + chunk).split(b"\n")
             for line in lines:
                 self.note(*ast.literal_eval(line.decode()))
             self.over = not chunk
-        if not chunk:
-            self.poll.unregister(descriptor)
 
     def note(self, what: str, *values: Any) -> None:
         """Note what the supervisor says."""
         if what == "start":
             self.first, self.started = values
-            self.known[self.first] = self.observe(self.first)
+            self.observe(self.first)
+        elif what == "done":
+            self.error, left = values
+            beside = os.path.dirname(self.folder)
+            self.leftover = [os.path.relpath(path, beside) for path in left]
         elif what == "exit":
             pid, status, at, cpu = values
             self.reaped_cpu += cpu
@@ -335,33 +292,27 @@ class Watcher:
                 self.known[pid].exit = status
             if pid == self.first:
                 self.status, self.wall = status, at - self.started
-        elif what == "left":
-            self.leftover += [
-                os.path.relpath(path, os.path.dirname(self.folder)) for path in values
-            ]
-        elif what == "error":
-            (self.error,) = values
-        elif what == "done":
-            self.done = True
 
     def watch(
         self, timeout: float, stall_seconds: float, progress: Callable[[float], None]
     ) -> tuple[str, str]:
         """Sample the run until it ends; return how, and the evidence of a hang."""
+        self.pump(ENDING, lambda: self.over or bool(self.first))
         before = looked_before = None
-        moved = 0.0
+        moved = spent = 0.0
+        inode = os.fstat(self.source).st_ino
         while not self.pump(0, self.has_ended):
-            at = self.now()
-            spent = time.thread_time()
+            at, began = self.now(), time.thread_time()
             state = self.sample(at)
             waits, looked = Waits.LIMITED, None
-            if state == before:  # only now it is worth a look
-                aside = {pid for pid, seen in self.known.items() if seen.role == "helper"}
-                waits, looked = look(self.find_processes(), aside, self.inode)
-            if state != before or waits is Waits.LIMITED:
+            ended = self.first in self.known and self.known[self.first].ended is not None
+            if state == before and not ended:  # only now it is worth a look
+                helpers = {pid for pid, seen in self.known.items() if seen.role == "helper"}
+                waits, looked = look(self.find_processes(), helpers, inode)
+            if waits is Waits.LIMITED:
                 moved = at
             proven = waits is Waits.FOREVER and looked == looked_before
-            self.spent += time.thread_time() - spent
+            spent += time.thread_time() - began
             before, looked_before = state, looked
             self.wall = at
             progress(at)
@@ -372,7 +323,7 @@ class Watcher:
                 evidence = "kernel" if proven else "stillness" if still else ""
                 return ("hang" if evidence else "timeout"), evidence
             # Often at the start, then less often, and never more than the share in the end.
-            rested = (self.spent - SAMPLING_START) / SAMPLING_SHARE - at
+            rested = (spent - SAMPLING_START) / SAMPLING_SHARE - at
             pause = max(0.005, min(at / 20, 0.1), rested)
             self.pump(min(pause, max(timeout - at, 0.0)), self.has_ended)
         return "exit", ""
@@ -381,26 +332,24 @@ class Watcher:
         """Whether the program has ended, or its supervisor has."""
         return self.status is not None or self.over
 
-    def observe(self, pid: int) -> ObservedProcess:
+    def observe(self, pid: int) -> None:
         """Begin to observe a process, that may have ended by now."""
-        assert self.supervisor
-        observed = ObservedProcess(pid, self.supervisor.pid, self.now())
+        self.known[pid] = observed = ObservedProcess(pid, self.supervisor.pid, self.now())
+        first = self.known[self.first]
+        if observed is first:
+            observed.started, observed.role = 0.0, "parent"
         with contextlib.suppress(psutil.NoSuchProcess):
             observed.process = process = psutil.Process(pid)
             observed.parent = process.ppid()
-            first = self.known.get(self.first)
-            if first and first.process:
+            if first.process:
                 created = process.create_time() - first.process.create_time()
                 observed.started = max(created, 0.0)
-        if pid == self.first:
-            observed.started, observed.role = 0.0, "parent"
-        return observed
 
     def sample(self, at: float) -> object:
         """Note what each process has used so far; return what changes as long as any of them works."""
         for pid in self.find_processes():
             if pid not in self.known:
-                self.known[pid] = self.observe(pid)
+                self.observe(pid)
         memory, state = 0, []
         for pid, observed in self.known.items():
             if observed.ended is not None:
@@ -412,30 +361,25 @@ class Watcher:
                     status, times = process.status(), process.cpu_times()
                     if status == psutil.STATUS_ZOMBIE:
                         raise psutil.NoSuchProcess(pid)
-                    cpu = times.user + times.system
                     memory += process.memory_info().rss
-                    if len(observed.samples) < 3:  # later it is what it will be
-                        observed.role = self.role(observed)
+                    if pid != self.first and len(observed.samples) < 3:  # later it stays
+                        observed.role = self.role(observed, process)
             except psutil.NoSuchProcess:
                 observed.ended = at
-                observed.samples = observed.samples or [(at, 0.0)]
-                observed.role = observed.role or "worker"
             else:
-                observed.samples.append((at, cpu))
+                cpu = times.user + times.system
+                observed.samples.append((at, round(cpu, 2)))
                 # One that runs, or waits for the disk, is not stuck, even if it gets no CPU time.
                 busy = status in (psutil.STATUS_RUNNING, psutil.STATUS_DISK_SLEEP)
                 state.append((pid, cpu, at if busy else None))
         self.peak_memory = max(self.peak_memory, memory)
         return state, self.output.read
 
-    def role(self, observed: ObservedProcess) -> str:
-        if observed.pid == self.first:
-            return "parent"
+    def role(self, observed: ObservedProcess, process: psutil.Process) -> str:
+        """What a process is, by its command line, which a fork server's children share."""
         parent = self.known.get(observed.parent)
-        if parent is not None and parent.role == "helper":
-            return "worker"  # forked by the fork server, with its command line
-        helper = observed.process and started_as(observed.process, *HELPERS)
-        return "helper" if helper else "worker"
+        forked = parent is not None and parent.role == "helper"
+        return "helper" if not forked and started_as(process, *HELPERS) else "worker"
 
     def dump_stacks(self) -> None:
         """Let each process print where it is stuck, the parent first, and end it.
@@ -444,34 +388,20 @@ class Watcher:
         them are stopped before the first is asked, so that none moves on when another one ends.
         """
         self.ending = True
-        self.output.room += MAX_OUTPUT_BYTES
-        stuck = [p for p in self.known.values() if p.ended is None and p.role != "helper"]
-        self.send(stuck, signal.SIGSTOP)
+        left = [p for p in self.known.values() if p.ended is None and p.role != "helper"]
+        stuck = [(observed, observed.process) for observed in left if observed.process]
+        for _, process in stuck:
+            send(process, signal.SIGSTOP)
         self.pump(0)
-        self.output.flush(self.wall)
-        count = len(self.output.lines)
-        for observed in stuck:
-            self.send([observed], signal.SIGABRT)
-            self.send([observed], signal.SIGCONT)
-            self.wait_for_exit([observed], 2)
+        for observed, process in stuck:
+            self.output = Output()
+            send(process, signal.SIGABRT, signal.SIGCONT)
+            deadline = time.monotonic() + DUMPING
+            while is_alive(process) and time.monotonic() < deadline:
+                self.pump(0.002)  # nothing tells its end: its parent need not wait for it
             self.pump(0)
-            self.output.flush(self.wall)
-            observed.stack = self.output.cut(count)
-        self.output.closed = True
-
-    def send(self, processes: list[ObservedProcess], number: int) -> None:
-        for observed in processes:
-            if observed.process:
-                with contextlib.suppress(psutil.NoSuchProcess):
-                    observed.process.send_signal(number)
-
-    def wait_for_exit(self, processes: list[ObservedProcess], grace: float) -> None:
-        """Wait for the processes to end, which may be children of others, but not for ever."""
-        deadline = time.monotonic() + grace
-        while any(p.process and is_alive(p.process) for p in processes):
-            if time.monotonic() > deadline:
-                break
-            self.pump(0.002)
+            observed.stack = [text for _, text in self.output.lines()]
+        self.output = Output()
 
     def end_tree(self, grace: float) -> int:
         """End every process of the run that is left after the grace, and return how many were."""
@@ -482,44 +412,48 @@ class Watcher:
                     left += is_alive(psutil.Process(pid))
             left = max(1, left)
         self.ending = True
-        self.close("control")
+        self.pipes[0].close()
         self.pump(ENDING, lambda: self.over)
         self.pump(0)
-        self.output.flush(self.now())
-        if not supervisor.SEES_ALL or not self.done:
-            left = self.kill_marked(left)
-        if self.error or not self.done:
+        if self.error or not supervisor.SEES_ALL:
+            left = max(left, kill_marked(self.run_id))
+        if self.error:
             shutil.rmtree(self.folder, ignore_errors=True)
-            raise OSError(self.error or "the supervisor of the run was killed")
+            raise OSError(self.error)
         return left
 
     def find_processes(self) -> list[int]:
         """Every process of the run at this moment."""
-        assert self.supervisor
         if supervisor.SEES_ALL:
             return supervisor.descendants(self.supervisor.pid)
         with contextlib.suppress(psutil.NoSuchProcess):
-            return [
-                p.pid for p in psutil.Process(self.supervisor.pid).children(recursive=True)
-            ]
+            below = psutil.Process(self.supervisor.pid).children(recursive=True)
+            return [process.pid for process in below]
         return []
 
-    def kill_marked(self, left: int) -> int:
-        """Kill what has the run's mark in its environment: where the supervisor can't see all."""
-        for _ in range(1000):
-            found = []
-            for process in psutil.process_iter():
-                with contextlib.suppress(psutil.Error, OSError):
-                    known = self.known.get(process.pid)
-                    marked = process.environ().get(RUN_ID_VARIABLE) == self.run_id
-                    if (marked or (known and known.process == process)) and is_alive(process):
-                        process.kill()
-                        found.append(process)
-            if not found:
-                break
-            left = max(left, len(found))
-            time.sleep(0.002)
-        return left
+
+def send(process: psutil.Process, *signals: int) -> None:
+    """Send signals to a process that may have ended."""
+    with contextlib.suppress(psutil.NoSuchProcess):
+        for number in signals:
+            process.send_signal(number)
+
+
+def kill_marked(run_id: str) -> int:
+    """Kill what has a run's mark in its environment; return how many there were at a time."""
+    most = 0
+    for _ in range(1000):  # for they start others
+        count = 0
+        for process in psutil.process_iter():
+            with contextlib.suppress(psutil.Error, OSError):
+                if process.environ().get(RUN_ID_VARIABLE) == run_id and is_alive(process):
+                    process.kill()
+                    count += 1
+        if not count:
+            break
+        most = max(most, count)
+        time.sleep(0.002)
+    return most
 
 
 def is_alive(process: psutil.Process) -> bool:
@@ -540,27 +474,8 @@ def started_as(process: psutil.Process, *modules: str) -> bool:
 
 def environment(folder: str, run_id: str, temporary: str = "") -> dict[str, str]:
     """The environment of a run: the recorder's, whatever the shell exports."""
-    needed = ("PATH", "SYSTEMROOT", "TEMP", "TMP", "TMPDIR")
-    inherited = {name: os.environ[name] for name in needed if name in os.environ}
-    own = dict.fromkeys(("TEMP", "TMP", "TMPDIR"), temporary) if temporary else {}
-    return (
-        inherited
-        | own
-        | {
-            "HOME": folder,
-            "LANG": "C.UTF-8",
-            "PYTHONFAULTHANDLER": "1",
-            RUN_ID_VARIABLE: run_id,
-        }
-    )
-
-
-def pipe() -> tuple[int, int]:
-    """A pipe that takes no standard stream's place, even where those are closed."""
-    import fcntl  # not on Windows
-
-    ends = os.pipe()
-    moved = [fcntl.fcntl(end, fcntl.F_DUPFD_CLOEXEC, 3) for end in ends]
-    for end in ends:
-        os.close(end)
-    return moved[0], moved[1]
+    places = ("TEMP", "TMP", "TMPDIR")
+    inherited = {name: os.environ[name] for name in ("PATH", *places) if name in os.environ}
+    own = dict.fromkeys(places, temporary) if temporary else {}
+    python = {"LANG": "C.UTF-8", "PYTHONFAULTHANDLER": "1"}
+    return inherited | own | python | {"HOME": folder, RUN_ID_VARIABLE: run_id}

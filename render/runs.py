@@ -185,12 +185,12 @@ def read_runs(file: Path = RUNS_FILE) -> dict[str, Run]:
 
 def read_run(name: str, table: Mapping[str, Any], where: str, examples: Path) -> Run:
     """One run, from its table."""
+    outcomes = table.get("outcomes", [{}]) if isinstance(table, dict) else None
+    if not isinstance(outcomes, list) or not all(isinstance(one, dict) for one in outcomes):
+        raise PageError(f"{where}: {name}: a run and each of its outcomes are tables")
     whose = {one.name for one in dataclasses.fields(Run)} - {"name"}
     shared = {key: value for key, value in table.items() if key not in whose}
     own = {key: value for key, value in table.items() if key in whose and key != "outcomes"}
-    outcomes = table.get("outcomes", [{}])
-    if not all(isinstance(one, dict) for one in (table, *outcomes)):
-        raise PageError(f"{where}: {name}: a run and each of its outcomes are tables")
     try:
         read = tuple(checked(Outcome, shared | one) for one in outcomes)
         run: Run = checked(Run, {"name": name, **own, "outcomes": read})
@@ -199,7 +199,8 @@ def read_run(name: str, table: Mapping[str, Any], where: str, examples: Path) ->
     except (TypeError, ValueError) as error:
         raise PageError(f"{where}: {name}: {error}") from None
     for program in (run.program, *run.beside):
-        if not (examples / program).is_file():
+        file = (examples / program).resolve()
+        if not file.is_relative_to(examples.resolve()) or not file.is_file():
             raise PageError(f"{where}: {name}: there is no program examples/{program}")
     return run
 
@@ -210,13 +211,14 @@ def checked(kind: type, values: Mapping[str, Any]) -> Any:
     for key, value in values.items():
         if key not in types:
             raise ValueError(f"unknown key {key!r}")
-        wanted: Any = types[key]
-        if isinstance(value, list):
-            fits = wanted == tuple[str, ...] and all(isinstance(one, str) for one in value)
-        elif key == "outcomes":
-            fits = True
-        else:
-            fits = isinstance(value, int if wanted is float else wanted)
-        if not fits:
+        if key != "outcomes" and not fits(value, types[key]):
             raise ValueError(f"{key} can't be {value!r}")
     return kind(**{k: tuple(v) if isinstance(v, list) else v for k, v in values.items()})
+
+
+def fits(value: Any, kind: Any) -> bool:
+    """Whether a value of TOML is of the type of a field."""
+    if kind == tuple[str, ...]:
+        return isinstance(value, list) and all(isinstance(one, str) for one in value)
+    plain = {float: (int, float), int | None: (int,)}.get(kind, (kind,))
+    return type(value) in plain  # true is no number

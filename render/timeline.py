@@ -75,16 +75,11 @@ def timeline(recording: Recording) -> str:
 Row = tuple[Process, float, tuple[str, str]]  # its lower edge, and how it ended
 
 
-def how_ended(recording: Recording) -> str:
-    """How a run ended: exit, hang or timeout."""
-    return str(getattr(recording, "ended", "hang" if recording.hung else "exit"))
-
-
 def end_of(process: Process, recording: Recording) -> tuple[str, str]:
     """How a process ended: a key of ENDS, and words."""
-    status = getattr(process, "exit", None)
+    status = process.exit
     last = process.stack or process.ended >= recording.wall
-    if how_ended(recording) != "exit" and last:
+    if recording.ended != "exit" and last:
         return "stopped", "ended by the recorder"
     if status is None and process.role == "parent":
         status = recording.status
@@ -132,8 +127,8 @@ def output_marks(recording: Recording, x: chart.Scale, y: float) -> Iterator[str
 def axis_notes(recording: Recording, processes: int) -> list[str]:
     """What stands below the axis."""
     found = [f"seconds; full height: one core of {recording.machine.cores}"]
-    if (ended := how_ended(recording)) != "exit":
-        why = "it hung" if ended == "hang" else "its timeout came"
+    if recording.ended != "exit":
+        why = "it hung" if recording.hung else "its timeout came"
         found.append(f"{why}, ended after {clock(recording.wall)}")
     if processes > LANES:
         found.append(f"{processes - LANES} more processes not drawn")

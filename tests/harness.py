@@ -94,7 +94,8 @@ def workers_of(program):
     for process in program.children(recursive=True):
         with contextlib.suppress(psutil.Error):
             command = command_of(process)
-            server = "forkserver" in command and process.ppid() == program.pid
+            serves = "multiprocessing.forkserver" in command  # "forkserver" may be an argument
+            server = serves and process.ppid() == program.pid
             if command and is_alive(process) and not (server or "resource_tracker" in command):
                 found.append((process.create_time(), process.pid, process))
     return [process for _, _, process in sorted(found, key=lambda one: one[:2])]

@@ -35,6 +35,7 @@ class Page(html.parser.HTMLParser):
             self.codes.append("")
         if tag not in VOID:
             self.open.append(tag)
+        self.prose += " "  # else the words of two elements become one
 
     def handle_endtag(self, tag):
         if tag in self.open:  # an end tag too many closes nothing, least of all the article
@@ -54,7 +55,9 @@ class Page(html.parser.HTMLParser):
         """
         article = "".join(re.findall(r"<article.*?</article>", self.text, re.DOTALL))
         for tag in ("pre", *sorted(NO_PROSE)):
-            article = re.sub(rf"<{tag}\b.*?</{tag}>", " ", article, flags=re.DOTALL)
+            inner = rf"<{tag}\b(?:(?!<{tag}\b).)*?</{tag}>"  # a drawing has drawings within
+            while (shorter := re.sub(inner, " ", article, flags=re.DOTALL)) != article:
+                article = shorter
         there = words(html.unescape(re.sub(r"<.*?>", " ", article, flags=re.DOTALL)))
         return len(words(self.prose)) / max(1, len(there))
 

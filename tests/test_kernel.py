@@ -176,6 +176,8 @@ def test_who_is_aside_may_wait_for_anything(start):
 
 def test_a_process_that_has_ended_is_no_proof(start):
     process = start("")
+    os.waitid(os.P_PID, process.pid, os.WEXITED | os.WNOWAIT)
+    assert look([process.pid], set(), 0)[0] is Waits.LIMITED
     process.wait()
     assert look([process.pid], set(), 0)[0] is Waits.LIMITED
 

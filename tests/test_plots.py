@@ -4,10 +4,11 @@ import itertools
 
 import pytest
 
+from recorder.recording import Line
 from render import chart, plots
 from tests.pictures import Picture, near, places
+from tests.recordings import recording
 from tests.test_tables import LATENCY, START, SWEEP
-from tests.test_timeline import recording
 
 SIZES = ("8 B", "1 KiB", "64 KiB", "1 MiB", "128 MiB")
 CHANNELS = [name for panel in plots.PANELS.values() for name in panel]
@@ -27,7 +28,9 @@ def throughput_table(channels=CHANNELS, sizes=SIZES, factor=1.3):
 
 
 def plot(draw, output):
-    return Picture(draw(recording([], [(0.0, line) for line in output.splitlines()])))
+    return Picture(
+        draw(recording(lines=tuple(Line(0.0, line) for line in output.splitlines())))
+    )
 
 
 def groups(picture):

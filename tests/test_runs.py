@@ -32,6 +32,7 @@ def test_every_program_that_is_run_is_there_and_every_program_is_run():
         ('program = "hello.py"\nstart_methods = "fork"', "start_methods can't be 'fork'"),
         ('program = "hello.py"\noutcomes = [{hang = true}]', "unknown key 'hang'"),
         ('program = "hello.py"\noutcomes = [{python = "new"}]', "Invalid specifier: 'new'"),
+        ('program = "hello.py"\noutcomes = 1', "a run and each of its outcomes are tables"),
         ('program = "helo.py"', "hello: there is no program examples/helo.py"),
         ('program = "../secret.py"', "hello: there is no program examples/../secret.py"),
         (

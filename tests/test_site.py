@@ -17,7 +17,7 @@ from tests.html_page import Page
 
 INCLUDED = re.compile(r"^ *```program\n *\S*?programs/(\S+)$", re.MULTILINE)
 BLOCK = re.compile(r'^ *```run exec="on"\n(.*?)^ *```$', re.MULTILINE | re.DOTALL)
-FIGURE = re.compile(r"\d[\d,.]*\s?(?:s|ms|µs|KiB|MiB|GiB|kB|MB|GB|times|%)(?!\w)")
+FIGURE = re.compile(r"\d[\d,.]*\s*(?:s|ms|µs|KiB|MiB|GiB|kB|MB|GB|times|%)(?!\w)")
 SOURCES = sorted(
     file for file in (ROOT / "docs").rglob("*.md") if "programs" not in file.parts
 )

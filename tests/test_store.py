@@ -28,7 +28,10 @@ def spec(tmp_path):
     (tmp_path / "one.py").write_text(PROGRAM)
     (tmp_path / "lock").write_text("package==1\n")
     return store.RunSpec(
-        tmp_path / "one.py", "recipes/one.py", lock=tmp_path / "lock", store=tmp_path / "store"
+        tmp_path / "one.py",
+        name="recipes/one.py",
+        lock=tmp_path / "lock",
+        store=tmp_path / "store",
     )
 
 

@@ -1,37 +1,26 @@
 """What render/timeline.py draws: lanes, bars and marks at the right places."""
 
-import dataclasses
 import itertools
 import subprocess
 import sys
-from types import SimpleNamespace
+from dataclasses import replace
 
 import pytest
 
-from recorder.recording import Line, Machine, Process, Recording
+from recorder.recording import Line, Process
 from render.runs import ROOT
 from render.timeline import timeline
 from tests.pictures import Picture, near
+from tests.recordings import recording
 
-MACHINE = Machine("Some processor", 2, "Linux", "CPython 3.11.7", "fork")
 
-
-def recording(processes, lines=(), *, wall=4.0, hung=False, status=0):
-    return Recording(
-        program="counting/some_program.py",
-        arguments=("--workers", "2"),
-        recorded="2026-11-22T12:00:00+00:00",
-        machine=MACHINE,
-        start_method="fork",
-        lines=tuple(Line(at, text) for at, text in lines),
-        dropped=0,
-        status=None if hung else status,
-        hung=hung,
-        wall=wall,
-        cpu=0.0,
-        peak_memory=0,
-        left_behind=0,
+def run_of(processes, lines=(), *, wall=4.0, ended="exit", status=0):
+    return recording(
         processes=tuple(processes),
+        lines=tuple(Line(at, text) for at, text in lines),
+        wall=wall,
+        ended=ended,
+        status=status if ended == "exit" else None,
     )
 
 
@@ -41,7 +30,7 @@ def process(pid, started, ended, *samples, role="worker", stack=()):
 
 def two_workers():
     """A parent that works for half a second, and two workers, one of which waits at first."""
-    return recording(
+    return run_of(
         [
             process(200, 0.0, 4.0, (4.0, 0.0), role="helper"),
             process(102, 1.0, 4.0, (2.0, 0.0), (3.0, 0.5), (4.0, 1.5)),
@@ -115,7 +104,7 @@ def test_each_line_of_output_has_a_mark_that_says_it():
 
 def test_lines_that_come_together_share_a_mark():
     lines = [(1.0, "one"), (1.001, "two"), (1.002, "three"), (1.2, "four"), (3.0, "five")]
-    picture = Timeline(recording([process(100, 0, 4, role="parent")], lines))
+    picture = Timeline(run_of([process(100, 0, 4, role="parent")], lines))
     assert picture.times("line") == [1, 1.2, 3]
     assert [title.count("\n") + 1 for title in picture.tooltips("line")] == [3, 1, 1]
 
@@ -158,7 +147,7 @@ def test_a_hung_run_waits_until_it_is_ended_and_says_where():
         process(102, 0.6, 2, (1, 0), (2, 0), stack=ITS_OWN),
         process(103, 0.7, 2, (1, 0), (2, 0), stack=("<truncated>",)),
     ]
-    picture = Timeline(recording(lives, wall=2.0, hung=True))
+    picture = Timeline(run_of(lives, wall=2.0, ended="hang"))
     assert [span[1] for span in picture.boxes("life")] == near([100] * 4, 0.2)
     assert picture.spans("ran") == [(0, 0.5)]
     assert picture.texts("place") == [
@@ -173,9 +162,8 @@ def test_a_hung_run_waits_until_it_is_ended_and_says_where():
 
 
 def test_a_run_whose_timeout_came():
-    run = recording([process(100, 0, 4, role="parent"), process(101, 1, 2)])
-    object.__setattr__(run, "ended", "timeout")
-    picture = Timeline(run)
+    lives = [process(100, 0, 4, role="parent"), process(101, 1, 2)]
+    picture = Timeline(run_of(lives, ended="timeout"))
     assert picture.times("end-stopped") == [4]
     assert picture.times("end-unseen") == [2]
     assert picture.texts("note")[1] == "its timeout came, ended after 4.000 s"
@@ -183,13 +171,9 @@ def test_a_run_whose_timeout_came():
 
 
 def with_exits(run, *exits):
-    """The run with exit codes of its processes, as a recorder that sees them gives them."""
-    fields = [
-        {field.name: getattr(one, field.name) for field in dataclasses.fields(one)}
-        for one in run.processes
-    ]
-    seen = [SimpleNamespace(**one, exit=code) for one, code in zip(fields, exits, strict=True)]
-    return dataclasses.replace(run, processes=tuple(seen))
+    """The run with exit codes of its processes."""
+    seen = [replace(one, exit=code) for one, code in zip(run.processes, exits, strict=True)]
+    return replace(run, processes=tuple(seen))
 
 
 def test_each_end_has_its_mark():
@@ -201,7 +185,7 @@ def test_each_end_has_its_mark():
         process(104, 1, 3.5),
         process(105, 1, 3.8),
     ]
-    run = with_exits(recording(lives, status=1), None, -9, 0, 1, None, -200)
+    run = with_exits(run_of(lives, status=1), None, -9, 0, 1, None, -200)
     picture = Timeline(run)
     assert picture.times("end-well") == [2]
     assert picture.times("end-badly") == [4, 1.001, 3, 3.8]
@@ -224,14 +208,14 @@ def test_whoever_ended_before_a_hang_was_not_ended_by_the_recorder():
         process(101, 1, 1.2),
         process(102, 1, 4),
     ]
-    picture = Timeline(with_exits(recording(lives, hung=True), None, -9, -6))
+    picture = Timeline(with_exits(run_of(lives, ended="hang"), None, -9, -6))
     assert picture.times("end-badly") == [1.2]
     assert picture.times("end-stopped") == [4, 4]
 
 
 def test_a_failure_is_seen_among_many_lanes():
     lives = [process(100, 0, 4, role="parent")] + [process(n, 1, 3) for n in range(200, 300)]
-    picture = Timeline(with_exits(recording(lives), 0, *[0] * 50, -11, *[0] * 49))
+    picture = Timeline(with_exits(run_of(lives), 0, *[0] * 50, -11, *[0] * 49))
     (failed,) = picture.boxes("failed")
     assert failed[0] < 75 < failed[1]
     assert failed[2:] == near(picture.boxes("life")[51][2:], 2)
@@ -240,17 +224,17 @@ def test_a_failure_is_seen_among_many_lanes():
 
 
 def test_an_empty_run_and_one_that_was_never_sampled():
-    nothing = Timeline(recording([], wall=0.0))
+    nothing = Timeline(run_of([], wall=0.0))
     assert nothing.texts("name") == ["output"]
     assert nothing.all("line") == nothing.boxes("ran") == []
     assert "Output: none." in nothing.description
-    unseen = Timeline(recording([process(1, 0.0, 4.0, role="parent")]))
+    unseen = Timeline(run_of([process(1, 0.0, 4.0, role="parent")]))
     assert (unseen.spans("life"), unseen.boxes("ran")) == ([(0, 4)], [])
 
 
 def test_output_can_not_break_the_page():
     lines = [(1.0, "\x1b[31m</title></svg><script>\x00 & \ud800 \t `x`")]
-    picture = Timeline(recording([process(1, 0.0, 4.0, role="parent")], lines))
+    picture = Timeline(run_of([process(1, 0.0, 4.0, role="parent")], lines))
     assert "<script>" not in picture.text and "\x1b" not in picture.text
     assert "</title></svg><script>" in picture.tooltips("line")[0]
 
@@ -263,7 +247,7 @@ def test_short_and_long_runs(wall):
         process(100, 0.0, wall, (wall, 0.0), role="parent"),
         process(101, half, wall, *busy),
     ]
-    picture = Timeline(recording(lives, [(wall / 4, "a line")], wall=wall))
+    picture = Timeline(run_of(lives, [(wall / 4, "a line")], wall=wall))
     assert picture.boxes("life")[1][:2] == near((50, 100), 0.5)
     assert [box[:2] for box in picture.boxes("ran")] == [near((50, 100), 0.5)]
     assert picture.seconds(picture.places("line")[0][0]) == near(wall / 4, wall / 100)
@@ -282,9 +266,7 @@ def test_many_workers_who_change_all_the_time_and_print_a_lot(workers):
         for n in range(500)
     ]
     picture = Timeline(
-        with_exits(
-            recording(lives, lines, wall=10.0), 0, *[-9 * (n % 2) for n in range(workers)]
-        )
+        with_exits(run_of(lives, lines, wall=10.0), 0, *[-9 * (n % 2) for n in range(workers)])
     )
     lanes = min(workers + 1, 102)
     assert len(picture.boxes("life")) == lanes

@@ -1,0 +1,643 @@
+"""Say who waits for whom in a Python program that stands still. Linux only.
+
+python who_waits.py 4242                       a process ID: any one of the program's processes
+python who_waits.py my_program.py              or its name
+python who_waits.py -- python my_program.py    start it, and wait until somebody is stuck
+
+It only looks, through /proc, and stops nobody. What it started after `--` it ends when it is
+interrupted (with --once after the report); killed itself, it leaves it behind. With py-spy there,
+each thread that waits gets its line. Semaphores that another program shares are not seen.
+"""
+
+import argparse
+import contextlib
+import json
+import os
+import platform
+import signal
+import socket
+import struct
+import subprocess
+import sys
+import textwrap
+import time
+from dataclasses import dataclass, field
+from pathlib import Path
+
+CALLS = {  # system calls that wait, the argument that holds a time limit: x86-64, and arm64
+    "read": ((0, 19, 45, 47), (63, 65, 207, 212)),
+    "write": ((1, 20, 44, 46), (64, 66, 206, 211)),
+    "wait4": ((61,), (260,)),
+    "waitid": ((247,), (95,)),
+    "futex 3": ((202,), (98,)),
+    "poll 2": ((7, 271), (73,)),
+    "select 4": ((23, 270), (72,)),
+    "epoll 3": ((232, 281, 441), (22, 441)),
+    "sleep": ((35, 230, 219), (101, 115, 128)),
+}
+MACHINE = {"x86_64": 0, "aarch64": 1}.get(platform.machine(), -1)
+NAMES = {n: call for call, numbers in CALLS.items() if MACHINE >= 0 for n in numbers[MACHINE]}
+MILLISECONDS = ((7, 232, 281), (22,))[MACHINE]  # calls whose limit is a number; else a pointer
+PLAIN = {  # what needs no further look: may somebody come, and what is said of it
+    "busy": ("live", "runs"),
+    "limit": ("live", "sleeps, or waits with a time limit"),
+    "alarm": ("outside", "waits, and its handler of SIGALRM may wake it"),
+    "stopped": ("outside", "is stopped by a signal; SIGCONT lets it go on"),
+    "unreadable": ("outside", "can't be read by you"),
+}
+LOST = ["dead-worker", "worker-exception", "unpicklable-put"]
+
+
+@dataclass
+class Wait:
+    """What a thread waits for, and the processes that could give it.
+
+    Its kind is "end" (of a process), "data", "room", "semaphore", "own" (another thread), or what
+    is no hang: "outside" (somebody else could wake it, or that can't be told), "live".
+    """
+
+    kind: str
+    what: str
+    by: set = field(default_factory=set)
+    key: object = None  # which pipe, which semaphore
+
+
+@dataclass
+class Thread:
+    """A thread, and the call in which it waits; `ran` changes whenever it has run."""
+
+    pid: int
+    tid: int
+    call: str
+    values: list = field(default_factory=list)
+    ran: object = None
+    waits: list = field(default_factory=list)
+
+    def waits_for(self, kind):
+        return next((wait for wait in self.waits if wait.kind == kind), None)
+
+
+def read(name):
+    """The text of a file of /proc; "" if it is not there or may not be read."""
+    with contextlib.suppress(OSError):
+        return Path("/proc", name).read_text(encoding="utf-8", errors="replace")
+    return ""
+
+
+def listed(name):
+    """The numbers that a folder of /proc holds."""
+    with contextlib.suppress(OSError):
+        return sorted(int(entry) for entry in os.listdir(f"/proc/{name}") if entry.isdigit())
+    return []
+
+
+def stat(pid):
+    """The fields of a process from its state on: state, parent, and last its exit status."""
+    return read(f"{pid}/stat").rpartition(")")[2].split() or ["X", "0", "0"]
+
+
+def command(pid):
+    return read(f"{pid}/cmdline").split("\0")[:-1]
+
+
+def first_of(pid):
+    """The first process of the program to which a process of multiprocessing belongs."""
+    while (words := command(pid)) and (parent := int(stat(pid)[1])):
+        if words != command(parent) and "from multiprocessing." not in " ".join(words):
+            break
+        pid = parent
+    return pid
+
+
+def family(root):
+    """A process and all that descend from it, but for this one."""
+    children, found = {}, [root]
+    for pid in listed(""):
+        children.setdefault(int(stat(pid)[1]), []).append(pid)
+    for pid in found:
+        found += [child for child in children.get(pid, ()) if child != os.getpid()]
+    return found
+
+
+def read_thread(pid, tid):
+    """One thread and the call in which it waits; None if it has ended."""
+    lines = read(f"{pid}/task/{tid}/status").splitlines()
+    status = dict(line.split(":\t", 1) for line in lines if ":\t" in line)
+    state = status.get("State", "X")[0]
+    if state in "ZX":
+        return None
+    number, *values = read(f"{pid}/task/{tid}/syscall").split() or [""]
+    if state in "Tt" or not number:
+        return Thread(pid, tid, "stopped" if state in "Tt" else "unreadable")
+    if state != "S" or not values:
+        return Thread(pid, tid, "busy")
+    call, _, limit = NAMES.get(int(number), f"call {number}").partition(" ")
+    values = [int(value, 16) for value in values]
+    if call == "sleep" or (call != "call" and limit and has_limit(number, values[int(limit)])):
+        call = "limit"
+    elif int(status["SigCgt"], 16) >> 13 & 1:
+        call = "alarm"
+    ran = [line for line in lines if "ctxt_switches" in line]
+    return Thread(pid, tid, call, values, [number, *values, *ran])
+
+
+def has_limit(number, value):
+    """Whether this argument of a call says that it ends after a time."""
+    return not value & 0x8000_0000 if int(number) in MILLISECONDS else value != 0
+
+
+def descriptors(pid, call, values):
+    """The descriptors for which a call waits, and whether it waits to write to them."""
+    if call in ("read", "write"):
+        return [(values[0], call == "write")]
+    if call == "epoll":
+        lines = [line.split() for line in read(f"{pid}/fdinfo/{values[0]}").splitlines()]
+        return [(int(one[1]), False) for one in lines if one and one[0] == "tfd:"]
+    with open(f"/proc/{pid}/mem", "rb", buffering=0) as memory:
+        if call == "poll":
+            memory.seek(values[0])
+            array = struct.iter_unpack("=ihH", memory.read(8 * values[1]))
+            return [(number, bool(events & 4)) for number, events, _ in array if number >= 0]
+        found = []
+        for at, address in enumerate(values[1:3] if call == "select" else ()):
+            if address:
+                memory.seek(address)
+                bits = int.from_bytes(memory.read((values[0] + 63) // 64 * 8), "little")
+                found += [(n, at == 1) for n in range(values[0]) if bits >> n & 1]
+        return found
+
+
+def peer(inode):
+    """The inode of the other end of a local socket; 0 where there is none. See sock_diag(7)."""
+    request = struct.pack("=BBHIIIII", 1, 0, 0, 0xFFFFFFFF, inode, 4, 0xFFFFFFFF, 0xFFFFFFFF)
+    with socket.socket(socket.AF_NETLINK, socket.SOCK_RAW, 4) as netlink:
+        netlink.send(struct.pack("=IHHII", 16 + len(request), 20, 1, 0, 0) + request)
+        answer = netlink.recv(4096)
+    position = 32
+    while position + 8 <= len(answer):
+        length, kind, value = struct.unpack_from("=HHI", answer, position)
+        if kind == 2 and length == 8:
+            return value
+        position += max(4, length + 3 & ~3)
+    return 0
+
+
+class Look:
+    """One look at a program: its threads, what each waits for, and who can never go on.
+
+    Args:
+        root (int): Its first process.
+        before (Look | None): An earlier look. Who has run since then is not stuck.
+        everybody (bool): Whether to see which other programs hold its pipes, too.
+    """
+
+    def __init__(self, root, before=None, everybody=False):
+        self.root, self.holders = root, {}
+        pids = {pid: command(pid) for pid in family(root)}
+        self.zombies = {pid: int(stat(pid)[-1]) for pid in pids if stat(pid)[0] == "Z"}
+        self.commands = {
+            pid: words
+            for pid, words in pids.items()
+            if words and "multiprocessing.resource_tracker " not in " ".join(words)
+        }
+        self.parents = {pid: int(stat(pid)[1]) for pid in self.commands}
+        for pid in listed("") if everybody else self.commands:
+            if pid != os.getpid() and (pid in self.commands or pid not in pids):
+                self.note_descriptors(pid)
+        found = [
+            read_thread(pid, tid) for pid in self.commands for tid in listed(f"{pid}/task")
+        ]
+        self.threads = {thread.tid: thread for thread in found if thread}
+        for thread in self.threads.values():
+            try:
+                thread.waits = self.waits_of(thread)
+            except (OSError, ValueError, struct.error):  # it may have ended by now
+                thread.waits = [Wait("outside", "waits for what can't be read")]
+        self.find_stuck(before.threads if before else {})
+
+    def note_descriptors(self, pid):
+        """Note which pipes and sockets a process holds, and how."""
+        for number in listed(f"{pid}/fd"):
+            with contextlib.suppress(OSError, IndexError):
+                target = os.readlink(f"/proc/{pid}/fd/{number}")
+                if target.startswith(("pipe:", "socket:")):
+                    flags = read(f"{pid}/fdinfo/{number}").partition("flags:")[2].split()[0]
+                    entry = (pid, number, int(flags, 8) & 3)
+                    self.holders.setdefault(target, set()).add(entry)
+
+    def ends(self, target, *modes):
+        """The processes that hold an end of a pipe: to read (0), to write (1), or both (2)."""
+        return {pid for pid, _, mode in self.holders.get(target, ()) if mode in modes}
+
+    def of(self, pid):
+        """The threads of a process, its main thread first."""
+        return [thread for thread in self.threads.values() if thread.pid == pid]
+
+    def is_server(self, pid):
+        """Whether this is the fork server, and not a worker that it forked."""
+        words = self.commands.get(pid, [])
+        server = "multiprocessing.forkserver " in " ".join(words)
+        return server and self.commands.get(self.parents[pid]) != words
+
+    def waits_of(self, thread):
+        """What a thread waits for: any one of these wakes it."""
+        pid, call, values = thread.pid, thread.call, thread.values
+        if call in PLAIN:
+            return [Wait(*PLAIN[call])]
+        if self.is_server(pid):
+            return [Wait("end", "serves the others", set(self.commands) - {pid})]
+        if call in ("wait4", "waitid"):
+            children = {one for one, parent in self.parents.items() if parent == pid}
+            which = values[0] if call == "wait4" else values[1] * (values[0] == 1)
+            return [self.end_of({which} & children or children)]
+        if call == "futex":
+            return [self.futex(pid, values)]
+        found = [self.descriptor(pid, *one) for one in descriptors(pid, call, values)]
+        return found or [Wait("outside", "waits in a call that isn't known here")]
+
+    def end_of(self, pids):
+        return Wait("end", f"waits for {self.name(pids, 'or')} to end", pids)
+
+    def futex(self, pid, values):
+        """Tell a lock of the process's own threads from a semaphore that others share."""
+        key = None if values[1] & 128 else shared_memory(pid, values[0])
+        if key is None:
+            if len(self.of(pid)) > 1:
+                return Wait(
+                    "own", "waits for another of its threads, or a lock of theirs", {pid}
+                )
+            what = (
+                "waits for a lock of its own threads, and has no other: nobody can release it"
+            )
+            return Wait("own", what, {pid})
+        by = {one for one in self.commands if key[0] in read(f"{one}/maps")}
+        others = self.name(by - {pid}) or "nobody else"
+        what = f"waits for a semaphore (a lock of processes). Only {others} could release it"
+        return Wait("semaphore", what, by, key)
+
+    def descriptor(self, pid, number, to_write):
+        """What it is to wait for a descriptor."""
+        target = os.readlink(f"/proc/{pid}/fd/{number}")
+        kind, _, inode = target.partition(":[")
+        what = "waits for room in" if to_write else "waits for data from"
+        if kind == "pipe":
+            by, where = self.ends(target, 0 if to_write else 1, 2), "a pipe"
+        elif kind == "socket":
+            by, where = self.ends(f"socket:[{peer(int(inode[:-1]))}]", 0, 1, 2), "a socket"
+        else:
+            by, where = set(), target
+        if not by or not by <= set(self.commands):
+            return Wait("outside", f"{what} {where}: it may come from outside the program")
+        if kind == "pipe" and not to_write and (servers := [*filter(self.is_server, by)]):
+            # The fork server writes there when a worker has ended.
+            return self.end_of(self.workers_of(servers[0], int(inode[:-1])))
+        return Wait("room" if to_write else "data", f"{what} {where}", by, target)
+
+    def workers_of(self, server, inode):
+        """The worker whose sentinel is this pipe: the next pipe made is the one that it reads."""
+        workers = {pid for pid, parent in self.parents.items() if parent == server}
+        return self.ends(f"pipe:[{inode + 1}]", 0) & workers or workers
+
+    def find_stuck(self, before):
+        """Find the threads that nobody can wake: those that could are all among them."""
+        hangs = ("end", "data", "room", "semaphore", "own")
+        stuck = {
+            tid
+            for tid, thread in self.threads.items()
+            if tid in before
+            and thread.ran == before[tid].ran
+            and all(wait.kind in hangs for wait in thread.waits)
+        }
+        while True:
+            left = {tid for tid in stuck if {one.tid for one in self.wakers(tid)} <= stuck}
+            if left == stuck:
+                self.stuck = [
+                    self.threads[t] for t in stuck if not self.is_server(self.threads[t].pid)
+                ]
+                return
+            stuck = left
+
+    def wakers(self, tid):
+        """The threads that could wake a thread."""
+        by = {pid for wait in self.threads[tid].waits for pid in wait.by}
+        return [one for one in self.threads.values() if one.pid in by and one.tid != tid]
+
+    def name(self, pids, conjunction="and"):
+        """Processes in words."""
+        words = [self.name_of(pid) for pid in sorted(pids)]
+        if len(words) > 4:
+            words[3:] = [f"{len(words) - 3} others"]
+        return f" {conjunction} ".join([*filter(None, [", ".join(words[:-1])]), *words[-1:]])
+
+    def name_of(self, pid):
+        words = self.commands.get(pid) or command(pid) or ["process"]
+        if pid == self.root:
+            return "the parent" if self.zombies or len(self.commands) > 1 else "the process"
+        if self.is_server(pid):
+            return "the fork server"
+        ours = words == self.commands.get(
+            self.parents.get(pid)
+        ) or "multiprocessing" in " ".join(words)
+        return f"worker {pid}" if ours else f"{Path(words[0]).name} {pid}"
+
+    def chain(self):
+        """The stuck threads from one to the next that it waits for, and where the ring begins."""
+        path, at = (
+            [],
+            min(self.stuck, key=lambda one: (one.pid != one.tid, one.pid != self.root)),
+        )
+        while at not in path:
+            path.append(at)
+            seen = [one.pid for one in path if one.pid != at.pid]
+            last = [one for one in self.wakers(at.tid) if one in self.stuck]
+            if not last:
+                return path, None
+            at = min(
+                last,
+                key=lambda one: (
+                    one.pid == at.pid,
+                    one.pid not in seen,
+                    one.pid != self.root,
+                    one.pid != one.tid,
+                    bool(one.waits_for("own")),
+                ),
+            )
+        return path, path.index(at)
+
+
+def shared_memory(pid, address):
+    """Which memory that processes share lies at an address, and where in it; None: none does."""
+    for line in read(f"{pid}/maps").splitlines():
+        area, flags, offset, device, inode = line.split()[:5]
+        low, high = (int(one, 16) for one in area.split("-"))
+        if low <= address < high and flags.endswith("s"):
+            return f" {device} {inode} ", address - low + int(offset, 16)
+    return None
+
+
+def pages_like(look):
+    """The pages of the site that it looks like: a few rules, and the first that fits."""
+    ends, data, room, locks, own = (
+        [(thread, wait) for thread in look.stuck if (wait := thread.waits_for(kind))]
+        for kind in ("end", "data", "room", "semaphore", "own")
+    )
+    for thread, wait in room:
+        if any(one.pid in wait.by and thread.pid in its.by for one, its in ends):
+            return ["join-before-get"]
+        back = [its.key for one, its in room if one.pid in wait.by and thread.pid in its.by]
+        if any(key != wait.key for key in back):
+            return ["two-way-deadlock"]
+        if wait.by == {thread.pid}:
+            return ["large-argument" if thread.pid == thread.tid else "ctrl-c"]
+    for thread, _ in ends:  # consumers wait for what the one that joins them doesn't put
+        if thread.pid == thread.tid and any(
+            thread.pid in its.by - {one.pid} for one, its in data
+        ):
+            return ["sentinel-too-few"]
+    for thread, wait in data:
+        alone = wait.by == {thread.pid}
+        asked = [
+            its for one, its in data if one.pid in wait.by and thread.pid in its.by - {one.pid}
+        ]
+        if alone or (asked and all(one.key.startswith("pipe") for one in (wait, *asked))):
+            seen = {lost_with(code) for code in look.zombies.values()}
+            return [page for page in LOST if page in seen][:1] or LOST
+    if locks and data:
+        return ["task-done" if locks[0][0].pid == look.root else "killed-holding-lock"]
+    for thread, wait in locks:
+        if any(its.key != wait.key and thread.pid in its.by for _, its in locks):
+            return ["event-set"]
+        idle = [one for one in look.of(thread.pid) if one is not thread]  # a feeder: it puts
+        full = ends and idle and thread.pid == thread.tid
+        return ["join-before-get" if full else "killed-holding-lock"]
+    forked = [one.pid for one, _ in own if all(it.waits_for("own") for it in look.of(one.pid))]
+    if set(forked) - {look.root}:
+        return ["dead-worker"] * bool(data) + ["fork-with-threads"]
+    return ["dead-worker"] if data and any(map(int, look.zombies.values())) else []
+
+
+def lost_with(code):
+    """The page of what was lost with a worker that ended with this status."""
+    return LOST[0] if code & 127 else LOST[1] if code else LOST[2]
+
+
+def fill(look, target):
+    """How full a pipe is, in words. To open an end changes nothing while all stand still."""
+    import fcntl  # not there on Windows
+    import termios
+
+    for pid, number, _ in look.holders[target] if target.startswith("pipe") else ():
+        with contextlib.suppress(OSError):
+            end = os.open(f"/proc/{pid}/fd/{number}", os.O_RDONLY | os.O_NONBLOCK)
+            try:
+                held = struct.unpack("i", fcntl.ioctl(end, termios.FIONREAD, bytes(4)))[0]
+                size = fcntl.fcntl(end, fcntl.F_GETPIPE_SZ)
+                return f" that is full: {held:,} of {size:,} bytes"
+            finally:
+                os.close(end)
+    return ""
+
+
+def lines_of(pid):
+    """The line of the program in which each thread of a process is, if py-spy is there."""
+    command = ["py-spy", "dump", "--nonblocking", "--json", "--pid", str(pid)]
+    try:
+        done = subprocess.run(command, capture_output=True, timeout=5, check=True)
+        threads = json.loads(done.stdout)
+    except (OSError, subprocess.SubprocessError, ValueError):
+        return {}
+    found = {}
+    for thread in threads:
+        for frame in thread["frames"]:  # the innermost that is not Python's own
+            if "/lib/python" not in frame["filename"] and not frame["filename"].startswith(
+                "<"
+            ):
+                where = (
+                    f"{Path(frame['filename']).name}, line {frame['line']}, in {frame['name']}"
+                )
+                found[thread["os_thread_id"]] = where
+                break
+    return found
+
+
+class Report:
+    """What a look comes to, in words."""
+
+    def __init__(self, look):
+        self.look = look
+        self.lines = {tid: at for pid in look.commands for tid, at in lines_of(pid).items()}
+
+    def print(self):
+        for paragraph in self.paragraphs():
+            print(textwrap.fill(paragraph, 79, subsequent_indent="  "), flush=True)
+
+    def paragraphs(self):
+        look, words = self.look, self.look.commands.get(self.look.root, ["it has ended"])
+        title = Path(next((word for word in words if word.endswith(".py")), words[0])).name
+        stuck, processes = {one.pid for one in look.stuck}, set(look.commands)
+        processes -= set(filter(look.is_server, processes))
+        state = (
+            f"{len(stuck)} of {len(processes)} processes stuck" if stuck else "nobody is stuck"
+        )
+        yield f"{title}, process {look.root}: {state}."
+        yield ""
+        path, ring = look.chain() if stuck else ([], None)
+        for before, thread in zip([None, *path], path, strict=False):
+            yield self.sentence(thread, before)
+        if path:
+            first = "" if ring is None else self.who(path[ring])
+            yield (
+                f"A ring: the last waits for {first}, and nobody can wake another."
+                if first
+                else "Nobody else could wake the last one."
+            )
+        for thread in list(look.threads.values())[:50]:
+            if thread not in path and not look.is_server(thread.pid):
+                yield self.sentence(thread) + " It is stuck, too." * (thread in look.stuck)
+        for pid, code in look.zombies.items():
+            how = f"killed by signal {code & 127}" if code & 127 else f"exit code {code >> 8}"
+            yield f"Process {pid} has ended ({how}); its parent has not waited for it."
+        if stuck and (pages := pages_like(look)):
+            yield ""
+            yield f"See {' or '.join(f'faults/{page}.html' for page in pages)} of Between Processes."
+
+    def who(self, thread, before=None):
+        name = self.look.name_of(thread.pid)
+        if thread.pid == thread.tid:
+            return name
+        own = before and before.pid == thread.pid
+        return f"its thread {thread.tid}" if own else f"thread {thread.tid} of {name}"
+
+    def sentence(self, thread, before=None):
+        """What a thread does, and who could wake it."""
+        said = []
+        for wait in thread.waits[:3]:
+            what, others = wait.what, self.look.name(wait.by - {thread.pid}, "or")
+            if thread in self.look.stuck and wait.kind == "room":
+                what += fill(self.look, wait.key)
+            if wait.kind in ("data", "room"):
+                verb = "write to" if wait.kind == "data" else "read"
+                what += f". Only {others or 'this process itself'} could {verb} it"
+            said.append(what)
+        where = self.lines.get(thread.tid)
+        text = (
+            f"{self.who(thread, before)}{f' ({where})' if where else ''} {'; or '.join(said)}."
+        )
+        return text[0].upper() + text[1:]
+
+
+def find(word):
+    """The first process of the program with this process ID or name.
+
+    Raises:
+        LookupError: There is none, or more than one.
+    """
+    if word.isdigit():
+        if not command(int(word)):
+            raise LookupError(f"there is no process {word}")
+        return first_of(int(word))
+    ours, pid = set(), os.getpid()
+    while pid:
+        ours.add(pid)
+        pid = int(stat(pid)[1])
+    named = {
+        first_of(pid)
+        for pid in set(listed("")) - ours
+        for one in command(pid)[:4]
+        if word in (Path(one).name, Path(one).stem)
+    }
+    roots = sorted(named - {pid for one in named for pid in family(one)[1:]})
+    if len(roots) != 1:
+        several = f"several processes match {word}: {', '.join(map(str, roots))}"
+        raise LookupError(several if roots else f"there is no process called {word}")
+    return roots[0]
+
+
+def watch(words, once):
+    """Start a program, and report whenever somebody in it has been stuck for a second.
+
+    Args:
+        words (list[str]): Its command; `python` is the Python that runs this.
+        once (bool): Whether to end it after the first report.
+    """
+    pressed = []
+    signal.signal(signal.SIGINT, lambda *_: pressed.append(True))
+    python = [sys.executable] if words[0] == "python" else words[:1]
+    process = subprocess.Popen(python + words[1:])
+    before, told, same = None, set(), 0
+    try:
+        while process.poll() is None and not pressed:
+            look = Look(process.pid, before)
+            stuck = {one.tid for one in look.stuck}
+            same = same + 1 if before and stuck == {one.tid for one in before.stuck} else 0
+            if same == 4 and stuck - told:
+                Report(Look(process.pid, look, everybody=True)).print()
+                told = stuck
+                if once:
+                    return
+            before = look
+            time.sleep(0.25)
+    finally:
+        end(process)
+    if pressed:
+        raise KeyboardInterrupt
+    if not told:
+        print(f"It has ended, exit status {process.returncode}: nobody was stuck.")
+
+
+def end(process):
+    """End what was started, with all that it has started."""
+    for number in (
+        signal.SIGSTOP,
+        signal.SIGSTOP,
+        signal.SIGKILL,
+    ):  # stopped, none starts more
+        for pid in family(process.pid) if process.poll() is None else ():
+            if "multiprocessing.resource_tracker " not in " ".join(command(pid)):
+                with contextlib.suppress(OSError):
+                    os.kill(pid, number)
+    process.wait()
+
+
+def main(word):
+    """Report on a running program.
+
+    Args:
+        word (str): A process ID, or a name.
+
+    Raises:
+        LookupError: There is no such program, or it may not be read.
+    """
+    root = find(word)
+    before = Look(root)
+    time.sleep(0.3)
+    look = Look(root, before, everybody=True)
+    if all(one.call == "unreadable" for one in look.threads.values()):
+        raise LookupError(
+            f"process {look.root} can't be read by you: try sudo, or start it with --"
+        )
+    Report(look).print()
+
+
+if __name__ == "__main__":
+    words = [*sys.argv[1:], "--"]
+    own, started = words[: words.index("--")], words[words.index("--") + 1 : -1]
+    parser = argparse.ArgumentParser(
+        description="Who waits for whom in a Python program that stands still?",
+        usage="%(prog)s (PID | NAME | [--once] -- COMMAND ...)",
+    )
+    parser.add_argument("program", nargs="?", help="a process ID, or a name: my_program.py")
+    parser.add_argument("--once", action="store_true", help="end COMMAND after the report")
+    args = parser.parse_args(own)
+    if bool(args.program) == bool(started):
+        parser.error("one of PID, NAME, -- COMMAND is needed")
+    if sys.platform != "linux" or MACHINE < 0:
+        print("who_waits.py needs Linux on x86-64 or arm64: take py-spy dump", file=sys.stderr)
+        sys.exit(2)
+    try:
+        watch(started, args.once) if started else main(args.program)
+    except (LookupError, FileNotFoundError) as error:
+        sys.exit(str(error))
+    except KeyboardInterrupt:
+        print("Interrupted", file=sys.stderr)
+        sys.exit(130)
