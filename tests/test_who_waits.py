@@ -5,6 +5,7 @@ import re
 import runpy
 import subprocess
 import sys
+import uuid
 
 import pytest
 
@@ -41,8 +42,8 @@ LAST = "Nobody else could wake the last one."
 FAULTS = {  # the sentences, one after the other, and the page
     "join_before_get": (
         [ENDS, f"{WORKER} {THREAD}", f"{FULL} the parent could read it.", RING],
-    )
-    + ("join-before-get",),
+        "join-before-get",
+    ),
     "dead_worker_queue": ([SILENT, LAST], "dead-worker"),
     "dead_worker_pipe": ([SILENT, LAST], "dead-worker"),
     "worker_exception": ([SILENT, LAST], "worker-exception"),
@@ -142,7 +143,7 @@ def pages_of(lines):
 def assert_said(sentences, lines):
     """Assert that these lines come, one after the other."""
     text = "\n".join(lines)
-    pattern = "\n".join(one.replace(" W", " w", 1) if False else one for one in sentences)
+    pattern = "\n".join(sentences)
     assert re.search(f"^{pattern}$", text, re.MULTILINE | re.IGNORECASE), text
 
 
@@ -234,11 +235,12 @@ def main():
         "worker-exception",
     ),
 }
+JOINS = "def main(): p = context.Process(target=rest); p.start(); say(); p.join()"
 WORKS = {
     "computes": "def main():\n say()\n while True: pass",
     "sleeps": "def main(): say(); rest()",
     "polls": "def main(): q = context.Queue(); say(); q.get(timeout=600)",
-    "has a worker that sleeps": "def main(): p = context.Process(target=rest); p.start(); say(); p.join()",
+    "has a worker that sleeps": JOINS,
     "has a worker that could put": (
         "def main():\n q = context.Queue(); p = context.Process(target=rest, args=(q,))\n"
         " p.start(); say(); q.get()"
@@ -252,15 +254,6 @@ WORKS = {
     "waits for a pipe from outside": "def main(): say(); os.write(1, bytes(1_000_000))",
     "has a child that nobody reaps": "def main():\n if os.fork() == 0: os._exit(3)\n say(); rest()",
 }
-
-
-@contextlib.contextmanager
-def started(folder, text, method):
-    script = folder / "my_program.py"
-    script.write_text(f"{BEGIN}{text}\nif __name__ == '__main__': main()\n")
-    with RunningProgram(folder, script, method) as program:
-        program.read_until("now")
-        yield program
 
 
 def ask(*arguments):
@@ -302,26 +295,46 @@ def test_a_program_that_is_not_stuck(tmp_path, what):
         assert re.search(r"Process \d+ has ended \(exit code 3\); its parent has not", text)
 
 
+@contextlib.contextmanager
+def started(folder, text, method, name="my_program.py"):
+    script = folder / name
+    script.write_text(f"{BEGIN}{text}\nif __name__ == '__main__': main()\n")
+    with RunningProgram(folder, script, method) as program:
+        program.read_until("now")
+        yield program
+
+
 @with_start_method
 def test_a_name_or_any_of_the_processes_will_do(tmp_path, method):
-    text = "def main(): p = context.Process(target=rest); p.start(); say(); p.join()"
-    with started(tmp_path, text, method) as program:
+    text, name = JOINS, f"{uuid.uuid4().hex}.py"
+    with started(tmp_path, text, method, name) as program:
         (worker,) = program.wait_for_workers(1)
-        pid = program.process.pid
-        for word in (pid, worker.pid):
-            assert ask(word)[1][0] == f"my_program.py, process {pid}: nobody is stuck."
-        script = tmp_path / "my_program.py"
-        other = script.rename(tmp_path / "a_name_that_nobody_else_has.py")
-        with RunningProgram(tmp_path, other, method) as named:
-            named.read_until("now")
-            for word in (other.name, other.stem):
-                assert f", process {named.process.pid}: " in ask(word)[1][0]
-            with RunningProgram(tmp_path, other, method) as second:
-                second.read_until("now")
-                status, lines, err = ask(other.name)
-                pids = sorted((named.process.pid, second.process.pid))
-                said = f"several processes match {other.name}: {pids[0]}, {pids[1]}\n"
-                assert (status, lines, err) == (1, [], said)
+        for word in (program.process.pid, worker.pid, name, name.removesuffix(".py")):
+            assert (
+                ask(word)[1][0] == f"{name}, process {program.process.pid}: nobody is stuck."
+            )
+
+
+def test_a_name_of_several_programs(tmp_path):
+    name = f"{uuid.uuid4().hex}.py"
+    with (
+        started(tmp_path, JOINS, "fork", name) as one,
+        started(tmp_path, JOINS, "fork", name) as two,
+    ):
+        pids = ", ".join(map(str, sorted((one.process.pid, two.process.pid))))
+        assert ask(name) == (1, [], f"several processes match {name}: {pids}\n")
+
+
+@pytest.mark.parametrize("method", [one for one in START_METHODS if one != "forkserver"])
+def test_a_worker_whose_parent_has_died_is_a_program_of_its_own(tmp_path, method):
+    with started(tmp_path, JOINS, method) as program:
+        (worker,) = program.wait_for_workers(1)
+        program.program.kill()
+        program.process.wait()
+        wait_until(lambda: worker.ppid() != program.process.pid, "it has another parent")
+        status, lines, err = ask(worker.pid)
+    assert (status, err) == (0, "")
+    assert re.fullmatch(rf".+, process {worker.pid}: nobody is stuck\.", lines[0])
 
 
 @pytest.mark.parametrize(
@@ -397,12 +410,26 @@ def test_another_system_is_told_what_to_take(monkeypatch, capsys):
     assert "py-spy dump" in said.err and said.err.count("\n") == 1
 
 
-def test_it_stops_nobody_and_starts_nobody(tmp_path):
-    """A program that it looks at goes on as if nothing were."""
-    text = "def main():\n say()\n for _ in range(3): time.sleep(0.2)\n print('done')"
+def test_who_is_looked_at_goes_on(tmp_path):
+    text = "def main():\n say()\n while not os.path.exists('go'): time.sleep(0.01)\n print('done')"
     with started(tmp_path, text, "fork") as program:
         assert ask(program.process.pid)[0] == 0
+        (tmp_path / "go").touch()
         assert program.finish() == (0, "done\n", "")
+
+
+def test_one_that_it_started_goes_on_after_the_report(tmp_path):
+    """It is told once, and ended only with Ctrl-C."""
+    broken = copy_of_program(tmp_path, "faults/join_before_get_broken.py").name
+    command = ("--", "python", broken)
+    with RunningProgram(tmp_path, "recipes/who_waits.py", *command) as program:
+        program.read_until("faults/join-before-get.html")
+        assert len(program.others()) == 2
+        program.interrupt()
+        status, out, err = program.finish()
+        program.assert_nothing_left()
+    assert (status, out) == (130, "")
+    assert err.endswith("Interrupted\n")
 
 
 PY_SPY = """#!{python}
