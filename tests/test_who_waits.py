@@ -234,6 +234,24 @@ def main():
         [rf"{PARENT} waits for data from a pipe\. Only {WORKER} could write to it\."],
         "worker-exception",
     ),
+    "a Pool whose worker was killed": (
+        """
+def work(task):
+    if task == 0: os.kill(os.getpid(), 9)
+def main():
+    pool = context.Pool(2); say(); pool.map(work, range(2))
+""",
+        [
+            f"{PARENT} {THREAD}",
+            r"Its thread \d+ waits for any of \d things\. Only .+ could bring one\.",
+        ],
+        "dead-worker",
+    ),
+    "an event loop": (
+        "def main(): say(); asyncio.run(asyncio.Event().wait())",
+        [rf"{PARENT} waits for data from a socket\. Only this process itself could .+", LAST],
+        None,
+    ),
 }
 JOINS = "def main(): p = context.Process(target=rest); p.start(); say(); p.join()"
 WORKS = {
@@ -279,7 +297,7 @@ def test_another_program_that_hangs(tmp_path, what):
     with started(tmp_path, text, method) as program:
         lines = wait_until_stuck(program.process.pid)
     assert_said(sentences, lines)
-    assert pages_of(lines) == ([page] if page else []), lines
+    assert pages_of(lines)[:1] == ([page] if page else []), lines
 
 
 @pytest.mark.parametrize("what", WORKS)

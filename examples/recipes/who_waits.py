@@ -25,7 +25,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 CALLS = {  # system calls that wait, the argument that holds a time limit: x86-64, and arm64
-    "read": ((0, 19, 45, 47), (63, 65, 207, 212)),
+    "read": ((0, 19, 45, 47, 43, 288), (63, 65, 207, 212, 202, 242)),
     "write": ((1, 20, 44, 46), (64, 66, 206, 211)),
     "wait4": ((61,), (260,)),
     "waitid": ((247,), (95,)),
@@ -261,7 +261,7 @@ class Look:
         if call == "futex":
             return [self.futex(pid, values)]
         found = [self.descriptor(pid, *one) for one in descriptors(pid, call, values)]
-        return found or [Wait("outside", "waits in a call that isn't known here")]
+        return found or [Wait("outside", f"waits in system call {thread.ran[0]}")]
 
     def end_of(self, pids):
         return Wait("end", f"waits for {self.name(pids, 'or')} to end", pids)
@@ -350,7 +350,7 @@ class Look:
             return "the fork server"
         words = self.commands.get(pid) or ["process"]
         ours = self.is_forked(pid) or "multiprocessing." in " ".join(words)
-        return f"worker {pid}" if ours else f"{Path(words[0]).name} {pid}"
+        return f"worker {pid}" if ours else f"process {pid} ({Path(words[0]).name})"
 
     def chain(self):
         """The stuck threads from one to the next that it waits for, and where the ring begins."""
@@ -393,7 +393,8 @@ def pages_like(look):
             its for one, its in data if one.pid in wait.by and thread.pid in its.by - {one.pid}
         ]
         queues = all(one.key.startswith("pipe") for one in (wait, *fed))
-        if wait.by == {thread.pid} or (fed and queues):
+        silent = wait.by == {thread.pid} and thread.call != "epoll"  # that is an event loop
+        if silent or (fed and queues):
             lost = ["dead-worker", "worker-exception", "unpicklable-put"]
             ended = [0 if code & 127 else 1 if code else 2 for code in look.zombies.values()]
             return [lost[min(ended)]] if ended else lost
@@ -402,7 +403,7 @@ def pages_like(look):
         return ["task-done" if first else "killed-holding-lock"]
     for thread, wait in locks:
         if any(its.key != wait.key and thread.pid in its.by for _, its in locks):
-            return ["event-set"]
+            return ["two locks that are taken in opposite orders", "event-set"]
         idle = any(one.waits_for("own") for one in look.of(thread.pid))  # the feeder
         full = ends and idle and thread.pid == thread.tid  # a Queue with a maxsize
         return ["join-before-get" if full else "killed-holding-lock"]
@@ -483,8 +484,8 @@ class Report:
             yield f"Process {pid} has ended ({how}); its parent has not waited for it."
         if stuck and (pages := pages_like(look)):
             yield ""
-            files = " or ".join(f"faults/{page}.html" for page in pages)
-            yield f"See {files} of Between Processes."
+            files = [page if " " in page else f"faults/{page}.html" for page in pages]
+            yield f"It looks like {' or '.join(files)} of the site Between Processes."
 
     def who(self, thread, before=None):
         name = self.look.name_of(thread.pid)
@@ -495,17 +496,21 @@ class Report:
 
     def sentence(self, thread, before=None):
         """What a thread does, and who could wake it."""
-        said = []
-        for wait in thread.waits[:3]:
-            what, others = wait.what, self.look.name(wait.by - {thread.pid}, "or")
-            if thread in self.look.stuck and wait.kind == "room":
-                what += fill(self.look, wait.key)
-            if wait.kind in ("data", "room"):
-                verb = "write to" if wait.kind == "data" else "read"
-                what += f". Only {others or 'this process itself'} could {verb} it"
-            said.append(what)
+        wait = min(thread.waits, key=lambda one: one.kind != "outside")
+        others = self.look.name(
+            {pid for one in thread.waits for pid in one.by} - {thread.pid}, "or"
+        )
+        what = wait.what
+        if len(thread.waits) > 1 and wait.kind != "outside":
+            what = (
+                f"waits for any of {len(thread.waits)} things. Only {others} could bring one"
+            )
+        elif wait.kind in ("data", "room"):
+            full = fill(self.look, wait.key) if thread in self.look.stuck else ""
+            verb = "write to" if wait.kind == "data" else "read"
+            what += f"{full * (wait.kind == 'room')}. Only {others or 'this process itself'} could {verb} it"
         where = f" ({self.lines[thread.tid]})" if thread.tid in self.lines else ""
-        text = f"{self.who(thread, before)}{where} {'; or '.join(said)}."
+        text = f"{self.who(thread, before)}{where} {what}."
         return text[0].upper() + text[1:]
 
 
