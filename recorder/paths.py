@@ -6,10 +6,9 @@ import sys
 import sysconfig
 import tempfile
 from collections.abc import Callable, Mapping
-from pathlib import Path
 
 # Folders of the system: a Python that is installed there owns its library only.
-SHARED = ("/", "/usr", "/usr/local", "/opt", "/opt/homebrew", "/opt/local")
+SHARED = {"/", "/usr", "/usr/local", "/opt", "/opt/homebrew", "/opt/local"}
 
 
 def path_scrubber(folders: Mapping[str, str], python: str = "") -> Callable[[str], str]:
@@ -24,20 +23,19 @@ def path_scrubber(folders: Mapping[str, str], python: str = "") -> Callable[[str
         python: The interpreter of the run, by default this one.
     """
     library = sysconfig.get_path("stdlib")
+    prefixes = {sys.prefix, sys.base_prefix} - SHARED
     paths = {
         sys.executable: "python",
         python: "python",
         sysconfig.get_path("purelib"): "<python>/site-packages",
         library: "<python>",
-        os.path.realpath(library): "<python>",
         tempfile.gettempdir(): "<tmp>",
         os.path.expanduser("~"): "~",
+        **dict.fromkeys(prefixes, "<python>"),
+        **folders,
     }
-    for prefix in (sys.prefix, sys.base_prefix):
-        if prefix not in SHARED:
-            paths[prefix] = "<python>"
     names: dict[str, str] = {}
-    for path, name in (paths | dict(folders)).items():
+    for path, name in paths.items():
         for form in (path, os.path.realpath(path) if path else ""):
             form = form.rstrip(os.sep)  # "/" and no path at all become nothing, and stay
             if os.path.isabs(form):
@@ -58,6 +56,4 @@ def path_scrubber(folders: Mapping[str, str], python: str = "") -> Callable[[str
 def short_temporary_folder() -> str:
     """A folder for temporary files whose name leaves room: a local socket's path is 108 bytes."""
     folder = tempfile.gettempdir()
-    if len(os.fsencode(folder)) > 40 and Path("/tmp").is_dir() and os.access("/tmp", os.W_OK):
-        return "/tmp"
-    return folder
+    return "/tmp" if len(os.fsencode(folder)) > 40 and os.access("/tmp", os.W_OK) else folder

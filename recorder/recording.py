@@ -30,12 +30,7 @@ class Machine:
 
 @dataclass(frozen=True)
 class Line:
-    """One line of output.
-
-    Attributes:
-        at: Seconds from the start of the run to the moment the line came.
-        text: The line as it was written, without its line feed.
-    """
+    """One line of output: the seconds from the run's start to its coming, and its text."""
 
     at: float
     text: str
@@ -43,19 +38,18 @@ class Line:
 
 @dataclass(frozen=True)
 class Process:
-    """The life of one process of a run, as sampled from outside.
+    """The life of one process of a run, as sampled from outside; its times count from the run's start.
 
     Attributes:
         pid: Its process ID.
         parent: The process ID of the process that started it.
         role: "parent" for the program itself, "helper" for multiprocessing's fork server and
             resource tracker, "worker" for every other process.
-        started: Seconds from the start of the run to its start.
-        ended: Seconds from the start of the run to the first sample without it.
-        samples: Pairs of (seconds from the start of the run, CPU seconds used so far).
+        started: When it started.
+        ended: When the first sample without it was taken.
+        samples: Pairs of (time of the sample, CPU seconds used so far).
         stack: Where it was stuck when the recorder ended it: the lines of its threads' stacks.
-        exit: Its exit code, negative for a signal; None where the recorder can't know it, or
-            ended it.
+        exit: Its exit code, negative for a signal; None where it is not known, or not its own.
     """
 
     pid: int
