@@ -92,6 +92,6 @@ def path_scrubber(folders: Mapping[str, str], python: str = "") -> Callable[[str
 
 
 def short_temporary_folder() -> str:
-    """A folder for temporary files whose name leaves room: a local socket's path is 108 bytes."""
+    """A folder for temporary files that leaves room: a local socket's path is 108 bytes."""
     folder = tempfile.gettempdir()
     return "/tmp" if len(os.fsencode(folder)) > 40 and os.access("/tmp", os.W_OK) else folder

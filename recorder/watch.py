@@ -113,7 +113,7 @@ def watch(
         peak_memory=run.peak_memory,
         left_behind=left_behind if ended == "exit" else 0,
         processes=processes,
-        leftover=tuple(path.replace(run.folder, f"<tmp>/{run.name}", 1) for path in run.left),
+        leftover=tuple(f"<tmp>/{os.path.relpath(path, run.place)}" for path in run.left),
     )
 
 
@@ -196,14 +196,14 @@ class ObservedProcess:
 class Watcher:
     """One run under way: its supervisor, its output, and every process seen so far.
 
-    Leaving the `with` block ends the run. The supervisor needs no more for that than the end of
-    the pipe from here, which also comes when this process dies.
+    Leaving the `with` block ends the run. The supervisor needs no more for that than the end
+    of the pipe from here, which also comes when this process dies.
     """
 
     def __init__(self, files: Sequence[Path], arguments: Sequence[str], python: str) -> None:
         self.run_id = secrets.token_hex(8)
-        self.name = f"run-{self.run_id}"
-        self.folder = os.path.join(short_temporary_folder(), self.name)
+        self.place = short_temporary_folder()
+        self.folder = os.path.join(self.place, f"run-{self.run_id}")
         run_folder, temporary = (os.path.join(self.folder, name) for name in ("run", "tmp"))
         self.folders = {run_folder: "", temporary: "<tmp>", self.folder: "<tmp>"}
         self.output = Output()
@@ -344,7 +344,7 @@ class Watcher:
                 observed.started = max(created, 0.0)
 
     def sample(self, at: float) -> object:
-        """Note what each process has used; return what changes as long as any of them works."""
+        """Note what each process has used; return what changes as long as any works."""
         for pid in self.find_processes():
             if pid not in self.known:
                 self.observe(pid)
@@ -367,7 +367,7 @@ class Watcher:
             else:
                 cpu = times.user + times.system
                 observed.samples.append((at, round(cpu, 2)))
-                # One that runs, or waits for the disk, is not stuck, though it gets no CPU time.
+                # One that runs, or waits for the disk, is not stuck, even without CPU time.
                 busy = status in (psutil.STATUS_RUNNING, psutil.STATUS_DISK_SLEEP)
                 state.append((pid, cpu, at if busy else None))
         self.peak_memory = max(self.peak_memory, memory)
@@ -382,8 +382,8 @@ class Watcher:
     def dump_stacks(self) -> None:
         """Let each process print where it is stuck, the parent first, and end it.
 
-        Faulthandler, enabled in the environment, answers SIGABRT with every thread's stack. All
-        are stopped before the first is asked, so that none moves on when another one ends.
+        Faulthandler, enabled in the environment, answers SIGABRT with every thread's stack.
+        All are stopped before the first is asked: so none moves on when another one ends.
         """
         self.ending = True
         left = [p for p in self.known.values() if p.ended is None and p.role != "helper"]
@@ -414,7 +414,9 @@ class Watcher:
         self.pump(ENDING, lambda: self.over)
         self.pump(0)
         if self.error or not supervisor.SEES_ALL:
-            left = max(left, kill_marked(self.run_id))
+            deadline = time.monotonic() + ENDING
+            while (count := kill_marked(self.run_id)) and time.monotonic() < deadline:
+                left = max(left, count)  # and again: they may start others
         if self.error:
             shutil.rmtree(self.folder, ignore_errors=True)
             raise OSError(self.error)
@@ -438,20 +440,14 @@ def send(process: psutil.Process, *signals: int) -> None:
 
 
 def kill_marked(run_id: str) -> int:
-    """Kill what has a run's mark in its environment; return how many there were at a time."""
-    most = 0
-    for _ in range(1000):  # for they start others
-        count = 0
-        for process in psutil.process_iter():
-            with contextlib.suppress(psutil.Error, OSError):
-                if process.environ().get(RUN_ID_VARIABLE) == run_id and is_alive(process):
-                    process.kill()
-                    count += 1
-        if not count:
-            break
-        most = max(most, count)
-        time.sleep(0.002)
-    return most
+    """Kill what has a run's mark in its environment; return how many there were."""
+    count = 0
+    for process in psutil.process_iter():
+        with contextlib.suppress(psutil.Error, OSError):
+            if process.environ().get(RUN_ID_VARIABLE) == run_id and is_alive(process):
+                process.kill()
+                count += 1
+    return count
 
 
 def is_alive(process: psutil.Process) -> bool:
