@@ -21,9 +21,7 @@ def main() -> int:
     run.add_argument("--start-method", default="", help="what the recording says it used")
     run.add_argument("program", type=Path)
     run.add_argument("arguments", nargs=argparse.REMAINDER)
-    listing = commands.add_parser(
-        "list", help="list the store, with the age of each recording"
-    )
+    listing = commands.add_parser("list", help="list the store, with each recording's age")
     forget = commands.add_parser("forget", help="forget recordings")
     forget.add_argument("--all", action="store_true", help="all of them")
     forget.add_argument("programs", nargs="*", metavar="program", help="those of a program")
@@ -55,13 +53,8 @@ def run_program(parser: argparse.ArgumentParser, args: argparse.Namespace) -> in
         parser.error(f"no such program: {args.program}")
     if not 0 < args.timeout < float("inf"):
         parser.error(f"argument --timeout: {args.timeout} is not a number of seconds above 0")
-    recording = watch(
-        args.program,
-        args.arguments,
-        timeout=args.timeout,
-        hangs=args.hangs,
-        start_method=args.start_method,
-    )
+    how = {"timeout": args.timeout, "hangs": args.hangs, "start_method": args.start_method}
+    recording = watch(args.program, args.arguments, **how)
     print(recording.to_json() if args.json else describe(recording))
     return int(recording.ended != ("hang" if args.hangs else "exit"))
 
@@ -73,17 +66,14 @@ def describe(recording: Recording) -> str:
         "hang": f"hung ({recording.evidence}), ended by the recorder",
         "timeout": "not done at the timeout, ended by the recorder",
     }[recording.ended]
-    lines = [
-        f"$ {recording.command}",
-        recording.output,
-        f"{end} after {recording.wall:.2f} s; {recording.cpu:.2f} s of CPU time, "
-        f"{recording.peak_memory / 2**20:.0f} MiB, {recording.left_behind} processes left behind",
-    ]
+    used = f"{recording.cpu:.2f} s of CPU time, {recording.peak_memory / 2**20:.0f} MiB"
+    left = f"{recording.left_behind} processes left behind"
+    lines = [f"$ {recording.command}", recording.output]
+    lines.append(f"{end} after {recording.wall:.2f} s; {used}, {left}")
     for process in recording.processes:
         life = f"{process.started:.2f} s to {process.ended:.2f} s"
-        lines.append(
-            f"{process.role} {process.pid}: {life}, {process.samples[-1][1]:.2f} s CPU"
-        )
+        cpu = f"{process.samples[-1][1]:.2f} s CPU"
+        lines.append(f"{process.role} {process.pid}: {life}, {cpu}")
         lines.extend(f"    {line}" for line in process.stack)
     lines.extend(f"could not be removed: {path}" for path in recording.leftover)
     return "\n".join(lines)

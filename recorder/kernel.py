@@ -1,14 +1,14 @@
-"""What Linux says of waiting processes: whether all of them wait, and none of them to a time limit.
+"""What Linux says of waiting processes: whether all of them wait, and none to a time limit.
 
-`/proc/PID/task/TID/syscall` names the system call in which a thread is blocked, with its arguments.
-When every thread of every process is blocked in a call without a time limit, and all that these
-calls wait for lies within the processes, then nothing can ever wake them. Two equal looks prove that
-nobody ran in between: a thread that was woken has one more context switch.
+`/proc/PID/task/TID/syscall` names the system call in which a thread is blocked, with its
+arguments. When every thread of every process is blocked in a call without a time limit, and
+all that these calls wait for lies within the processes, nothing can ever wake them. Two equal
+looks prove that nobody ran in between: a thread that was woken has one more context switch.
 
-What can't be told from outside counts as unknown, not as proof: files, terminals, network sockets
-and local sockets whose other end is elsewhere, timers that end in a signal (`signal.alarm` is seen by
-the handler of SIGALRM only), calls that are not listed here. Not seen are a time limit that is set
-on a socket itself (SO_RCVTIMEO), and a semaphore that a foreign process has opened by its name.
+What can't be told from outside is unknown, and no proof: files, terminals, network sockets and
+local sockets whose other end is elsewhere, timers that end in a signal (`signal.alarm` is seen
+by the handler of SIGALRM only), calls that are not listed here. Not seen are a time limit of a
+socket itself (SO_RCVTIMEO), and a semaphore that a foreign process has opened by its name.
 """
 
 import contextlib
@@ -20,7 +20,7 @@ import struct
 from collections.abc import Sequence
 
 SIGALRM_BIT = 1 << 13
-# Calls by their numbers on x86-64 and on arm64; where the descriptors are that they wait for; and
+# Calls by their numbers on x86-64 and on arm64; where the descriptors are that they wait for;
 # their time limit: always, or the argument that holds it, in milliseconds or as a pointer.
 CALLS = [
     # read, write, readv, writev, recvfrom, recvmsg, sendto, sendmsg, accept, accept4
@@ -61,28 +61,24 @@ def look(pids: Sequence[int], aside: set[int], output: int) -> tuple[Waits, obje
     waits, seen = Waits.FOREVER, []
     try:
         sockets = sockets_of(pids)
-        for pid in pids:
-            for task in os.listdir(f"/proc/{pid}/task"):
-                status = read(pid, f"task/{task}/status")
-                fields = dict(line.split(":\t", 1) for line in status.splitlines())
-                if fields["State"][0] == "Z":
-                    continue  # it waits to be reaped, and does nothing any more
-                number, *words = read(pid, f"task/{task}/syscall").split()
-                arguments = [int(word, 16) for word in words]
-                source, limit = KINDS.get(number, ("unknown", ""))
-                if fields["State"][0] != "S" or not words or has_limit(limit, arguments):
-                    return Waits.LIMITED, None
-                known = pid in aside or (
-                    source != "unknown"
-                    and all(
-                        is_within(pid, descriptor, sockets, output)
-                        for descriptor in descriptors(pid, source, arguments)
-                    )
-                )
-                if not known or int(fields["SigCgt"], 16) & SIGALRM_BIT or has_timer(pid):
+        for pid, task in [(p, t) for p in pids for t in os.listdir(f"/proc/{p}/task")]:
+            status = read(pid, f"task/{task}/status")
+            fields = dict(line.split(":\t", 1) for line in status.splitlines())
+            if fields["State"][0] == "Z":
+                continue  # it waits to be reaped, and does nothing any more
+            number, *words = read(pid, f"task/{task}/syscall").split()
+            arguments = [int(word, 16) for word in words]
+            source, limit = KINDS.get(number, ("unknown", ""))
+            if fields["State"][0] != "S" or not words or has_limit(limit, arguments):
+                return Waits.LIMITED, None
+            if int(fields["SigCgt"], 16) & SIGALRM_BIT or has_timer(pid):
+                waits = Waits.UNKNOWN
+            elif pid not in aside:
+                wanted = descriptors(pid, source, arguments)
+                if not all(is_within(pid, one, sockets, output) for one in wanted):
                     waits = Waits.UNKNOWN
-                switches = [line for line in fields.items() if line[0].endswith("switches")]
-                seen.append((pid, task, number, arguments, switches))
+            switches = [line for line in fields.items() if line[0].endswith("switches")]
+            seen.append((pid, task, number, arguments, switches))
     except (FileNotFoundError, ProcessLookupError):
         return Waits.LIMITED, None  # one of them has just ended
     except (OSError, ValueError, KeyError):
@@ -118,8 +114,10 @@ def sockets_of(pids: Sequence[int]) -> set[str]:
     return found
 
 
-def is_within(pid: int, descriptor: int, sockets: set[str], output: int) -> bool:
+def is_within(pid: int, descriptor: int | None, sockets: set[str], output: int) -> bool:
     """Whether only the tree can do what a descriptor waits for."""
+    if descriptor is None:
+        return False
     target = os.readlink(f"/proc/{pid}/fd/{descriptor}")
     kind, _, inode = target.partition(":")
     if kind == "pipe":  # without a name, so only the tree can have opened it
@@ -129,8 +127,8 @@ def is_within(pid: int, descriptor: int, sockets: set[str], output: int) -> bool
     return target in ("anon_inode:[eventfd]", "anon_inode:[pidfd]")
 
 
-def descriptors(pid: int, source: str, arguments: list[int]) -> list[int]:
-    """The descriptors that a blocked call waits for."""
+def descriptors(pid: int, source: str, arguments: list[int]) -> Sequence[int | None]:
+    """The descriptors that a blocked call waits for; None for what is not known."""
     if source == "argument":
         return arguments[:1]
     if source == "epoll":
@@ -144,7 +142,7 @@ def descriptors(pid: int, source: str, arguments: list[int]) -> list[int]:
         sets = [memory(pid, address, size) for address in arguments[1:4] if address]
         bits = [int.from_bytes(one, "little") for one in sets]
         return [n for n in range(arguments[0]) if any(one >> n & 1 for one in bits)]
-    return []
+    return [None] if source == "unknown" else []
 
 
 def memory(pid: int, address: int, size: int) -> bytes:

@@ -30,12 +30,7 @@ class Machine:
 
 @dataclass(frozen=True)
 class Line:
-    """One line of output.
-
-    Attributes:
-        at: Seconds from the start of the run to the moment the line came.
-        text: The line as it was written, without its line feed.
-    """
+    """One line of output: the seconds from the run's start to its coming, and its text."""
 
     at: float
     text: str
@@ -54,8 +49,7 @@ class Process:
         ended: Seconds from the start of the run to the first sample without it.
         samples: Pairs of (seconds from the start of the run, CPU seconds used so far).
         stack: Where it was stuck when the recorder ended it: the lines of its threads' stacks.
-        exit: Its exit code, negative for a signal; None where the recorder can't know it, or
-            ended it.
+        exit: Its exit code, negative for a signal; None where it is not known, or not its own.
     """
 
     pid: int
@@ -81,12 +75,12 @@ class Recording:
         lines: Its output, standard output and standard error in the order they came.
         dropped: Bytes of output that came after the recorder's limit and were not kept.
         status: Its exit status; negative when a signal ended it, None when the recorder did.
-        ended: How it ended: "exit" by itself, "hang" by the recorder because it hung, "timeout"
-            by the recorder because it was not done at its timeout.
-        evidence: Why it is said to hang: "kernel" when every thread of every process was blocked
-            in a call without a time limit, seen twice; "stillness" when nobody used CPU time or
-            wrote anything for longer than the caller allows; else empty.
-        wall: Seconds from its start to its end, or to the moment at which the recorder ended it.
+        ended: How it ended: "exit" by itself, "hang" by the recorder because it hung,
+            "timeout" by the recorder because it was not done at its timeout.
+        evidence: Why it is said to hang: "kernel" when every thread of every process was
+            blocked in a call without a time limit, seen twice; "stillness" when nobody used
+            CPU time or wrote anything for longer than the caller allows; else empty.
+        wall: Seconds from its start to its end, or to the moment when the recorder ended it.
         cpu: CPU seconds of all its processes together.
         peak_memory: The largest sum of the resident memory of its processes, in bytes.
         left_behind: How many processes it left running when it ended. The recorder ended them.
@@ -151,7 +145,7 @@ def command_of(program: str, arguments: tuple[str, ...]) -> str:
 
 @functools.cache
 def parts_of(kind: Any) -> tuple[dict[str, Any], tuple[Any, ...], bool]:
-    """The fields of a type, the types that it is made of, and whether it is a tuple of them."""
+    """The fields of a type, the types it is made of, and whether it is a tuple of them."""
     fields = typing.get_type_hints(kind) if dataclasses.is_dataclass(kind) else {}
     return fields, typing.get_args(kind) or (kind,), typing.get_origin(kind) is tuple
 

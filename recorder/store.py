@@ -2,10 +2,8 @@
 
 import ast
 import contextlib
-import dataclasses
 import functools
 import hashlib
-import json
 import logging
 import os
 import sys
@@ -26,16 +24,9 @@ IMPORTERS = {"import_module", "__import__", "run_module", "run_path", "exec", "e
 
 @dataclass(frozen=True)
 class RunSpec:
-    """One run that somebody asks for.
+    """One run that somebody asks for: what `watch` takes, and what its recording depends on.
 
     Attributes:
-        program: The program's file.
-        beside: Files that are copied into its folder with it.
-        name: What to call it; by default the file's name.
-        arguments: Its command-line arguments.
-        start_method: The start method that it uses; by default this Python's.
-        hangs: Whether it is expected to hang.
-        timeout: Seconds after which the run is ended.
         lock: A file that names the installed packages, which matters to a program that imports
             any of them.
         store: The folder where recordings are kept.
@@ -66,19 +57,9 @@ class RunSpec:
         lock = b""
         if self.lock and imports_packages(program):
             lock = self.lock.read_bytes()
-        depends_on = (
-            self.name or self.program.name,
-            self.arguments,
-            self.start_method,
-            self.hangs,
-            self.timeout,
-            hashlib.sha256(program).hexdigest(),
-            hashlib.sha256(lock).hexdigest(),
-            dataclasses.astuple(this_machine()),
-            sys.executable,
-            recorder_text(),
-        )
-        key = hashlib.sha256(json.dumps(depends_on).encode()).hexdigest()
+        asked = (self.name, self.command, self.start_method, self.hangs, self.timeout)
+        depends_on = (asked, program, lock, this_machine(), sys.executable, recorder_text())
+        key = hashlib.sha256(repr(depends_on).encode()).hexdigest()
         return self.store / f"{self.program.stem}-{key[:32]}.json"
 
 
@@ -150,16 +131,9 @@ def record(
         OSError: The program can't be read or started.
     """
     file = spec.file()
-    recording = watch(
-        spec.program,
-        spec.arguments,
-        beside=spec.beside,
-        name=spec.name,
-        timeout=spec.timeout,
-        hangs=spec.hangs,
-        start_method=spec.start_method,
-        progress=progress,
-    )
+    asked = dict(vars(spec), progress=progress)
+    del asked["lock"], asked["store"]
+    recording = watch(**asked)
     try:
         write(file, recording.to_json())
     except OSError as error:

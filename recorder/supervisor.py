@@ -1,14 +1,14 @@
 """Starts one program, outlives every process of its run, and removes the run's folder.
 
-It runs as a process of its own, so that it does its work however the recorder ends: the pipe from
-the recorder closes when the recorder says so, and also when it dies. On Linux each process that
-loses its parent becomes a child of this one (a "subreaper"), so none can leave the run; and the
-run is over for certain when this process has no child left.
+It runs as a process of its own, so that it does its work however the recorder ends: the pipe
+from the recorder closes when the recorder says so, and also when it dies. On Linux each
+process that loses its parent becomes a child of this one (a "subreaper"), so none can leave
+the run; and the run is over for certain when this process has no child left.
 
     python -I -S supervisor.py FOLDER COUNT PROGRAM FILES... PYTHON ARGUMENTS...
 
-Standard input is the pipe from the recorder, standard output takes reports, standard error is the
-pipe for the program's output. It starts with each run: what it imports has to be quick to import.
+Standard input is the pipe from the recorder, standard output takes reports, standard error is
+the program's output. It starts with each run: what it imports has to be quick to import.
 """
 
 import _signal  # type: ignore[import-not-found]  # `signal` takes 7 ms to import
@@ -58,7 +58,7 @@ def tell(*words: object) -> None:
 
 
 def prepare(folder: str, files: list[str]) -> str:
-    """Make the folders of the run, and copy the program, and what it needs, to where it runs."""
+    """Make the folders of the run, and copy the program and its files to where it runs."""
     run_folder = os.path.join(folder, "run")
     os.mkdir(folder, 0o700)
     os.mkdir(run_folder)
@@ -104,8 +104,9 @@ def reap() -> None:
 
 
 def end_when_told(child: int) -> None:
-    """Wait for the end of the recorder's pipe, then kill all that is left until `reap` returns."""
-    os.read(0, 1)
+    """Wait for the end of the recorder's pipe, then kill what is left until `reap` returns."""
+    while os.read(0, 1024):
+        pass  # only its end says something
     hurry = time.monotonic() + TRACKER_GRACE
     while True:
         for pid in descendants(os.getpid()) if SEES_ALL else [-child]:

@@ -1,10 +1,10 @@
 """Run one program in a fresh process and an empty folder, and watch it from outside.
 
 The program is not changed and not told. Its output is read as it comes, its process tree is
-sampled with psutil, and the run ends in one of three ways: by itself; by a hang, as soon as the
-kernel shows that no process can ever go on (see `recorder.kernel`); or at its timeout. In the last
-two every process says where it is stuck, and the whole tree is ended. `recorder.supervisor` is the
-parent of it all, so that nothing is left however the recorder itself ends.
+sampled with psutil, and the run ends in one of three ways: by itself; by a hang, as soon as
+the kernel shows that no process can ever go on (see `recorder.kernel`); or at its timeout. In
+the last two every process says where it is stuck, and the whole tree is ended. The parent of
+it all is `recorder.supervisor`, so that nothing is left however the recorder itself ends.
 """
 
 import ast
@@ -30,8 +30,7 @@ import psutil
 
 from recorder import supervisor
 from recorder.kernel import Waits, look
-from recorder.machine import this_machine
-from recorder.paths import path_scrubber, short_temporary_folder
+from recorder.machine import path_scrubber, short_temporary_folder, this_machine
 from recorder.recording import Line, Process, Recording
 
 TIMEOUT = 60.0  # seconds a run may take
@@ -61,8 +60,8 @@ def watch(
 ) -> Recording:
     """Run `python PROGRAM ARGUMENTS` to its end, its proven hang or its timeout.
 
-    It may be called from several threads at once. A hang that the kernel proves ends the run at
-    once, whether it is expected or not.
+    It may be called from several threads at once. A hang that the kernel proves ends the run
+    at once, whether it is expected or not.
 
     Args:
         program: The file to run. It is copied to an empty folder and run there.
@@ -70,13 +69,13 @@ def watch(
         beside: Files that are copied into the folder with it.
         name: What to call it in the recording; by default the file's name.
         timeout: Seconds after which the run is ended.
-        hangs: Whether it is expected to hang: where the kernel can't tell how its threads wait,
-            stillness for `stall_seconds` is then taken for the hang.
+        hangs: Whether it is expected to hang: where the kernel can't tell how its threads
+            wait, stillness for `stall_seconds` is then taken for the hang.
         start_method: The start method that it uses; by default this Python's.
         python: The interpreter that runs it.
         stall_seconds: More than any wait in the program can take.
-        progress: Called after each sample with the seconds since the start. An exception that it
-            raises ends the run.
+        progress: Called after each sample with the seconds since the start. An exception that
+            it raises ends the run.
 
     Returns:
         The recording. No process of the run is left, also when this function is interrupted.
@@ -114,15 +113,15 @@ def watch(
         peak_memory=run.peak_memory,
         left_behind=left_behind if ended == "exit" else 0,
         processes=processes,
-        leftover=tuple(f"<tmp>/{path}" for path in run.leftover),
+        leftover=tuple(f"<tmp>/{os.path.relpath(path, run.place)}" for path in run.left),
     )
 
 
 @contextlib.contextmanager
 def raise_on_termination() -> Iterator[None]:
-    """Let SIGTERM and SIGHUP raise SystemExit, as SIGINT raises KeyboardInterrupt: `finally` runs.
+    """Let SIGTERM and SIGHUP raise SystemExit, as SIGINT raises KeyboardInterrupt.
 
-    A signal that the caller ignores (`nohup`) stays ignored.
+    So `finally` runs. A signal that the caller ignores (`nohup`) stays ignored.
     """
 
     def leave(number: int, frame: object) -> None:
@@ -141,7 +140,7 @@ def raise_on_termination() -> Iterator[None]:
 
 
 class Output:
-    """What a run writes to its one pipe, and when it came; of more than fits only the beginning."""
+    """What a run writes to its one pipe, and when; of more than fits only the beginning."""
 
     def __init__(self) -> None:
         self.text = bytearray()
@@ -197,13 +196,14 @@ class ObservedProcess:
 class Watcher:
     """One run under way: its supervisor, its output, and every process seen so far.
 
-    Leaving the `with` block ends the run. The supervisor needs no more for that than the end of the
-    pipe from here, which also comes when this process dies.
+    Leaving the `with` block ends the run. The supervisor needs no more for that than the end
+    of the pipe from here, which also comes when this process dies.
     """
 
     def __init__(self, files: Sequence[Path], arguments: Sequence[str], python: str) -> None:
         self.run_id = secrets.token_hex(8)
-        self.folder = os.path.join(short_temporary_folder(), f"run-{self.run_id}")
+        self.place = short_temporary_folder()
+        self.folder = os.path.join(self.place, f"run-{self.run_id}")
         run_folder, temporary = (os.path.join(self.folder, name) for name in ("run", "tmp"))
         self.folders = {run_folder: "", temporary: "<tmp>", self.folder: "<tmp>"}
         self.output = Output()
@@ -212,10 +212,10 @@ class Watcher:
         self.status: int | None = None
         self.wall = self.reaped_cpu = 0.0
         self.peak_memory = 0
-        self.leftover: list[str] = []
         self.ending = False  # the recorder ends what is left
         self.over = False  # the supervisor has ended
         self.error = "the supervisor of the run was killed"  # until it says something else
+        self.left: list[str] = []  # files that it could not remove
         self.reports = b""
         self.started = time.monotonic()
         interpreter = [sys.executable, "-I", "-S", supervisor.__file__]
@@ -250,7 +250,7 @@ class Watcher:
         return round(time.monotonic() - self.started, 4)
 
     def pump(self, seconds: float, until: Callable[[], bool] = lambda: False) -> bool:
-        """Take in what comes from the run, for so long or until something is true; return whether."""
+        """Take in what comes, for so long or until something is true; return whether it is."""
         deadline = time.monotonic() + seconds
         while not until():
             rest = deadline - time.monotonic()
@@ -280,9 +280,7 @@ class Watcher:
             self.first, self.started = values
             self.observe(self.first)
         elif what == "done":
-            self.error, left = values
-            beside = os.path.dirname(self.folder)
-            self.leftover = [os.path.relpath(path, beside) for path in left]
+            self.error, self.left = values
         elif what == "exit":
             pid, status, at, cpu = values
             self.reaped_cpu += cpu
@@ -297,17 +295,21 @@ class Watcher:
         self, timeout: float, stall_seconds: float, progress: Callable[[float], None]
     ) -> tuple[str, str]:
         """Sample the run until it ends; return how, and the evidence of a hang."""
+
+        def ended() -> bool:
+            return self.status is not None or self.over
+
         self.pump(ENDING, lambda: self.over or bool(self.first))
         before = looked_before = None
         moved = spent = 0.0
         inode = os.fstat(self.source).st_ino
-        while not self.pump(0, self.has_ended):
+        while not self.pump(0, ended):
             at, began = self.now(), time.thread_time()
             state = self.sample(at)
             waits, looked = Waits.LIMITED, None
-            ended = self.first in self.known and self.known[self.first].ended is not None
-            if state == before and not ended:  # only now it is worth a look
-                helpers = {pid for pid, seen in self.known.items() if seen.role == "helper"}
+            living = {pid: p.role for pid, p in self.known.items() if p.ended is None}
+            if state == before and self.first in living:  # only now it is worth a look
+                helpers = {pid for pid, role in living.items() if role == "helper"}
                 waits, looked = look(self.find_processes(), helpers, inode)
             if waits is Waits.LIMITED:
                 moved = at
@@ -318,19 +320,15 @@ class Watcher:
             progress(at)
             still = at - moved >= stall_seconds
             if at >= timeout or still or proven:
-                if self.pump(0, self.has_ended):
+                if self.pump(0, ended):
                     break
                 evidence = "kernel" if proven else "stillness" if still else ""
                 return ("hang" if evidence else "timeout"), evidence
             # Often at the start, then less often, and never more than the share in the end.
             rested = (spent - SAMPLING_START) / SAMPLING_SHARE - at
             pause = max(0.005, min(at / 20, 0.1), rested)
-            self.pump(min(pause, max(timeout - at, 0.0)), self.has_ended)
+            self.pump(min(pause, max(timeout - at, 0.0)), ended)
         return "exit", ""
-
-    def has_ended(self) -> bool:
-        """Whether the program has ended, or its supervisor has."""
-        return self.status is not None or self.over
 
     def observe(self, pid: int) -> None:
         """Begin to observe a process, that may have ended by now."""
@@ -346,7 +344,7 @@ class Watcher:
                 observed.started = max(created, 0.0)
 
     def sample(self, at: float) -> object:
-        """Note what each process has used so far; return what changes as long as any of them works."""
+        """Note what each process has used; return what changes as long as any works."""
         for pid in self.find_processes():
             if pid not in self.known:
                 self.observe(pid)
@@ -369,7 +367,7 @@ class Watcher:
             else:
                 cpu = times.user + times.system
                 observed.samples.append((at, round(cpu, 2)))
-                # One that runs, or waits for the disk, is not stuck, even if it gets no CPU time.
+                # One that runs, or waits for the disk, is not stuck, even without CPU time.
                 busy = status in (psutil.STATUS_RUNNING, psutil.STATUS_DISK_SLEEP)
                 state.append((pid, cpu, at if busy else None))
         self.peak_memory = max(self.peak_memory, memory)
@@ -384,8 +382,8 @@ class Watcher:
     def dump_stacks(self) -> None:
         """Let each process print where it is stuck, the parent first, and end it.
 
-        Faulthandler, enabled in the environment, answers SIGABRT with every thread's stack. All of
-        them are stopped before the first is asked, so that none moves on when another one ends.
+        Faulthandler, enabled in the environment, answers SIGABRT with every thread's stack.
+        All are stopped before the first is asked: so none moves on when another one ends.
         """
         self.ending = True
         left = [p for p in self.known.values() if p.ended is None and p.role != "helper"]
@@ -404,7 +402,7 @@ class Watcher:
         self.output = Output()
 
     def end_tree(self, grace: float) -> int:
-        """End every process of the run that is left after the grace, and return how many were."""
+        """End every process that is left after the grace, and return how many were."""
         left = 0
         if not self.pump(grace, lambda: self.over):
             for pid in self.find_processes():
@@ -416,7 +414,9 @@ class Watcher:
         self.pump(ENDING, lambda: self.over)
         self.pump(0)
         if self.error or not supervisor.SEES_ALL:
-            left = max(left, kill_marked(self.run_id))
+            deadline = time.monotonic() + ENDING
+            while (count := kill_marked(self.run_id)) and time.monotonic() < deadline:
+                left = max(left, count)  # and again: they may start others
         if self.error:
             shutil.rmtree(self.folder, ignore_errors=True)
             raise OSError(self.error)
@@ -440,20 +440,14 @@ def send(process: psutil.Process, *signals: int) -> None:
 
 
 def kill_marked(run_id: str) -> int:
-    """Kill what has a run's mark in its environment; return how many there were at a time."""
-    most = 0
-    for _ in range(1000):  # for they start others
-        count = 0
-        for process in psutil.process_iter():
-            with contextlib.suppress(psutil.Error, OSError):
-                if process.environ().get(RUN_ID_VARIABLE) == run_id and is_alive(process):
-                    process.kill()
-                    count += 1
-        if not count:
-            break
-        most = max(most, count)
-        time.sleep(0.002)
-    return most
+    """Kill what has a run's mark in its environment; return how many there were."""
+    count = 0
+    for process in psutil.process_iter():
+        with contextlib.suppress(psutil.Error, OSError):
+            if process.environ().get(RUN_ID_VARIABLE) == run_id and is_alive(process):
+                process.kill()
+                count += 1
+    return count
 
 
 def is_alive(process: psutil.Process) -> bool:
@@ -472,10 +466,13 @@ def started_as(process: psutil.Process, *modules: str) -> bool:
     return False
 
 
-def environment(folder: str, run_id: str, temporary: str = "") -> dict[str, str]:
+def environment(folder: str, run_id: str, temporary: str) -> dict[str, str]:
     """The environment of a run: the recorder's, whatever the shell exports."""
-    places = ("TEMP", "TMP", "TMPDIR")
-    inherited = {name: os.environ[name] for name in ("PATH", *places) if name in os.environ}
-    own = dict.fromkeys(places, temporary) if temporary else {}
-    python = {"LANG": "C.UTF-8", "PYTHONFAULTHANDLER": "1"}
-    return inherited | own | python | {"HOME": folder, RUN_ID_VARIABLE: run_id}
+    return {
+        "PATH": os.environ.get("PATH", os.defpath),
+        "HOME": folder,
+        "LANG": "C.UTF-8",
+        "PYTHONFAULTHANDLER": "1",
+        RUN_ID_VARIABLE: run_id,
+        **dict.fromkeys(("TEMP", "TMP", "TMPDIR"), temporary),
+    }

@@ -97,10 +97,13 @@ def workers_of(program):
 
     Neither the resource tracker nor the fork server is one; a manager is.
     """
-    found = []
+    found, own = [], command_of(program)
+    forks = not re.search("--start-method (spawn|forkserver)", own)
     for process in program.children(recursive=True):
         with contextlib.suppress(psutil.Error):
             command = command_of(process)
+            if command == own and not forks:
+                continue  # just forked: it is about to become a worker, or the resource tracker
             serves = "multiprocessing.forkserver" in command  # "forkserver" may be an argument
             server = serves and process.ppid() == program.pid
             if command and is_alive(process) and not (server or "resource_tracker" in command):

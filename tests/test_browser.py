@@ -13,7 +13,7 @@ import urllib.parse
 from pathlib import Path
 
 import pytest
-from axe_playwright_python.sync_playwright import Axe  # type: ignore[import-untyped]
+from axe_playwright_python.sync_playwright import Axe
 from playwright.sync_api import sync_playwright
 
 from render.runs import EXAMPLES
@@ -275,6 +275,42 @@ def test_light_and_dark(window):
         page.wait_for_function(f"{paper} === '{second}'")  # it follows the system again
 
 
+LUMA = """name => {
+  const [red, green, blue] = getComputedStyle(document.querySelector(".program code"))
+    .getPropertyValue(name).match(/[0-9.]+/g).map(Number);
+  return 0.3 * red + 0.6 * green + 0.1 * blue;
+}"""
+
+
+@pytest.mark.parametrize(
+    ("scheme", "media", "scripts", "dark"),
+    [
+        ("dark", "screen", True, True),
+        ("dark", "screen", False, True),
+        ("light", "screen", False, False),
+        ("dark", "print", True, False),
+    ],
+)
+def test_code_is_as_dark_as_its_reader_has_it(browser, site, scheme, media, scripts, dark):
+    """Without scripts as the system has it; on paper always light."""
+    context = browser.new_context(color_scheme=scheme, java_script_enabled=scripts)
+    with contextlib.closing(context):
+        page = context.new_page()
+        page.emulate_media(media=media)
+        page.goto((site / "queue.html").as_uri())
+        ink = page.evaluate(LUMA, "color")
+        assert (ink > 128) == dark
+        paper = page.evaluate("getComputedStyle(document.body).backgroundColor")
+        assert (int(re.findall(r"\d+", paper)[0]) < 128) == dark
+
+
+def test_nothing_is_wider_than_a_small_screen(window):
+    page = window(320)
+    for name in PAGES:
+        page.goto(name)
+        assert page.evaluate("document.documentElement.scrollWidth") <= 320, name
+
+
 @pytest.mark.parametrize("part", range(4))  # each waits for the network to be still
 def test_a_page_is_light_and_stands_still(window, part):
     page, came = window(360), []
@@ -287,6 +323,7 @@ def test_a_page_is_light_and_stands_still(window, part):
         page.goto(name, wait_until="networkidle")
         bodies = [response.body() for response in came]
         weight = sum(len(gzip.compress(body)) for body in bodies)
+        assert not any("search" in response.url for response in came), name
         assert len(bodies) <= 10 and weight <= 100_000, f"{name}: {len(bodies)}, {weight}"
         shifts = page.evaluate(
             "new Promise(give => new PerformanceObserver(list => give(list.getEntries()"

@@ -345,6 +345,19 @@ PROGRAMS = [
         long=None,
     ),
     Program(
+        "recipes/who_waits.py",
+        quick="-- sleep 0.1",
+        prints=r"It has ended, exit status 0: nobody was stuck\.\n",
+        methods=(),
+        refuses={
+            "": "one of PID, NAME, -- COMMAND is needed",
+            "1 -- sleep 1": "one of PID, NAME, -- COMMAND is needed",
+        },
+        long="-- sleep 600",
+        workers=1,
+        busy=0,
+    ),
+    Program(
         "recipes/work_queue.py",
         prints=r"(Job [1-4]: done, \d+ \(attempts: 1\)\n){4}"
         r"Job 5: failed, ValueError: this job always fails \(attempts: 1\)\n"
@@ -500,7 +513,7 @@ PROGRAMS = [
         busy=0,
         before=ANYTHING,
         killed=ALL,
-        says=rf"{ANYTHING}Worker 1 ended before its work did, exit code -9\n",
+        says=rf"{ANYTHING}Worker [123] ended before its work did, exit code -9\n",
     ),
     Program(
         "recipes/logging_to_one_file.py",

@@ -14,7 +14,7 @@ import psutil
 import pytest
 
 from recorder import supervisor
-from recorder.paths import path_scrubber
+from recorder.machine import path_scrubber
 from recorder.recording import Recording
 from recorder.watch import MAX_OUTPUT_BYTES, is_alive, raise_on_termination, watch
 from tests.harness import EXAMPLES, START_METHODS, wait_until

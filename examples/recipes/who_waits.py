@@ -25,7 +25,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 CALLS = {  # system calls that wait, the argument that holds a time limit: x86-64, and arm64
-    "read": ((0, 19, 45, 47), (63, 65, 207, 212)),
+    "read": ((0, 19, 45, 47, 43, 288), (63, 65, 207, 212, 202, 242)),
     "write": ((1, 20, 44, 46), (64, 66, 206, 211)),
     "wait4": ((61,), (260,)),
     "waitid": ((247,), (95,)),
@@ -45,7 +45,6 @@ PLAIN = {  # what needs no further look: may somebody come, and what is said of 
     "stopped": ("outside", "is stopped by a signal; SIGCONT lets it go on"),
     "unreadable": ("outside", "can't be read by you"),
 }
-LOST = ["dead-worker", "worker-exception", "unpicklable-put"]
 
 
 @dataclass
@@ -100,9 +99,20 @@ def command(pid):
     return read(f"{pid}/cmdline").split("\0")[:-1]
 
 
+def executable(pid):
+    with contextlib.suppress(OSError):
+        return os.readlink(f"/proc/{pid}/exe")
+    return None
+
+
+def is_tracker(words):
+    return "multiprocessing.resource_tracker " in " ".join(words)
+
+
 def first_of(pid):
     """The first process of the program to which a process of multiprocessing belongs."""
-    while (words := command(pid)) and (parent := int(stat(pid)[1])):
+    while executable(pid) and executable(parent := int(stat(pid)[1])) == executable(pid):
+        words = command(pid)
         if words != command(parent) and "from multiprocessing." not in " ".join(words):
             break
         pid = parent
@@ -192,16 +202,12 @@ class Look:
     """
 
     def __init__(self, root, before=None, everybody=False):
-        self.root, self.holders = root, {}
+        self.root, self.holders, self.maps = root, {}, {}
         pids = {pid: command(pid) for pid in family(root)}
         self.zombies = {pid: int(stat(pid)[-1]) for pid in pids if stat(pid)[0] == "Z"}
-        self.commands = {
-            pid: words
-            for pid, words in pids.items()
-            if words and "multiprocessing.resource_tracker " not in " ".join(words)
-        }
+        self.commands = {pid: one for pid, one in pids.items() if one and not is_tracker(one)}
         self.parents = {pid: int(stat(pid)[1]) for pid in self.commands}
-        for pid in listed("") if everybody else self.commands:
+        for pid in {*self.commands, *(listed("") if everybody else ())}:
             if pid != os.getpid() and (pid in self.commands or pid not in pids):
                 self.note_descriptors(pid)
         found = [
@@ -233,11 +239,13 @@ class Look:
         """The threads of a process, its main thread first."""
         return [thread for thread in self.threads.values() if thread.pid == pid]
 
+    def is_forked(self, pid):
+        return self.commands.get(pid) == self.commands.get(self.parents.get(pid), "")
+
     def is_server(self, pid):
         """Whether this is the fork server, and not a worker that it forked."""
-        words = self.commands.get(pid, [])
-        server = "multiprocessing.forkserver " in " ".join(words)
-        return server and self.commands.get(self.parents[pid]) != words
+        words = " ".join(self.commands.get(pid, ()))
+        return "multiprocessing.forkserver " in words and not self.is_forked(pid)
 
     def waits_of(self, thread):
         """What a thread waits for: any one of these wakes it."""
@@ -253,27 +261,37 @@ class Look:
         if call == "futex":
             return [self.futex(pid, values)]
         found = [self.descriptor(pid, *one) for one in descriptors(pid, call, values)]
-        return found or [Wait("outside", "waits in a call that isn't known here")]
+        return found or [Wait("outside", f"waits in system call {thread.ran[0]}")]
 
     def end_of(self, pids):
         return Wait("end", f"waits for {self.name(pids, 'or')} to end", pids)
 
     def futex(self, pid, values):
         """Tell a lock of the process's own threads from a semaphore that others share."""
-        key = None if values[1] & 128 else shared_memory(pid, values[0])
+        key = None if values[1] & 128 else self.shared_memory(pid, values[0])
         if key is None:
+            what = "a lock of its own threads, and has no other: nobody can release it"
             if len(self.of(pid)) > 1:
-                return Wait(
-                    "own", "waits for another of its threads, or a lock of theirs", {pid}
-                )
-            what = (
-                "waits for a lock of its own threads, and has no other: nobody can release it"
-            )
-            return Wait("own", what, {pid})
-        by = {one for one in self.commands if key[0] in read(f"{one}/maps")}
+                what = "another of its threads, or a lock of theirs"
+            return Wait("own", f"waits for {what}", {pid})
+        by = {one for one in self.commands if key[0] in self.maps_of(one)}
         others = self.name(by - {pid}) or "nobody else"
         what = f"waits for a semaphore (a lock of processes). Only {others} could release it"
         return Wait("semaphore", what, by, key)
+
+    def maps_of(self, pid):
+        if pid not in self.maps:
+            self.maps[pid] = read(f"{pid}/maps")
+        return self.maps[pid]
+
+    def shared_memory(self, pid, address):
+        """Which memory of several processes lies at an address, and where in it, or None."""
+        for line in self.maps_of(pid).splitlines():
+            area, flags, offset, device, inode = line.split()[:5]
+            low, high = (int(one, 16) for one in area.split("-"))
+            if low <= address < high and flags.endswith("s"):
+                return f" {device} {inode} ", address - low + int(offset, 16)
+        return None
 
     def descriptor(self, pid, number, to_write):
         """What it is to wait for a descriptor."""
@@ -300,22 +318,17 @@ class Look:
 
     def find_stuck(self, before):
         """Find the threads that nobody can wake: those that could are all among them."""
-        hangs = ("end", "data", "room", "semaphore", "own")
         stuck = {
             tid
             for tid, thread in self.threads.items()
             if tid in before
             and thread.ran == before[tid].ran
-            and all(wait.kind in hangs for wait in thread.waits)
+            and all(wait.kind not in ("live", "outside") for wait in thread.waits)
         }
-        while True:
-            left = {tid for tid in stuck if {one.tid for one in self.wakers(tid)} <= stuck}
-            if left == stuck:
-                self.stuck = [
-                    self.threads[t] for t in stuck if not self.is_server(self.threads[t].pid)
-                ]
-                return
-            stuck = left
+        while more := {tid for tid in stuck if {w.tid for w in self.wakers(tid)} - stuck}:
+            stuck -= more
+        found = [thread for tid, thread in self.threads.items() if tid in stuck]
+        self.stuck = [thread for thread in found if not self.is_server(thread.pid)]
 
     def wakers(self, tid):
         """The threads that could wake a thread."""
@@ -327,52 +340,34 @@ class Look:
         words = [self.name_of(pid) for pid in sorted(pids)]
         if len(words) > 4:
             words[3:] = [f"{len(words) - 3} others"]
-        return f" {conjunction} ".join([*filter(None, [", ".join(words[:-1])]), *words[-1:]])
+        *most, last = words or [""]
+        return f"{', '.join(most)} {conjunction} {last}" if most else last
 
     def name_of(self, pid):
-        words = self.commands.get(pid) or command(pid) or ["process"]
         if pid == self.root:
             return "the parent" if self.zombies or len(self.commands) > 1 else "the process"
         if self.is_server(pid):
             return "the fork server"
-        ours = words == self.commands.get(
-            self.parents.get(pid)
-        ) or "multiprocessing" in " ".join(words)
-        return f"worker {pid}" if ours else f"{Path(words[0]).name} {pid}"
+        words = self.commands.get(pid) or ["process"]
+        ours = self.is_forked(pid) or "multiprocessing." in " ".join(words)
+        return f"worker {pid}" if ours else f"process {pid} ({Path(words[0]).name})"
 
     def chain(self):
         """The stuck threads from one to the next that it waits for, and where the ring begins."""
-        path, at = (
-            [],
-            min(self.stuck, key=lambda one: (one.pid != one.tid, one.pid != self.root)),
-        )
+        path, at = [], min(self.stuck, key=lambda one: (one.pid != self.root, one.tid))
         while at not in path:
             path.append(at)
-            seen = [one.pid for one in path if one.pid != at.pid]
-            last = [one for one in self.wakers(at.tid) if one in self.stuck]
-            if not last:
+            wakers = [one for one in self.wakers(at.tid) if one in self.stuck]
+            if not wakers:
                 return path, None
+            seen = [one.pid for one in path]
+            # Who closes a ring rather than others, and a main thread rather than its helpers.
+            wakers.sort(key=lambda one: (one.pid not in seen, one.pid != self.root, one.tid))
+            others = [one for one in wakers if one.pid != at.pid]
             at = min(
-                last,
-                key=lambda one: (
-                    one.pid == at.pid,
-                    one.pid not in seen,
-                    one.pid != self.root,
-                    one.pid != one.tid,
-                    bool(one.waits_for("own")),
-                ),
+                others or wakers, key=lambda one: bool(not others and one.waits_for("own"))
             )
         return path, path.index(at)
-
-
-def shared_memory(pid, address):
-    """Which memory that processes share lies at an address, and where in it; None: none does."""
-    for line in read(f"{pid}/maps").splitlines():
-        area, flags, offset, device, inode = line.split()[:5]
-        low, high = (int(one, 16) for one in area.split("-"))
-        if low <= address < high and flags.endswith("s"):
-            return f" {device} {inode} ", address - low + int(offset, 16)
-    return None
 
 
 def pages_like(look):
@@ -390,35 +385,34 @@ def pages_like(look):
         if wait.by == {thread.pid}:
             return ["large-argument" if thread.pid == thread.tid else "ctrl-c"]
     for thread, _ in ends:  # consumers wait for what the one that joins them doesn't put
-        if thread.pid == thread.tid and any(
-            thread.pid in its.by - {one.pid} for one, its in data
-        ):
+        fed = [one for one, its in data if thread.pid in its.by - {one.pid}]
+        if fed and thread.pid == thread.tid:
             return ["sentinel-too-few"]
-    for thread, wait in data:
-        alone = wait.by == {thread.pid}
-        asked = [
+    for thread, wait in data:  # nobody can send, or each waits for the other's message
+        fed = [
             its for one, its in data if one.pid in wait.by and thread.pid in its.by - {one.pid}
         ]
-        if alone or (asked and all(one.key.startswith("pipe") for one in (wait, *asked))):
-            seen = {lost_with(code) for code in look.zombies.values()}
-            return [page for page in LOST if page in seen][:1] or LOST
+        queues = all(one.key.startswith("pipe") for one in (wait, *fed))
+        silent = wait.by == {thread.pid} and thread.call != "epoll"  # that is an event loop
+        if silent or (fed and queues):
+            lost = ["dead-worker", "worker-exception", "unpicklable-put"]
+            ended = [0 if code & 127 else 1 if code else 2 for code in look.zombies.values()]
+            return [lost[min(ended)]] if ended else lost
     if locks and data:
-        return ["task-done" if locks[0][0].pid == look.root else "killed-holding-lock"]
+        first = any(thread.pid == look.root for thread, _ in locks)
+        return ["task-done" if first else "killed-holding-lock"]
     for thread, wait in locks:
         if any(its.key != wait.key and thread.pid in its.by for _, its in locks):
-            return ["event-set"]
-        idle = [one for one in look.of(thread.pid) if one is not thread]  # a feeder: it puts
-        full = ends and idle and thread.pid == thread.tid
+            return ["two locks that are taken in opposite orders", "event-set"]
+        idle = any(one.waits_for("own") for one in look.of(thread.pid))  # the feeder
+        full = ends and idle and thread.pid == thread.tid  # a Queue with a maxsize
         return ["join-before-get" if full else "killed-holding-lock"]
-    forked = [one.pid for one, _ in own if all(it.waits_for("own") for it in look.of(one.pid))]
-    if set(forked) - {look.root}:
-        return ["dead-worker"] * bool(data) + ["fork-with-threads"]
-    return ["dead-worker"] if data and any(map(int, look.zombies.values())) else []
-
-
-def lost_with(code):
-    """The page of what was lost with a worker that ended with this status."""
-    return LOST[0] if code & 127 else LOST[1] if code else LOST[2]
+    for thread, _ in own:
+        alone = all(one.waits_for("own") for one in look.of(thread.pid))
+        server = look.is_server(look.parents[thread.pid])
+        if alone and thread.pid != look.root and look.is_forked(thread.pid) and not server:
+            return ["dead-worker", "fork-with-threads"] if data else ["fork-with-threads"]
+    return ["dead-worker"] if data and any(look.zombies.values()) else []
 
 
 def fill(look, target):
@@ -448,15 +442,11 @@ def lines_of(pid):
         return {}
     found = {}
     for thread in threads:
-        for frame in thread["frames"]:  # the innermost that is not Python's own
-            if "/lib/python" not in frame["filename"] and not frame["filename"].startswith(
-                "<"
-            ):
-                where = (
-                    f"{Path(frame['filename']).name}, line {frame['line']}, in {frame['name']}"
-                )
+        for frame in reversed(thread["frames"]):  # the innermost that is not Python's own
+            file = Path(frame["filename"])
+            if file.suffix == ".py" and "/lib/python" not in frame["filename"]:
+                where = f"{file.name}, line {frame['line']}, in {frame['name']}"
                 found[thread["os_thread_id"]] = where
-                break
     return found
 
 
@@ -476,21 +466,16 @@ class Report:
         title = Path(next((word for word in words if word.endswith(".py")), words[0])).name
         stuck, processes = {one.pid for one in look.stuck}, set(look.commands)
         processes -= set(filter(look.is_server, processes))
-        state = (
-            f"{len(stuck)} of {len(processes)} processes stuck" if stuck else "nobody is stuck"
-        )
-        yield f"{title}, process {look.root}: {state}."
+        state = f"{len(stuck)} of {len(processes)} processes stuck"
+        yield f"{title}, process {look.root}: {state if stuck else 'nobody is stuck'}."
         yield ""
         path, ring = look.chain() if stuck else ([], None)
         for before, thread in zip([None, *path], path, strict=False):
             yield self.sentence(thread, before)
-        if path:
-            first = "" if ring is None else self.who(path[ring])
-            yield (
-                f"A ring: the last waits for {first}, and nobody can wake another."
-                if first
-                else "Nobody else could wake the last one."
-            )
+        if ring is not None:
+            yield f"A ring: the last waits for {self.who(path[ring])}, and nobody can wake another."
+        elif path:
+            yield "Nobody else could wake the last one."
         for thread in list(look.threads.values())[:50]:
             if thread not in path and not look.is_server(thread.pid):
                 yield self.sentence(thread) + " It is stuck, too." * (thread in look.stuck)
@@ -499,7 +484,8 @@ class Report:
             yield f"Process {pid} has ended ({how}); its parent has not waited for it."
         if stuck and (pages := pages_like(look)):
             yield ""
-            yield f"See {' or '.join(f'faults/{page}.html' for page in pages)} of Between Processes."
+            files = [page if " " in page else f"faults/{page}.html" for page in pages]
+            yield f"It looks like {' or '.join(files)} of the site Between Processes."
 
     def who(self, thread, before=None):
         name = self.look.name_of(thread.pid)
@@ -510,19 +496,21 @@ class Report:
 
     def sentence(self, thread, before=None):
         """What a thread does, and who could wake it."""
-        said = []
-        for wait in thread.waits[:3]:
-            what, others = wait.what, self.look.name(wait.by - {thread.pid}, "or")
-            if thread in self.look.stuck and wait.kind == "room":
-                what += fill(self.look, wait.key)
-            if wait.kind in ("data", "room"):
-                verb = "write to" if wait.kind == "data" else "read"
-                what += f". Only {others or 'this process itself'} could {verb} it"
-            said.append(what)
-        where = self.lines.get(thread.tid)
-        text = (
-            f"{self.who(thread, before)}{f' ({where})' if where else ''} {'; or '.join(said)}."
+        wait = min(thread.waits, key=lambda one: one.kind != "outside")
+        others = self.look.name(
+            {pid for one in thread.waits for pid in one.by} - {thread.pid}, "or"
         )
+        what = wait.what
+        if len(thread.waits) > 1 and wait.kind != "outside":
+            what = (
+                f"waits for any of {len(thread.waits)} things. Only {others} could bring one"
+            )
+        elif wait.kind in ("data", "room"):
+            full = fill(self.look, wait.key) if thread in self.look.stuck else ""
+            verb = "write to" if wait.kind == "data" else "read"
+            what += f"{full * (wait.kind == 'room')}. Only {others or 'this process itself'} could {verb} it"
+        where = f" ({self.lines[thread.tid]})" if thread.tid in self.lines else ""
+        text = f"{self.who(thread, before)}{where} {what}."
         return text[0].upper() + text[1:]
 
 
@@ -587,13 +575,9 @@ def watch(words, once):
 
 def end(process):
     """End what was started, with all that it has started."""
-    for number in (
-        signal.SIGSTOP,
-        signal.SIGSTOP,
-        signal.SIGKILL,
-    ):  # stopped, none starts more
+    for number in [signal.SIGSTOP] * 2 + [signal.SIGKILL]:  # who is stopped starts nobody
         for pid in family(process.pid) if process.poll() is None else ():
-            if "multiprocessing.resource_tracker " not in " ".join(command(pid)):
+            if not is_tracker(command(pid)):  # it ends by itself, when it has cleaned up
                 with contextlib.suppress(OSError):
                     os.kill(pid, number)
     process.wait()
@@ -613,9 +597,8 @@ def main(word):
     time.sleep(0.3)
     look = Look(root, before, everybody=True)
     if all(one.call == "unreadable" for one in look.threads.values()):
-        raise LookupError(
-            f"process {look.root} can't be read by you: try sudo, or start it with --"
-        )
+        why = "can't be read by you: try sudo, or start it with --"
+        raise LookupError(f"process {root} {why if look.threads else 'has ended'}")
     Report(look).print()
 
 

@@ -1,0 +1,473 @@
+"""who_waits.py: the right ring and page for each program that hangs, and none for one that works."""
+
+import contextlib
+import re
+import runpy
+import subprocess
+import sys
+import uuid
+
+import pytest
+
+from examples.recipes import who_waits
+from render.runs import read_runs
+from tests.harness import (
+    EXAMPLES,
+    PYTHON,
+    START_METHODS,
+    RunningProgram,
+    copy_of_program,
+    run,
+    wait_until,
+    with_start_method,
+)
+
+pytestmark = pytest.mark.skipif(
+    sys.platform != "linux" or who_waits.MACHINE < 0, reason="Linux on x86-64 or arm64 only"
+)
+
+PARENT = r"The (?:parent|process)"
+WORKER = r"Worker \d+"
+ENDS = rf"{PARENT} waits for worker \d+ to end\."
+SILENT = rf"{PARENT} waits for data from a pipe\. Only this process itself could write to it\."
+ASKS = rf"{PARENT} waits for data from a pipe\. Only worker \d+ could write to it\."
+THREAD = "waits for another of its threads, or a lock of theirs."
+ALONE = (
+    rf"{WORKER} waits for a lock of its own threads, and has no other: nobody can release it\."
+)
+FULL = r"Its thread \d+ waits for room in a pipe that is full: [\d,]+ of 65,536 bytes\. Only"
+LOCK = r"waits for a semaphore \(a lock of processes\)\. Only"
+RING = "A ring: the last waits for the (?:parent|process), and nobody can wake another."
+LAST = "Nobody else could wake the last one."
+FAULTS = {  # the sentences, one after the other, and the page
+    "join_before_get": (
+        [ENDS, f"{WORKER} {THREAD}", f"{FULL} the parent could read it.", RING],
+        "join-before-get",
+    ),
+    "dead_worker_queue": ([SILENT, LAST], "dead-worker"),
+    "dead_worker_pipe": ([SILENT, LAST], "dead-worker"),
+    "worker_exception": ([SILENT, LAST], "worker-exception"),
+    "unpicklable_put": ([SILENT, LAST], "unpicklable-put"),
+    "dead_worker_siblings": (
+        [
+            rf"{PARENT} waits for data from a pipe\. Only {WORKER} or {WORKER} .+ it\.",
+            ALONE,
+            LAST,
+        ],
+        "dead-worker",
+    ),
+    "killed_holding_lock": (
+        [
+            ASKS,
+            f"{WORKER} {THREAD}",
+            rf"Its thread \d+ {LOCK} the parent could release it\.",
+            RING,
+        ],
+        "killed-holding-lock",
+    ),
+    "terminate_worker": (
+        [ASKS, f"{WORKER} {LOCK} the parent could release it.", RING],
+        "killed-holding-lock",
+    ),
+    "idle_worker_killed": (
+        [ASKS, f"{WORKER} {LOCK} the parent could release it.", RING],
+        "killed-holding-lock",
+    ),
+    "event_set": (
+        [
+            f"{PARENT} {LOCK} {WORKER} could release it.",
+            f"{WORKER} {LOCK} the parent .+",
+            RING,
+        ],
+        "event-set",
+    ),
+    "fork_with_threads": ([ENDS, ALONE, LAST], "fork-with-threads"),
+    "two_way_deadlock": (
+        [
+            rf"{PARENT} waits for room in a socket\. Only {WORKER} could read it\.",
+            rf"{WORKER} waits for room in a socket\. Only the parent could read it\.",
+            RING,
+        ],
+        "two-way-deadlock",
+    ),
+    "ctrl_c": (
+        [f"{PARENT} {THREAD}", f"{FULL} this process itself could read it.", RING],
+        "ctrl-c",
+    ),
+    "sentinel_too_few": (
+        [
+            ENDS,
+            rf"{WORKER} waits for data from a pipe\. Only the parent could write to it\.",
+            RING,
+        ],
+        "sentinel-too-few",
+    ),
+    "task_done_too_few": (
+        [
+            f"{PARENT} {LOCK} {WORKER} could release it.",
+            rf"{WORKER} waits for data from a pipe\. Only the parent could write to it\.",
+            RING,
+        ],
+        "task-done",
+    ),
+    "large_argument": (
+        [
+            rf"{PARENT} waits for room in a pipe.*\. Only this process itself could read it\.",
+            LAST,
+        ],
+        "large-argument",
+    ),
+}
+
+
+def hanging():
+    """Each broken program that hangs here, with one of the start methods under which it does."""
+    for turn, (name, spec) in enumerate(read_runs().items()):
+        methods = [
+            method
+            for method in spec.start_methods
+            if method in START_METHODS and any(one.hangs for one in spec.expected(method))
+        ]
+        if methods:
+            yield name, methods[turn % len(methods)]
+
+
+def unwrapped(text):
+    return text.replace("\n  ", " ").splitlines()
+
+
+def pages_of(lines):
+    return re.findall(r"faults/([\w-]+)\.html", lines[-1])
+
+
+def assert_said(sentences, lines):
+    """Assert that these lines come, one after the other."""
+    text = "\n".join(lines)
+    pattern = "\n".join(sentences)
+    assert re.search(f"^{pattern}$", text, re.MULTILINE | re.IGNORECASE), text
+
+
+@pytest.mark.parametrize(("name", "method"), list(hanging()))
+def test_a_fault(tmp_path, name, method):
+    name = name.removesuffix("_broken")
+    broken = copy_of_program(tmp_path, f"faults/{name}_broken.py").name
+    command = ("--once", "--", "python", broken, "--start-method", method)
+    status, out, _ = run(tmp_path, "recipes/who_waits.py", *command)
+    lines = unwrapped(out)
+    sentences, page = FAULTS[name]
+    assert status == 0
+    assert_said(sentences, lines)
+    assert page in pages_of(lines), out
+    assert all((EXAMPLES.parent / f"docs/faults/{one}.md").exists() for one in pages_of(lines))
+
+
+BEGIN = """
+import argparse, asyncio, multiprocessing, os, queue, subprocess, sys, threading, time
+context = multiprocessing.get_context(sys.argv[1])
+
+def say(): print("now", flush=True)
+def rest(*_): time.sleep(600)
+"""
+HANGS = {
+    "two locks in opposite orders": (
+        """
+def take(first, second, here, there):
+    with first:
+        here.set(); there.wait()
+        with second: pass
+def main():
+    locks, events = [context.Lock() for _ in "ab"], [context.Event() for _ in "ab"]
+    teams = [context.Process(target=take, args=(*locks[::n], *events[::n])) for n in (1, -1)]
+    for one in teams: one.start()
+    say()
+    for one in teams: one.join()
+""",
+        [ENDS, rf"{WORKER} {LOCK} .*{WORKER} could release it\."],
+        "event-set",
+    ),
+    "three processes in a chain": (
+        """
+def hand_on(source, target):
+    while True: target.send_bytes(source.recv_bytes())
+def main():
+    (a, b), (c, d) = context.Pipe(False), context.Pipe(False)
+    first = context.Process(target=hand_on, args=(a, d))
+    second = context.Process(target=answer, args=(c,))
+    first.start(); second.start(); say()
+    a.close(); d.close(); c.close()
+    while True: b.send_bytes(bytes(50_000))
+def answer(source):
+    source.recv_bytes(); threading.Lock().__enter__(); lock = threading.Lock()
+    lock.acquire(); lock.acquire()
+""",
+        [
+            rf"{PARENT} waits for room in a pipe that is full: .+\. Only {WORKER}.* could read it\.",
+            rf"{WORKER} waits for room in a pipe that is full: .+\. Only {WORKER}.* could read it\.",
+            ALONE,
+            LAST,
+        ],
+        None,
+    ),
+    "a full bounded queue": (
+        """
+def fill(results):
+    for number in range(5): results.put(number)
+def main():
+    results = context.Queue(maxsize=2)
+    worker = context.Process(target=fill, args=(results,))
+    worker.start(); say(); worker.join()
+""",
+        [ENDS, f"{WORKER} {LOCK} the parent could release it.", RING],
+        "join-before-get",
+    ),
+    "a task lost with its worker": (
+        """
+def work(tasks, results):
+    for task in iter(tasks.get, None): os._exit(1) if task == 0 else results.put(task)
+def main():
+    tasks, results = context.Queue(), context.Queue()
+    for _ in "ab": context.Process(target=work, args=(tasks, results)).start()
+    for task in (0, 1): tasks.put(task)
+    say()
+    while True: results.get()
+""",
+        [rf"{PARENT} waits for data from a pipe\. Only {WORKER} could write to it\."],
+        "worker-exception",
+    ),
+    "a Pool whose worker was killed": (
+        """
+def work(task):
+    if task == 0: os.kill(os.getpid(), 9)
+def main():
+    pool = context.Pool(2); say(); pool.map(work, range(2))
+""",
+        [
+            f"{PARENT} {THREAD}",
+            r"Its thread \d+ waits for any of \d things\. Only .+ could bring one\.",
+        ],
+        "dead-worker",
+    ),
+    "an event loop": (
+        "def main(): say(); asyncio.run(asyncio.Event().wait())",
+        [rf"{PARENT} waits for data from a socket\. Only this process itself could .+", LAST],
+        None,
+    ),
+}
+JOINS = "def main(): p = context.Process(target=rest); p.start(); say(); p.join()"
+WORKS = {
+    "computes": "def main():\n say()\n while True: pass",
+    "sleeps": "def main(): say(); rest()",
+    "polls": "def main(): q = context.Queue(); say(); q.get(timeout=600)",
+    "has a worker that sleeps": JOINS,
+    "has a worker that could put": (
+        "def main():\n q = context.Queue(); p = context.Process(target=rest, args=(q,))\n"
+        " p.start(); say(); q.get()"
+    ),
+    "has a thread that sleeps": (
+        "def main():\n t = threading.Thread(target=rest); t.start(); say(); t.join()"
+    ),
+    "runs an event loop": "def main(): say(); asyncio.run(asyncio.sleep(600))",
+    "runs another program": "def main(): say(); subprocess.run(['sleep', '600'])",
+    "waits for a terminal": "def main(): a, b = os.openpty(); say(); os.read(b, 1)",
+    "waits for a pipe from outside": "def main(): say(); os.write(1, bytes(1_000_000))",
+    "has a child that nobody reaps": "def main():\n if os.fork() == 0: os._exit(3)\n say(); rest()",
+}
+
+
+def ask(*arguments):
+    """Run who_waits.py; return (exit status, its lines, what it says of an error)."""
+    command = [PYTHON, EXAMPLES / "recipes/who_waits.py", *map(str, arguments)]
+    done = subprocess.run(command, capture_output=True, text=True, check=False, timeout=60)
+    return done.returncode, unwrapped(done.stdout), done.stderr
+
+
+def wait_until_stuck(pid):
+    def stuck():
+        status, lines, err = ask(pid)
+        assert (status, err) == (0, "")
+        return lines if "processes stuck." in lines[0] else None
+
+    return wait_until(stuck, "somebody is stuck", timeout=30)
+
+
+@pytest.mark.parametrize("what", HANGS)
+def test_another_program_that_hangs(tmp_path, what):
+    text, sentences, page = HANGS[what]
+    method = START_METHODS[list(HANGS).index(what) % len(START_METHODS)]
+    with started(tmp_path, text, method) as program:
+        lines = wait_until_stuck(program.process.pid)
+    assert_said(sentences, lines)
+    assert pages_of(lines)[:1] == ([page] if page else []), lines
+
+
+@pytest.mark.parametrize("what", WORKS)
+def test_a_program_that_is_not_stuck(tmp_path, what):
+    method = START_METHODS[list(WORKS).index(what) % len(START_METHODS)]
+    with started(tmp_path, WORKS[what], method) as program:
+        status, lines, err = ask(program.process.pid)
+    assert (status, err) == (0, "")
+    assert lines[0] == f"my_program.py, process {program.process.pid}: nobody is stuck."
+    text = "\n".join(lines)
+    assert "stuck, too" not in text and "faults/" not in text
+    if "nobody reaps" in what:
+        assert re.search(r"Process \d+ has ended \(exit code 3\); its parent has not", text)
+
+
+@contextlib.contextmanager
+def started(folder, text, method, name="my_program.py"):
+    script = folder / name
+    script.write_text(f"{BEGIN}{text}\nif __name__ == '__main__': main()\n")
+    with RunningProgram(folder, script, method) as program:
+        program.read_until("now")
+        yield program
+
+
+@with_start_method
+def test_a_name_or_any_of_the_processes_will_do(tmp_path, method):
+    text, name = JOINS, f"{uuid.uuid4().hex}.py"
+    with started(tmp_path, text, method, name) as program:
+        (worker,) = program.wait_for_workers(1)
+        for word in (program.process.pid, worker.pid, name, name.removesuffix(".py")):
+            assert (
+                ask(word)[1][0] == f"{name}, process {program.process.pid}: nobody is stuck."
+            )
+
+
+def test_a_name_of_several_programs(tmp_path):
+    name = f"{uuid.uuid4().hex}.py"
+    with (
+        started(tmp_path, JOINS, "fork", name) as one,
+        started(tmp_path, JOINS, "fork", name) as two,
+    ):
+        pids = ", ".join(map(str, sorted((one.process.pid, two.process.pid))))
+        assert ask(name) == (1, [], f"several processes match {name}: {pids}\n")
+
+
+@pytest.mark.parametrize("method", [one for one in START_METHODS if one != "forkserver"])
+def test_a_worker_whose_parent_has_died_is_a_program_of_its_own(tmp_path, method):
+    with started(tmp_path, JOINS, method) as program:
+        (worker,) = program.wait_for_workers(1)
+        program.program.kill()
+        program.process.wait()
+        wait_until(lambda: worker.ppid() != program.process.pid, "it has another parent")
+        status, lines, err = ask(worker.pid)
+    assert (status, err) == (0, "")
+    assert re.fullmatch(rf".+, process {worker.pid}: nobody is stuck\.", lines[0])
+
+
+@pytest.mark.parametrize(
+    ("word", "said"),
+    [
+        (2**22 + 1, f"there is no process {2**22 + 1}\n"),
+        ("nobody_is_called_so", "there is no process called nobody_is_called_so\n"),
+    ],
+)
+def test_a_program_that_is_not_there(word, said):
+    assert ask(word) == (1, [], said)
+
+
+def test_a_command_that_is_not_there():
+    status, lines, err = ask("--", "./no_such_program")
+    assert (status, lines) == (1, [])
+    assert err == "[Errno 2] No such file or directory: './no_such_program'\n"
+
+
+def test_a_program_that_may_not_be_read_is_one_line(tmp_path, monkeypatch):
+    read = who_waits.read
+    monkeypatch.setattr(
+        who_waits, "read", lambda name: "" if "syscall" in name else read(name)
+    )
+    with started(tmp_path, WORKS["sleeps"], "fork") as program:
+        pid = program.process.pid
+        with pytest.raises(LookupError, match=f"process {pid} can't be read by you"):
+            who_waits.main(str(pid))
+
+
+def test_where_only_some_may_be_read_nobody_is_called_stuck(tmp_path, monkeypatch):
+    with started(tmp_path, HANGS["a full bounded queue"][0], "fork") as program:
+        pid = program.process.pid
+        wait_until_stuck(pid)
+        read = who_waits.read
+        hidden = [f"{one.pid}/" for one in program.workers()]
+        monkeypatch.setattr(
+            who_waits,
+            "read",
+            lambda name: "" if "syscall" in name and name.startswith(*hidden) else read(name),
+        )
+        before = who_waits.Look(pid)
+        assert who_waits.Look(pid, before, everybody=True).stuck == []
+
+
+RACES = """
+def main():
+    say()
+    while True:
+        team = [context.Process(target=int) for _ in range(3)]
+        for one in team: one.start()
+        for one in team: one.join()
+"""
+
+
+def test_processes_that_come_and_go_are_no_trouble(tmp_path):
+    with started(tmp_path, RACES, "fork") as program:
+        for _ in range(5):
+            status, lines, err = ask(program.process.pid)
+            assert (status, err) == (0, "")
+            assert (
+                lines[0] == f"my_program.py, process {program.process.pid}: nobody is stuck."
+            )
+
+
+def test_another_system_is_told_what_to_take(monkeypatch, capsys):
+    monkeypatch.setattr(sys, "platform", "darwin")
+    monkeypatch.setattr(sys, "argv", ["who_waits.py", "1"])
+    with pytest.raises(SystemExit) as stop:
+        runpy.run_path(str(EXAMPLES / "recipes/who_waits.py"), run_name="__main__")
+    said = capsys.readouterr()
+    assert (stop.value.code, said.out) == (2, "")
+    assert "py-spy dump" in said.err and said.err.count("\n") == 1
+
+
+def test_who_is_looked_at_goes_on(tmp_path):
+    text = "def main():\n say()\n while not os.path.exists('go'): time.sleep(0.01)\n print('done')"
+    with started(tmp_path, text, "fork") as program:
+        assert ask(program.process.pid)[0] == 0
+        (tmp_path / "go").touch()
+        assert program.finish() == (0, "done\n", "")
+
+
+def test_one_that_it_started_goes_on_after_the_report(tmp_path):
+    """It is told once, and ended only with Ctrl-C."""
+    broken = copy_of_program(tmp_path, "faults/join_before_get_broken.py").name
+    command = ("--", "python", broken)
+    with RunningProgram(tmp_path, "recipes/who_waits.py", *command) as program:
+        program.read_until("faults/join-before-get.html")
+        assert len(program.others()) == 2
+        program.interrupt()
+        status, out, err = program.finish()
+        program.assert_nothing_left()
+    assert (status, out) == (130, "")
+    assert err.endswith("Interrupted\n")
+
+
+PY_SPY = """#!{python}
+import json, sys
+pid = int(sys.argv[-1])
+assert "--nonblocking" in sys.argv
+own = {{"filename": "/usr/lib/python3.11/threading.py", "line": 1, "name": "wait"}}
+theirs = {{"filename": "/home/me/my_program.py", "line": 7, "name": "main"}}
+print(json.dumps([{{"os_thread_id": pid, "frames": [own, theirs]}}]))
+"""
+
+
+def test_with_py_spy_a_thread_gets_its_line(tmp_path, monkeypatch):
+    fake = tmp_path / "bin/py-spy"
+    fake.parent.mkdir()
+    fake.write_text(PY_SPY.format(python=sys.executable))
+    fake.chmod(0o755)
+    monkeypatch.setenv("PATH", str(fake.parent), prepend=":")
+    with started(tmp_path, WORKS["sleeps"], "fork") as program:
+        lines = ask(program.process.pid)[1]
+    assert lines[2] == (
+        "The process (my_program.py, line 7, in main) sleeps, or waits with a time limit."
+    )
