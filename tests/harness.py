@@ -25,6 +25,7 @@ PYTHON = os.environ.get(
     "TEST_PYTHON", sys.executable
 )  # the interpreter that runs the programs
 START_METHODS = multiprocessing.get_all_start_methods()  # the default comes first
+IN_CI = bool(os.environ.get("CI"))
 TIMEOUT = 90  # seconds after which a test gives up; a sound program needs far less
 FOREVER = 10**12  # a count that no test waits for
 RUN_ID_VARIABLE = "TESTED_RUN"  # in the environment of every process of a run
@@ -39,6 +40,12 @@ with_start_method = pytest.mark.parametrize("method", START_METHODS)
 def in_turn(cases):
     """Pair each case with a start method, with all of them in turn."""
     return list(zip(cases, itertools.cycle(START_METHODS)))
+
+
+def with_each_method(cases):
+    """Pair each case with each start method in CI, elsewhere with all of them in turn."""
+    cases = list(cases)
+    return list(itertools.product(cases, START_METHODS)) if IN_CI else in_turn(cases)
 
 
 def wait_until(condition, what, timeout=TIMEOUT):

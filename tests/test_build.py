@@ -48,12 +48,12 @@ def test_nothing_changed_runs_nothing(copy):
     (copy / "site").rename(copy / "elsewhere")
     (copy / "site").symlink_to("elsewhere")
     (copy / "elsewhere/old.txt").write_text("old")
-    (copy / ".site-0123abcd").mkdir()  # what a killed build has left
-    (copy / ".site-0123abcd/index.html").write_text("half")
+    (copy / ".elsewhere-0123abcd").mkdir()  # what a killed build has left
+    (copy / ".elsewhere-0123abcd/index.html").write_text("half")
     status, printed = finish(build(copy))
     assert status == 0 and not programs_run(printed)
     assert "of which the programs ran for 0.0 s" in printed
-    assert not list(copy.glob(".site-*"))
+    assert not list(copy.glob(".elsewhere-*"))
     assert (copy / "site").is_symlink() and (copy / "site/queue.html").is_file()
     assert not (copy / "site/old.txt").exists()
 

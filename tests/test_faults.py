@@ -14,7 +14,7 @@ from render import blocks
 from render.blocks import fix
 from render.runs import EXAMPLES, ROOT, PageError, read_runs
 from render.site import failing_start_methods, faults_list, page_fields, pages_of
-from tests.harness import START_METHODS
+from tests.harness import with_each_method
 from tests.recordings import recording
 
 ALL = read_runs()
@@ -72,8 +72,7 @@ def test_the_broken_ones_of_other_pages_fail_as_expected(name, start_method):
     ALL[name].check(record(ALL[name].spec(start_method)), start_method)
 
 
-@pytest.mark.parametrize("start_method", START_METHODS)
-@pytest.mark.parametrize("name", FIXED)
+@pytest.mark.parametrize(("name", "start_method"), with_each_method(FIXED))
 def test_the_fixed_one_ends_well(name, start_method):
     run = RUNS[name]
     seen = record(run.spec(start_method))

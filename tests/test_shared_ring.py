@@ -13,7 +13,13 @@ import psutil
 import pytest
 
 from examples.channels.shared_ring import Ring, end_with_parent
-from tests.harness import START_METHODS, RunningProgram, copy_of_program, wait_until
+from tests.harness import (
+    START_METHODS,
+    RunningProgram,
+    copy_of_program,
+    wait_until,
+    with_each_method,
+)
 
 with_method = pytest.mark.parametrize("method", START_METHODS)
 on_posix = pytest.mark.skipif(sys.platform == "win32", reason="Windows has no such signals")
@@ -127,9 +133,8 @@ def received(answers):
 EXPECTED = [(len(message), zlib.crc32(message)) for message in messages(200)]
 
 
-@with_method
-@pytest.mark.parametrize("consumers", [1, 2, 5])
-def test_every_consumer_sees_every_message(method, consumers):
+@pytest.mark.parametrize(("consumers", "method"), with_each_method([1, 2, 5]))
+def test_every_consumer_sees_every_message(consumers, method):
     answers = answers_of(method, consumers)
     readers = [(read, number, answers[number][1]) for number in range(consumers)]
     with workers_for(method, (write, 200), *readers) as (ring, _):
@@ -162,7 +167,7 @@ def test_the_producer_is_told_that_no_consumer_is_left(method):
     answers = answers_of(method, 2)
     parts = [(read, at, answers[at][1], 5) for at in range(2)]
     with workers_for(method, *parts) as (ring, _), pytest.raises(BrokenPipeError):
-        write(ring, 10**6)
+        write(ring, 200)
 
 
 @pytest.fixture
@@ -341,8 +346,7 @@ LONG = {
 
 
 @on_posix
-@with_method
-@pytest.mark.parametrize("program", LONG)
+@pytest.mark.parametrize(("program", "method"), with_each_method(LONG))
 def test_no_worker_of_a_program_outlives_its_killed_parent(tmp_path, program, method):
     copy_of_program(tmp_path, "channels/shared_ring.py")
     arguments = (*LONG[program], "--start-method", method)
