@@ -14,6 +14,7 @@ import contextlib
 import json
 import os
 import platform
+import shutil
 import signal
 import socket
 import struct
@@ -57,7 +58,7 @@ class Wait:
 
     kind: str
     what: str
-    by: set = field(default_factory=set)
+    by: set[int] = field(default_factory=set)
     key: object = None  # which pipe, which semaphore
 
 
@@ -68,9 +69,9 @@ class Thread:
     pid: int
     tid: int
     call: str
-    values: list = field(default_factory=list)
+    values: list[int] = field(default_factory=list)
     ran: object = None
-    waits: list = field(default_factory=list)
+    waits: list[Wait] = field(default_factory=list)
 
     def waits_for(self, kind):
         return next((wait for wait in self.waits if wait.kind == kind), None)
@@ -217,7 +218,12 @@ class Look:
         for thread in self.threads.values():
             try:
                 thread.waits = self.waits_of(thread)
-            except (OSError, ValueError, struct.error):  # it may have ended by now
+            except (
+                OSError,
+                ValueError,
+                OverflowError,
+                struct.error,
+            ):  # it may have ended by now
                 thread.waits = [Wait("outside", "waits for what can't be read")]
         self.find_stuck(before.threads if before else {})
 
@@ -433,7 +439,7 @@ def fill(look, target):
 
 
 def lines_of(pid):
-    """The line of the program in which each thread of a process is, if py-spy is there."""
+    """The line of the program in which each thread of a process is, as py-spy sees it."""
     command = ["py-spy", "dump", "--nonblocking", "--json", "--pid", str(pid)]
     try:
         done = subprocess.run(command, capture_output=True, timeout=5, check=True)
@@ -455,11 +461,15 @@ class Report:
 
     def __init__(self, look):
         self.look = look
-        self.lines = {tid: at for pid in look.commands for tid, at in lines_of(pid).items()}
+        seen = look.commands if shutil.which("py-spy") else ()
+        self.lines = {tid: at for pid in seen for tid, at in lines_of(pid).items()}
 
     def print(self):
         for paragraph in self.paragraphs():
-            print(textwrap.fill(paragraph, 79, subsequent_indent="  "), flush=True)
+            print(
+                textwrap.fill(paragraph, 79, subsequent_indent="  ", break_on_hyphens=False),
+                flush=True,
+            )
 
     def paragraphs(self):
         look, words = self.look, self.look.commands.get(self.look.root, ["it has ended"])
@@ -558,13 +568,13 @@ def watch(words, once):
             look = Look(process.pid, before)
             stuck = {one.tid for one in look.stuck}
             same = same + 1 if before and stuck == {one.tid for one in before.stuck} else 0
-            if same == 4 and stuck - told:
+            if same == 2 and stuck - told:
                 Report(Look(process.pid, look, everybody=True)).print()
                 told = stuck
                 if once:
                     return
             before = look
-            time.sleep(0.25)
+            time.sleep(0.5)
     finally:
         end(process)
     if pressed:
@@ -619,7 +629,7 @@ if __name__ == "__main__":
         sys.exit(2)
     try:
         watch(started, args.once) if started else main(args.program)
-    except (LookupError, FileNotFoundError) as error:
+    except (LookupError, OSError) as error:
         sys.exit(str(error))
     except KeyboardInterrupt:
         print("Interrupted", file=sys.stderr)
