@@ -14,6 +14,7 @@ import contextlib
 import json
 import os
 import platform
+import shutil
 import signal
 import socket
 import struct
@@ -57,7 +58,7 @@ class Wait:
 
     kind: str
     what: str
-    by: set = field(default_factory=set)
+    by: set[int] = field(default_factory=set)
     key: object = None  # which pipe, which semaphore
 
 
@@ -68,9 +69,9 @@ class Thread:
     pid: int
     tid: int
     call: str
-    values: list = field(default_factory=list)
+    values: list[int] = field(default_factory=list)
     ran: object = None
-    waits: list = field(default_factory=list)
+    waits: list[Wait] = field(default_factory=list)
 
     def waits_for(self, kind):
         return next((wait for wait in self.waits if wait.kind == kind), None)
@@ -217,7 +218,7 @@ class Look:
         for thread in self.threads.values():
             try:
                 thread.waits = self.waits_of(thread)
-            except (OSError, ValueError, struct.error):  # it may have ended by now
+            except (OSError, ValueError, OverflowError, struct.error):  # or it has ended
                 thread.waits = [Wait("outside", "waits for what can't be read")]
         self.find_stuck(before.threads if before else {})
 
@@ -364,55 +365,78 @@ class Look:
             # Who closes a ring rather than others, and a main thread rather than its helpers.
             wakers.sort(key=lambda one: (one.pid not in seen, one.pid != self.root, one.tid))
             others = [one for one in wakers if one.pid != at.pid]
-            at = min(
-                others or wakers, key=lambda one: bool(not others and one.waits_for("own"))
-            )
+            if others:
+                at = others[0]
+            else:  # not one that waits for another thread, too
+                at = min(wakers, key=lambda one: one.waits_for("own") is not None)
         return path, path.index(at)
 
 
 def pages_like(look):
     """The pages of the site that it looks like: a few rules, and the first that fits."""
-    ends, data, room, locks, own = (
-        [(thread, wait) for thread in look.stuck if (wait := thread.waits_for(kind))]
+    waits = {
+        kind: [(thread, wait) for thread in look.stuck if (wait := thread.waits_for(kind))]
         for kind in ("end", "data", "room", "semaphore", "own")
-    )
-    for thread, wait in room:
-        if any(one.pid in wait.by and thread.pid in its.by for one, its in ends):
+    }
+    rules = (full_pipes, silence, locks, own_locks)
+    return next((pages for rule in rules if (pages := rule(look, waits))), [])
+
+
+def full_pipes(look, waits):
+    """Rules for who waits for room."""
+    for thread, wait in waits["room"]:
+        if any(one.pid in wait.by and thread.pid in its.by for one, its in waits["end"]):
             return ["join-before-get"]
-        back = [its.key for one, its in room if one.pid in wait.by and thread.pid in its.by]
-        if any(key != wait.key for key in back):
+        facing = [one for one in waits["room"] if one[0].pid in wait.by]
+        if any(thread.pid in its.by and its.key != wait.key for _, its in facing):
             return ["two-way-deadlock"]
         if wait.by == {thread.pid}:
             return ["large-argument" if thread.pid == thread.tid else "ctrl-c"]
-    for thread, _ in ends:  # consumers wait for what the one that joins them doesn't put
-        fed = [one for one, its in data if thread.pid in its.by - {one.pid}]
-        if fed and thread.pid == thread.tid:
+    return []
+
+
+def silence(look, waits):
+    """Rules for who waits for a message that nobody sends."""
+    for thread, _ in waits["end"]:  # of a consumer, for which it doesn't put a sentinel
+        if thread.pid == thread.tid and fed_by(thread.pid, waits):
             return ["sentinel-too-few"]
-    for thread, wait in data:  # nobody can send, or each waits for the other's message
-        fed = [
-            its for one, its in data if one.pid in wait.by and thread.pid in its.by - {one.pid}
-        ]
-        queues = all(one.key.startswith("pipe") for one in (wait, *fed))
-        silent = wait.by == {thread.pid} and thread.call != "epoll"  # that is an event loop
-        if silent or (fed and queues):
+    for thread, wait in waits["data"]:
+        alone = wait.by == {thread.pid} and thread.call != "epoll"  # that is an event loop
+        facing = [its for one, its in fed_by(thread.pid, waits) if one.pid in wait.by]
+        if alone or (facing and all(its.key.startswith("pipe") for its in [wait, *facing])):
             lost = ["dead-worker", "worker-exception", "unpicklable-put"]
             ended = [0 if code & 127 else 1 if code else 2 for code in look.zombies.values()]
             return [lost[min(ended)]] if ended else lost
-    if locks and data:
-        first = any(thread.pid == look.root for thread, _ in locks)
-        return ["task-done" if first else "killed-holding-lock"]
-    for thread, wait in locks:
-        if any(its.key != wait.key and thread.pid in its.by for _, its in locks):
+    return []
+
+
+def fed_by(pid, waits):
+    """Who waits in another process for data that this one could write."""
+    return [(one, its) for one, its in waits["data"] if pid in its.by - {one.pid}]
+
+
+def locks(look, waits):
+    """Rules for who waits for a semaphore, after those for silence."""
+    for thread, wait in waits["semaphore"]:
+        if waits["data"]:
+            first = any(one.pid == look.root for one, _ in waits["semaphore"])
+            return ["task-done" if first else "killed-holding-lock"]
+        if any(its.key != wait.key and thread.pid in its.by for _, its in waits["semaphore"]):
             return ["two locks that are taken in opposite orders", "event-set"]
         idle = any(one.waits_for("own") for one in look.of(thread.pid))  # the feeder
-        full = ends and idle and thread.pid == thread.tid  # a Queue with a maxsize
+        full = waits["end"] and idle and thread.pid == thread.tid  # a Queue with a maxsize
         return ["join-before-get" if full else "killed-holding-lock"]
-    for thread, _ in own:
+    return []
+
+
+def own_locks(look, waits):
+    """Rules for forked workers whose threads all wait for each other, after those for locks."""
+    for thread, _ in waits["own"]:
         alone = all(one.waits_for("own") for one in look.of(thread.pid))
         server = look.is_server(look.parents[thread.pid])
         if alone and thread.pid != look.root and look.is_forked(thread.pid) and not server:
-            return ["dead-worker", "fork-with-threads"] if data else ["fork-with-threads"]
-    return ["dead-worker"] if data and any(look.zombies.values()) else []
+            return ["dead-worker"] * bool(waits["data"]) + ["fork-with-threads"]
+    return ["dead-worker"] if waits["data"] and any(look.zombies.values()) else []
 
 
 def fill(look, target):
@@ -433,7 +457,7 @@ def fill(look, target):
 
 
 def lines_of(pid):
-    """The line of the program in which each thread of a process is, if py-spy is there."""
+    """The line of the program in which each thread of a process is, as py-spy sees it."""
     command = ["py-spy", "dump", "--nonblocking", "--json", "--pid", str(pid)]
     try:
         done = subprocess.run(command, capture_output=True, timeout=5, check=True)
@@ -455,11 +479,13 @@ class Report:
 
     def __init__(self, look):
         self.look = look
-        self.lines = {tid: at for pid in look.commands for tid, at in lines_of(pid).items()}
+        seen = look.commands if shutil.which("py-spy") else ()
+        self.lines = {tid: at for pid in seen for tid, at in lines_of(pid).items()}
 
     def print(self):
+        wrapper = textwrap.TextWrapper(79, subsequent_indent="  ", break_on_hyphens=False)
         for paragraph in self.paragraphs():
-            print(textwrap.fill(paragraph, 79, subsequent_indent="  "), flush=True)
+            print(wrapper.fill(paragraph), flush=True)
 
     def paragraphs(self):
         look, words = self.look, self.look.commands.get(self.look.root, ["it has ended"])
@@ -558,13 +584,13 @@ def watch(words, once):
             look = Look(process.pid, before)
             stuck = {one.tid for one in look.stuck}
             same = same + 1 if before and stuck == {one.tid for one in before.stuck} else 0
-            if same == 4 and stuck - told:
+            if same == 2 and stuck - told:
                 Report(Look(process.pid, look, everybody=True)).print()
                 told = stuck
                 if once:
                     return
             before = look
-            time.sleep(0.25)
+            time.sleep(0.5)
     finally:
         end(process)
     if pressed:
@@ -619,7 +645,7 @@ if __name__ == "__main__":
         sys.exit(2)
     try:
         watch(started, args.once) if started else main(args.program)
-    except (LookupError, FileNotFoundError) as error:
+    except (LookupError, OSError) as error:
         sys.exit(str(error))
     except KeyboardInterrupt:
         print("Interrupted", file=sys.stderr)
