@@ -509,13 +509,13 @@ def test_semaphores_of_a_hang_are_removed(program, method):
     assert name and not Path("/dev/shm", f"sem.{name}").exists()
 
 
-def test_several_threads_at_once(tmp_path):
+def test_several_threads_at_once(program):
     """Each run has its own orphan, and ends it and no other."""
     text = "import os, sys, time\nprint(sys.argv[1], flush=True)\nif os.fork() == 0: time.sleep(600)"
-    (tmp_path / "orphan.py").write_text(text)
+    orphan = program(text)
     with concurrent.futures.ThreadPoolExecutor(4) as pool:
         names = [str(number) for number in range(4)]
-        recordings = list(pool.map(lambda n: watch(tmp_path / "orphan.py", [n]), names))
+        recordings = list(pool.map(lambda n: watch(orphan, [n]), names))
     assert [(r.output, r.left_behind, r.status) for r in recordings] == [
         (f"{name}\n", 1, 0) for name in names
     ]
