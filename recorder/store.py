@@ -58,7 +58,8 @@ class RunSpec:
         if self.lock and imports_packages(program):
             lock = self.lock.read_bytes()
         asked = (self.name, self.command, self.start_method, self.hangs, self.timeout)
-        depends_on = (asked, program, lock, this_machine(), sys.executable, recorder_text())
+        texts = [hashlib.sha256(text).digest() for text in (program, lock, recorder_text())]
+        depends_on = (asked, texts, this_machine(), sys.executable)
         key = hashlib.sha256(repr(depends_on).encode()).hexdigest()
         return self.store / f"{self.program.stem}-{key[:32]}.json"
 
@@ -82,11 +83,11 @@ def imports_packages(program: bytes) -> bool:
 
 
 @functools.cache
-def recorder_text() -> str:
+def recorder_text() -> bytes:
     """The source of what makes a recording: when it changes, old recordings are not used."""
     modules = sorted(Path(__file__).parent.glob("*.py"))
     others = ("store", "__main__")
-    return "".join(m.read_text(encoding="utf-8") for m in modules if m.stem not in others)
+    return b"".join(module.read_bytes() for module in modules if module.stem not in others)
 
 
 def checksum(text: str) -> str:

@@ -18,7 +18,7 @@ from tests.harness import wait_until
 pytestmark = pytest.mark.skipif(not kernel.AVAILABLE, reason="Linux on x86-64 or arm64 only")
 
 BEGIN = """
-import asyncio, fcntl, multiprocessing, os, queue, select, signal, socket, subprocess, sys, threading, time
+import multiprocessing, os, queue, select, signal, socket, subprocess, sys, threading, time
 from multiprocessing.connection import wait
 reader, writer = multiprocessing.Pipe()
 lock = threading.Lock(); lock.acquire()
@@ -42,7 +42,7 @@ FOREVER = {
     "poll": "p = select.poll(); p.register(reader); p.unregister(reader); p.register(reader, select.POLLIN); p.poll()",
     "select": "select.select([reader], [], [])",
     "epoll": "e = select.epoll(); e.register(reader, select.EPOLLIN); e.poll()",
-    "a future": "asyncio.run(asyncio.Event().wait())",
+    "a future": "import asyncio; asyncio.run(asyncio.Event().wait())",
     "a child": "os.waitpid(child, 0)",
     "any child": "os.wait() if child else 0",
     "the id of a child": "os.waitid(os.P_PID, child, os.WEXITED)",
@@ -51,7 +51,7 @@ FOREVER = {
 }
 LIMITED = {
     "sleep": "time.sleep(60)",
-    "asyncio": "asyncio.run(asyncio.sleep(60))",
+    "asyncio": "import asyncio; asyncio.run(asyncio.sleep(60))",
     "a lock": "lock.acquire(timeout=60)",
     "a queue of threads": "queue.Queue().get(timeout=60)",
     "a semaphore": "shared.acquire(timeout=60)",
@@ -96,7 +96,7 @@ def start(tmp_path):
     started = []
 
     def start(text, stdin=subprocess.DEVNULL):
-        words = [sys.executable, "-c", BEGIN + text] + ["CHILD"] * ("child" in text)
+        words = [sys.executable, "-S", "-c", BEGIN + text] + ["CHILD"] * ("child" in text)
         process = subprocess.Popen(
             words, stdin=stdin, stdout=subprocess.PIPE, start_new_session=True, cwd=tmp_path
         )

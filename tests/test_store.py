@@ -59,7 +59,7 @@ def test_each_thing_it_depends_on(spec, monkeypatch):
     spec.program.write_text(PROGRAM)
     assert spec.file() == file
     with monkeypatch.context() as patch:
-        patch.setattr(store, "recorder_text", lambda: "another recorder")
+        patch.setattr(store, "recorder_text", lambda: b"another recorder")
         assert spec.file() != file
     for field, value in (("python", "CPython 4.0"), ("processor", "another"), ("cores", 99)):
         other = machine.Machine(**{**vars(machine.this_machine()), field: value})
@@ -69,9 +69,8 @@ def test_each_thing_it_depends_on(spec, monkeypatch):
 
 
 def test_the_recorder_that_it_depends_on():
-    assert (
-        "def look(" in store.recorder_text() and "def end_when_told(" in store.recorder_text()
-    )
+    text = store.recorder_text()
+    assert b"def look(" in text and b"def end_when_told(" in text
 
 
 @pytest.mark.parametrize(
