@@ -39,7 +39,7 @@ class Ring:
         slots (int): How many messages it holds, from 1 to 255.
         size (int): The bytes of the largest message.
         consumers (int): How many processes read every message.
-        context (BaseContext | None): From `multiprocessing.get_context()`; None: the default one.
+        context (BaseContext | None): What `get_context()` returns; None: that of the default.
     """
 
     def __init__(self, slots, size, consumers=1, context=None):
