@@ -51,6 +51,7 @@ class Ring:
         self.memory = context.RawArray(ctypes.c_char, slots * self.stride)
         pipes = [context.Pipe(duplex=False) for _ in range(2 * consumers)]
         self.full, self.free = pipes[:consumers], pipes[consumers:]  # (receiver, sender) each
+        self.watcher = None  # the process that watches its parent
 
     @contextlib.contextmanager
     def producer(self):
@@ -76,16 +77,20 @@ class Ring:
         """Close the others' ends: a copy of them anywhere hides that their owner has ended."""
         for end in {end for pipe in self.full + self.free for end in pipe} - set(mine):
             end.close()
-        self.started_by, parent = os.getppid(), multiprocessing.parent_process()
+
+    def watch_parent(self):
+        """Note, once in each process, what becomes ready when its parent ends."""
+        self.watcher, self.started_by = os.getpid(), os.getppid()
+        parent = multiprocessing.parent_process()
         self.parents_end = [parent.sentinel] if parent else []
-        if (
-            parent and sys.platform == "linux"
-        ):  # no process that is forked later can hide this one
-            with contextlib.suppress(OSError):
+        if parent and sys.platform == "linux":
+            with contextlib.suppress(OSError):  # nobody forked later can hide this one
                 self.parents_end.append(os.pidfd_open(parent.pid))
 
     def wait_for(self, ends):
         """Return those ends of pipes that are ready; EOFError: the parent has ended."""
+        if self.watcher != os.getpid():
+            self.watch_parent()
         ready = []
         while not ready:
             ready = multiprocessing.connection.wait([*ends, *self.parents_end], timeout=1)
