@@ -20,7 +20,7 @@ from render.runs import EXAMPLES, PageError
 from render.timeline import timeline as draw_timeline
 
 EVIDENCE = {
-    "kernel": "Every thread of every process waited, without a time limit, for another one of them: the system says so.",
+    "kernel": "Every thread that was left waited without a time limit, and nobody outside could wake one: the kernel says so.",
     "stillness": "No process used any processor time, and none printed anything.",
 }
 CSI = re.compile(r"\x1b(?:\[[0-?]*[ -/]*[@-~]|\][^\x07\x1b]*(?:\x07|\x1b\\)|[@-Z\\-_])")

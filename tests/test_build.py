@@ -14,7 +14,7 @@ import psutil
 import pytest
 
 from tests.conftest import build, mkdocs
-from tests.harness import is_alive, wait_until
+from tests.harness import default_signals, is_alive, wait_until
 from tests.html_page import Page
 
 pytestmark = pytest.mark.skipif(sys.platform == "win32", reason="the site is built on POSIX")
@@ -148,7 +148,7 @@ def test_a_build_that_fails_says_why_and_keeps_the_old_site(copy, change, messag
 def test_an_interrupted_build_leaves_nothing(copy, number):
     before = (copy / "site/index.html").stat()
     edit(copy / "examples/runs.toml", "--count 1000000", "--count 1000000000000")
-    building = build(copy, start_new_session=True)
+    building = build(copy, start_new_session=True, preexec_fn=default_signals)
 
     def workers():
         found = psutil.Process(building.pid).children(recursive=True)

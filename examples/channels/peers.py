@@ -175,9 +175,15 @@ def interrupt_once(*_):
 
 def end_with_parent():
     """Run in a thread of a worker: wait for the end of its parent, then end it too."""
+    from multiprocessing.connection import wait
+
     parent, number = multiprocessing.parent_process(), os.getppid()
-    while parent.is_alive() and os.getppid() == number:  # who is forked later may hide its end
-        parent.join(timeout=1)
+    ends = [parent.sentinel]  # a process that is forked later may hold it open,
+    if sys.platform == "linux":
+        with contextlib.suppress(OSError):
+            ends.append(os.pidfd_open(parent.pid))  # but nobody holds this one
+    while not wait(ends, timeout=1) and os.getppid() == number:
+        pass
     os._exit(1)
 
 

@@ -76,16 +76,22 @@ class Ring:
         """Close the others' ends: a copy of them anywhere hides that their owner has ended."""
         for end in {end for pipe in self.full + self.free for end in pipe} - set(mine):
             end.close()
-        self.started_by = os.getppid()
+        self.started_by, parent = os.getppid(), multiprocessing.parent_process()
+        self.parents_end = [parent.sentinel] if parent else []
+        if (
+            parent and sys.platform == "linux"
+        ):  # no process that is forked later can hide this one
+            with contextlib.suppress(OSError):
+                self.parents_end.append(os.pidfd_open(parent.pid))
 
     def wait_for(self, ends):
         """Return those ends of pipes that are ready; EOFError: the parent has ended."""
-        parent, ready = multiprocessing.parent_process(), []
-        watched = [*ends, *([parent.sentinel] if parent else [])]
+        ready = []
         while not ready:
-            ready = multiprocessing.connection.wait(watched, timeout=1)
+            ready = multiprocessing.connection.wait([*ends, *self.parents_end], timeout=1)
             # A process that the parent has forked later can hide its end from the sentinel.
-            if parent and (parent.sentinel in ready or os.getppid() != self.started_by):
+            gone = set(self.parents_end) & set(ready) or os.getppid() != self.started_by
+            if self.parents_end and gone:
                 raise EOFError("the parent has ended")
         return ready
 
@@ -243,9 +249,15 @@ def interrupt_once(*_):
 
 def end_with_parent():
     """Run in a thread of a worker: wait for the end of its parent, then end it too."""
+    from multiprocessing.connection import wait
+
     parent, number = multiprocessing.parent_process(), os.getppid()
-    while parent.is_alive() and os.getppid() == number:  # who is forked later may hide its end
-        parent.join(timeout=1)
+    ends = [parent.sentinel]  # a process that is forked later may hold it open,
+    if sys.platform == "linux":
+        with contextlib.suppress(OSError):
+            ends.append(os.pidfd_open(parent.pid))  # but nobody holds this one
+    while not wait(ends, timeout=1) and os.getppid() == number:
+        pass
     os._exit(1)
 
 

@@ -2,7 +2,7 @@
 
 python five_workers.py
 
-If a worker dies first, the parent waits for ever. queue_totals.py does not.
+If a worker dies first, the parent waits for ever: see one_dies.py.
 """
 
 import time
@@ -22,7 +22,7 @@ def count_up(number, results):
 if __name__ == "__main__":
     started = time.perf_counter()
     results = Queue()
-    workers = [Process(target=count_up, args=(number, results)) for number in range(1, 6)]
+    workers = [Process(target=count_up, args=(n, results)) for n in range(1, 6)]
     for worker in workers:
         worker.start()
     total = 0

@@ -2,7 +2,7 @@
 
 python one_worker.py
 
-If a worker dies first, the parent waits for ever. queue_totals.py does not.
+If a worker dies first, the parent waits for ever: see one_dies.py.
 """
 
 from multiprocessing import Process, Queue
