@@ -37,6 +37,9 @@ TIMEOUT = 60.0  # seconds a run may take
 STALL_SECONDS = 5.0  # of stillness, after which an expected hang is believed without proof
 GRACE = 2.0  # seconds that processes may take to end after the program has
 DUMPING = 2.0  # seconds that a process may take to print its stacks
+C_STACK = (
+    "Current thread's C stack trace"  # from Python 3.14 on it ends what faulthandler prints
+)
 ENDING = 30.0  # seconds that it may take to end and remove everything
 MAX_OUTPUT_BYTES = 256 * 1024  # bytes of output that are kept
 SAMPLING_SHARE = 0.015  # of one core: with all else, the watcher stays below 2 % of one
@@ -398,7 +401,7 @@ class Watcher:
             while is_alive(process) and time.monotonic() < deadline:
                 self.pump(0.002)  # nothing tells its end: its parent need not wait for it
             self.pump(0)
-            observed.stack = [text for _, text in self.output.lines()]
+            observed.stack = stack_of_python([text for _, text in self.output.lines()])
         self.output = Output()
 
     def end_tree(self, grace: float) -> int:
@@ -437,6 +440,12 @@ def send(process: psutil.Process, *signals: int) -> None:
     with contextlib.suppress(psutil.NoSuchProcess):
         for number in signals:
             process.send_signal(number)
+
+
+def stack_of_python(lines: Sequence[str]) -> list[str]:
+    """What faulthandler printed of Python's own frames: no address in the interpreter."""
+    end = next((i for i, line in enumerate(lines) if line.startswith(C_STACK)), len(lines))
+    return "\n".join(lines[:end]).rstrip().splitlines()
 
 
 def kill_marked(run_id: str) -> int:

@@ -20,6 +20,7 @@ pytestmark = pytest.mark.skipif(not kernel.AVAILABLE, reason="Linux on x86-64 or
 BEGIN = """
 import multiprocessing, os, queue, select, signal, socket, subprocess, sys, threading, time
 from multiprocessing.connection import wait
+multiprocessing.set_start_method("fork")  # with another one a lock starts a resource tracker
 reader, writer = multiprocessing.Pipe()
 lock = threading.Lock(); lock.acquire()
 shared = multiprocessing.Lock(); shared.acquire()

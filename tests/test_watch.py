@@ -16,7 +16,14 @@ import pytest
 from recorder import supervisor
 from recorder.machine import path_scrubber
 from recorder.recording import Recording
-from recorder.watch import MAX_OUTPUT_BYTES, is_alive, raise_on_termination, watch
+from recorder.watch import (
+    C_STACK,
+    MAX_OUTPUT_BYTES,
+    is_alive,
+    raise_on_termination,
+    stack_of_python,
+    watch,
+)
 from tests.harness import EXAMPLES, START_METHODS, wait_until
 
 pytestmark = pytest.mark.skipif(sys.platform == "win32", reason="the recorder needs POSIX")
@@ -294,6 +301,17 @@ def test_hang(program, method, temporary):
     assert 'File "program.py", line 13 in <module>' in parent.stack[-1]
     assert not any(alive_pid(process.pid) for process in recording.processes)
     assert list(temporary.iterdir()) == []
+
+
+def test_the_frames_of_the_interpreter_are_left_out():
+    """Python 3.14 prints them as well, and what follows them."""
+    mine = [
+        "Current thread 0x0 [python] (most recent call first):",
+        '  File "a.py", line 1 in f',
+    ]
+    addresses = [f"{C_STACK} (most recent call first):", '  Binary file "python"']
+    assert stack_of_python([*mine, "", *addresses]) == mine
+    assert stack_of_python(mine) == mine
 
 
 @on_linux
