@@ -174,7 +174,9 @@ def message_cost(channel: str, case: str) -> str:
 
 def message_share(channel: str, case: str, work: float) -> str:
     """What one message costs, beside so many seconds of work."""
-    return figure(f"{three_digits(100 / row_of('throughput', channel, case).median / work)} %")
+    return figure(
+        f"{tables.three_digits(100 / row_of('throughput', channel, case).median / work)} %"
+    )
 
 
 def message_size(run: str) -> str:
