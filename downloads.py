@@ -5,6 +5,7 @@ who like it, also in one file; the site as a zip, to read offline. MkDocs calls 
 Zensical ignores hooks, so there it is `python downloads.py site`.
 """
 
+import contextlib
 import html
 import io
 import re
@@ -22,8 +23,14 @@ from render.runs import EXAMPLES, ROOT
 OFFLINE = "between-processes.zip"
 
 
-def add_to(site: Path, nav: list[Any]) -> None:
-    """Add the programs, the text for machines and the zip to a site, in the order of its navigation."""
+def add_to(site: Path, nav: list[Any], before: Path | None = None) -> None:
+    """Add the programs, the text for machines and the zip to a site.
+
+    Args:
+        site: Where the site was built.
+        nav: Its navigation, which is the order of its pages.
+        before: The site that stood before: of a page that is the same the text is, too.
+    """
     programs = {
         file.relative_to(EXAMPLES).as_posix(): file.read_bytes()
         for file in sorted(EXAMPLES.rglob("[!_]*.py"))
@@ -31,7 +38,7 @@ def add_to(site: Path, nav: list[Any]) -> None:
     for name, program in programs.items():
         write(site / "programs" / name, program)
     write(site / "programs/programs.zip", make_zip(programs, "programs", zipfile.ZIP_STORED))
-    add_markdown(site, nav)
+    add_markdown(site, nav, before)
     content = {
         file.relative_to(site).as_posix(): file.read_bytes()
         for file in sorted(site.rglob("*.*"))
@@ -41,12 +48,13 @@ def add_to(site: Path, nav: list[Any]) -> None:
     write(site / OFFLINE, make_zip(content, "between-processes", zipfile.ZIP_DEFLATED))
 
 
-def add_markdown(site: Path, nav: list[Any]) -> None:
+def add_markdown(site: Path, nav: list[Any], before: Path | None) -> None:
     """Add NAME.md beside each NAME.html, and llms.txt and llms-full.txt, made from the pages."""
     listed, texts = "", []
     for group, name in pages_of(nav):
         page = (site / name).with_suffix(".html").read_text(encoding="utf-8")
-        texts.append(text := as_markdown(page))
+        text = (before and text_before(before / name, page)) or as_markdown(page)
+        texts.append(text)
         write(site / name, text.encode())
         title = text.partition("\n")[0].removeprefix("# ")
         if group and f"\n## {group}\n" not in listed:
@@ -57,6 +65,21 @@ def add_markdown(site: Path, nav: list[Any]) -> None:
     whole = "\nAll in one file: [llms-full.txt](llms-full.txt)\n"
     write(site / "llms.txt", f"{head}{whole}\n{listed}".encode())
     write(site / "llms-full.txt", "\n".join([head, *texts]).encode())
+
+
+def text_before(file: Path, page: str) -> str | None:
+    """The Markdown that was made of the same page, unless this module has changed since."""
+    with contextlib.suppress(OSError):
+        same = article_of(file.with_suffix(".html").read_text("utf-8")) == article_of(page)
+        if same and file.stat().st_mtime > Path(__file__).stat().st_mtime:
+            return file.read_text(encoding="utf-8")
+    return None
+
+
+def article_of(page: str) -> str:
+    """What stands on a page beside its frame."""
+    found = re.search(r"<article.*</article>", page, re.DOTALL)
+    return found[0] if found else ""
 
 
 def description(page: str) -> str:
@@ -92,11 +115,8 @@ class Converter(MarkdownConverter):
 
 def as_markdown(page: str) -> str:
     """A page's article as Markdown, its pictures in words."""
-    found = re.search(r"<article.*</article>", page, re.DOTALL)
     # The colours of code are most of a page's elements, and no Markdown has them.
-    article = re.sub(
-        r"<pre>.*?</pre>", without_spans, found[0] if found else "", flags=re.DOTALL
-    )
+    article = re.sub(r"<pre>.*?</pre>", without_spans, article_of(page), flags=re.DOTALL)
     # A picture holds further ones; it ends where its frame does.
     article = re.sub(r"<svg\b.*?</svg>(?=</(?:div|figure)>)", picture_in_words, article)
     soup = BeautifulSoup(article, "html.parser")

@@ -89,7 +89,7 @@ def on_post_build(config: Any) -> None:
     handlers = logging.getLogger("mkdocs").handlers
     if any(isinstance(each, CountHandler) and each.get_counts() for each in handlers):
         return  # with warnings, strict ends the build right after
-    downloads.add_to(Path(config.site_dir), config.nav)
+    downloads.add_to(Path(config.site_dir), config.nav, state.get("site"))
     if state["command"] != "build":
         return
     new, site = state["new"], state["site"]
