@@ -120,11 +120,17 @@ def test_waits(start, waits, what, text):
     inode = os.fstat(process.stdout.fileno()).st_ino
     if "subprocess" in text:
         wait_until(lambda: len(tree(process.pid)) == 2, "the child has started")
-    wait_until(lambda: look(tree(process.pid), set(), inode)[0] is waits, f"{what}: {waits}")
-    # It stays so: no other answer comes between looks at a program that waits.
-    looks = [look(tree(process.pid), set(), inode) for _ in range(5)]
-    assert {answer for answer, _ in looks} == {waits}
-    assert waits is not Waits.FOREVER or looks[0] == looks[-1]
+
+    def looks():
+        """Five looks in a row: while a thread starts, single ones say something else."""
+        return [look(tree(process.pid), set(), inode) for _ in range(5)]
+
+    def settled():
+        answers = looks()
+        return {answer for answer, _ in answers} == {waits} and answers
+
+    answers = wait_until(settled, f"{what}: {waits}")
+    assert waits is not Waits.FOREVER or answers[0] == answers[-1]
 
 
 PLAYS = """
