@@ -36,6 +36,7 @@ from recorder.recording import Line, Process, Recording
 TIMEOUT = 60.0  # seconds a run may take
 STALL_SECONDS = 5.0  # of stillness, after which an expected hang is believed without proof
 GRACE = 2.0  # seconds that processes may take to end after the program has
+SETTLING = 2.0  # seconds in which a new process may become what it is, by exec, on a busy machine
 DUMPING = 2.0  # seconds that a process may take to print its stacks
 C_STACK = (
     "Current thread's C stack trace"  # from Python 3.14 on it ends what faulthandler prints
@@ -363,7 +364,7 @@ class Watcher:
                     if status == psutil.STATUS_ZOMBIE:
                         raise psutil.NoSuchProcess(pid)
                     memory += process.memory_info().rss
-                    if pid != self.first and len(observed.samples) < 3:  # later it stays
+                    if pid != self.first and at - observed.started < SETTLING:
                         observed.role = self.role(observed, process)
             except psutil.NoSuchProcess:
                 observed.ended = at
