@@ -36,7 +36,7 @@ from recorder.recording import Line, Process, Recording
 TIMEOUT = 60.0  # seconds a run may take
 STALL_SECONDS = 5.0  # of stillness, after which an expected hang is believed without proof
 GRACE = 2.0  # seconds that processes may take to end after the program has
-SETTLING = 2.0  # seconds in which a new process may become what it is, by exec, on a busy machine
+SETTLING = 2.0  # seconds in which a new process may become what it is, by exec
 DUMPING = 2.0  # seconds that a process may take to print its stacks
 C_STACK = (
     "Current thread's C stack trace"  # from Python 3.14 on it ends what faulthandler prints
