@@ -47,7 +47,7 @@ def on_config(config: Any) -> None:
     state["started"] = time.perf_counter()
     build.begin()
     try:
-        config.extra["runs"] = len(build.runs)
+        _ = build.runs  # reads runs.toml: what is wrong there is said once, before any page
     except PageError as error:
         raise Abort(str(error)) from None
     config.mdx_configs["pymdownx.snippets"]["base_path"] = [str(EXAMPLES), config.docs_dir]

@@ -1,6 +1,5 @@
 """Figures and sentences that follow from what the runs measured, for inline requests on pages."""
 
-import re
 from typing import Any
 
 from recorder.machine import cores as cores_here
@@ -181,10 +180,10 @@ def message_share(channel: str, case: str, work: float) -> str:
 
 def message_size(run: str) -> str:
     """The size of the messages that the head of a table names."""
-    found = re.search(r"^Messages of ([\d,]+) bytes", recording_of(run).output)
-    if not found:
-        raise PageError(f"run {run}: its output does not begin with the size of the messages")
-    return mebibytes(int(found[1].replace(",", "")))
+    try:
+        return tables.message_size(recording_of(run).output)
+    except ValueError as error:
+        raise PageError(f"run {run}: {error}") from None
 
 
 def ratio(run: str, name: str, number: int = 0) -> str:
