@@ -13,7 +13,7 @@ COUNT = 300
 def produce(items):
     """Run in the producer: put items with the time at which they were made."""
     for number in range(1, COUNT + 1):
-        items.put((number, time.monotonic(), bytes(200_000)))
+        items.put((number, time.monotonic(), b"x" * 200_000))
     print(f"producer: has put all {COUNT}", flush=True)
 
 
