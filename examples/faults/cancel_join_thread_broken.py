@@ -29,7 +29,6 @@ def main(start_method=None):
     with contextlib.suppress(queue.Empty):
         while len(results) < COUNT:
             results.append(squares.get(timeout=2))
-
     print(f"exit code {worker.exitcode}, results: {len(results):,} of {COUNT:,}", flush=True)
     return results
 

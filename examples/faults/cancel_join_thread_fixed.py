@@ -13,7 +13,6 @@ COUNT = 20_000
 
 def square_all(squares):
     """Run in the worker: put every square on the queue, one by one."""
-
     for number in range(COUNT):
         squares.put(number * number)
 
@@ -24,7 +23,6 @@ def main(start_method=None):
     squares = context.Queue()
     worker = context.Process(target=square_all, args=(squares,), daemon=True)
     worker.start()
-
     results = []
     with contextlib.suppress(queue.Empty):
         while len(results) < COUNT:

@@ -19,7 +19,6 @@ def main(start_method=None):
     """Return the squares, each from a worker of its own."""
     resource.setrlimit(resource.RLIMIT_NOFILE, (40, 40))  # usual: 1024
     context = multiprocessing.get_context(start_method)
-
     jobs, squares = [], []
     for number in range(JOBS):
         results = context.Queue()

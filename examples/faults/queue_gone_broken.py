@@ -27,7 +27,6 @@ def main(start_method=None):
     context = multiprocessing.get_context(start_method)
     worker = start_worker(context)
     worker.join()
-    print(f"worker: exit code {worker.exitcode}", flush=True)
     return worker.exitcode
 
 

@@ -28,7 +28,6 @@ def main(start_method=None):
     worker, tasks = start_worker(context)
     worker.join()
     tasks.close()  # not before the worker has ended
-    print(f"worker: exit code {worker.exitcode}", flush=True)
     return worker.exitcode
 
 
