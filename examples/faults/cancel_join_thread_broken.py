@@ -13,7 +13,7 @@ COUNT = 20_000
 
 def square_all(squares):
     """Run in the worker: put every square on the queue, one by one."""
-    squares.cancel_join_thread()  # for else join() hangs
+    squares.cancel_join_thread()  # otherwise join() hangs
     for number in range(COUNT):
         squares.put(number * number)
 
