@@ -30,7 +30,7 @@ def main(start_method=None):
         if number % 100 == 0:
             print(f"consumer: item {number} is {age:.2f} s old", flush=True)
     producer.join()
-    print(f"Age: {age:.2f} s", flush=True)
+    print(f"Delay: {age:.2f} s", flush=True)
     return age
 
 

@@ -18,6 +18,15 @@ def square_all(squares):
         squares.put(number * number)
 
 
+def take(squares):
+    """Return what comes, until there are all or nothing has come for two seconds."""
+    results = []
+    with contextlib.suppress(queue.Empty):
+        while len(results) < COUNT:
+            results.append(squares.get(timeout=2))
+    return results
+
+
 def main(start_method=None):
     """Return what arrives of what the worker puts on the queue."""
     context = multiprocessing.get_context(start_method)
@@ -25,10 +34,7 @@ def main(start_method=None):
     worker = context.Process(target=square_all, args=(squares,), daemon=True)
     worker.start()
     worker.join()
-    results = []
-    with contextlib.suppress(queue.Empty):
-        while len(results) < COUNT:
-            results.append(squares.get(timeout=2))
+    results = take(squares)
     print(f"exit code {worker.exitcode}, results: {len(results):,} of {COUNT:,}", flush=True)
     return results
 

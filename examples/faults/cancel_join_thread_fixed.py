@@ -17,16 +17,22 @@ def square_all(squares):
         squares.put(number * number)
 
 
+def take(squares):
+    """Return what comes, until there are all or nothing has come for two seconds."""
+    results = []
+    with contextlib.suppress(queue.Empty):
+        while len(results) < COUNT:
+            results.append(squares.get(timeout=2))
+    return results
+
+
 def main(start_method=None):
     """Return what arrives of what the worker puts on the queue."""
     context = multiprocessing.get_context(start_method)
     squares = context.Queue()
     worker = context.Process(target=square_all, args=(squares,), daemon=True)
     worker.start()
-    results = []
-    with contextlib.suppress(queue.Empty):
-        while len(results) < COUNT:
-            results.append(squares.get(timeout=2))
+    results = take(squares)
     worker.join()
     print(f"exit code {worker.exitcode}, results: {len(results):,} of {COUNT:,}", flush=True)
     return results

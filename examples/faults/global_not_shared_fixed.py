@@ -21,7 +21,7 @@ def main(start_method=None):
     ]
     for worker in workers:
         worker.start()
-    results = [queue.get(timeout=10) for _ in workers]
+    results = [queue.get() for _ in workers]
     for worker in workers:
         worker.join()
     print(f"results: {sorted(results)}", flush=True)
