@@ -17,9 +17,10 @@ def work(number):
 def main(start_method=None):
     """Return the squares that three workers have found."""
     context = multiprocessing.get_context(start_method)
-    workers = [
-        context.Process(target=work, args=(number,), daemon=True) for number in (1, 2, 3)
-    ]
+    workers = []
+    for number in (1, 2, 3):
+        args = (number,)
+        workers.append(context.Process(target=work, args=args, daemon=True))
     for worker in workers:
         worker.start()
     for worker in workers:

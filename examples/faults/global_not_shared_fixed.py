@@ -16,9 +16,10 @@ def main(start_method=None):
     """Return the squares that three workers have found."""
     context = multiprocessing.get_context(start_method)
     queue = context.Queue()
-    workers = [
-        context.Process(target=work, args=(number, queue), daemon=True) for number in (1, 2, 3)
-    ]
+    workers = []
+    for number in (1, 2, 3):
+        args = (number, queue)
+        workers.append(context.Process(target=work, args=args, daemon=True))
     for worker in workers:
         worker.start()
     results = [queue.get() for _ in workers]
