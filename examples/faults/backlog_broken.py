@@ -28,9 +28,9 @@ def main(start_method=None):
         time.sleep(0.005)  # the work
         age = time.monotonic() - made
         if number % 100 == 0:
-            print(f"consumer: item {number} is {age:.2f} s old", flush=True)
+            print(f"consumer: item {number} is {age:.2f} seconds old", flush=True)
     producer.join()
-    print(f"Delay: {age:.2f} s", flush=True)
+    print(f"Delay: {age:.2f} seconds", flush=True)
     return age
 
 
