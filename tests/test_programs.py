@@ -558,6 +558,18 @@ PROGRAMS = [
         busy=0,
         before=ANYTHING,
     ),
+    # Questions, first half
+    Program(
+        "questions/return_value.py",
+        prints=r"result: 12\nexception: ValueError: -1 has no square root\n",
+        long=None,
+    ),
+    Program(
+        "questions/return_value_process.py",
+        prints=r"return: exit code 0, and no result\nsys\.exit\(400\): exit code (144|400)\n"
+        r"Pipe: 400\nQueue: \{20: 400, 21: 441, 22: 484\}\n",  # Windows keeps all of the code
+        long=None,
+    ),
 ]
 STOPPED = [program for program in PROGRAMS if program.long is not None]
 
