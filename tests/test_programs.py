@@ -570,6 +570,16 @@ PROGRAMS = [
         r"Pipe: 400\nQueue: \{20: 400, 21: 441, 22: 484\}\n",  # Windows keeps all of the code
         long=None,
     ),
+    Program(
+        "questions/slower.py",
+        quick="--tasks 8 --rounds 1",
+        prints=r"Workers: \d+, start method \w+\nTheir start: \d+ ms\n"
+        r" +task .+\n( +10*(,000)?( +[\d,.]+ µs){3}( +\d+\.\d{3}){2}\n){5}"
+        r"argument, .+\n( +10*(,000)+( +[\d,.]+ µs){2} +\d+\.\d{3}\n){5}"
+        r"One by one workers pay from: (.+)\n"
+        r"In chunks workers pay from: (.+)\nWith arguments workers pay up to: (.+)\n",
+        long=None,
+    ),
 ]
 STOPPED = [program for program in PROGRAMS if program.long is not None]
 

@@ -1,4 +1,4 @@
-"""What a Process keeps of its function: no result, only an exit code. A Pipe or a Queue carries it.
+"""What is left of a Process: no result, only an exit code. A Pipe or a Queue carries results.
 
 python return_value_process.py --start-method spawn
 """
