@@ -61,6 +61,21 @@ def slower(recording: Recording) -> str:
     return chart.picture(title, " ".join(told), 2 * HEIGHT - 10, (LEFT, NAMES), parts)
 
 
+def back_pressure(recording: Recording) -> str:
+    """The memory of a producer with and without a limit: a run of `back_pressure.py`."""
+    rows = rows_of(recording, 3)
+    names = ("no maxsize", "maxsize=8")
+    lines = lines_of(names, [row[0] for row in rows], [row[1:] for row in rows])
+    x = chart.Scale(rows[0][0], rows[-1][0], start=1, end=99)
+    axes = Axes(
+        x, heights(lines, 0), "seconds", "MiB in the producer", "{:g}".format, "{:g}".format
+    )
+    title = "Memory of a producer with and without maxsize"
+    return chart.picture(
+        title, in_words(lines, axes), HEIGHT - 20, (LEFT, NAMES), panel(lines, axes)
+    )
+
+
 def lines_of(
     names: Sequence[str], xs: Sequence[float], rows: Sequence[Sequence[float]]
 ) -> list[Line]:

@@ -580,6 +580,14 @@ PROGRAMS = [
         r"In chunks workers pay from: (.+)\nWith arguments workers pay up to: (.+)\n",
         long=None,
     ),
+    Program(
+        "questions/back_pressure.py",
+        quick="--items 12",
+        prints=r"seconds +no maxsize, MiB +maxsize=8, MiB\n( +\d+\.\d\d( +\d+\.\d){2}\n){21}"
+        r"(Without maxsize at most: .+ MiB\n)(Without maxsize all were .+ s\n){2}"
+        r"(With maxsize at most: .+ MiB\n)(With maxsize all were .+ s\n){2}",
+        long=None,
+    ),
 ]
 STOPPED = [program for program in PROGRAMS if program.long is not None]
 

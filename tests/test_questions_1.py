@@ -75,3 +75,25 @@ def test_the_plot_of_the_break_even_has_each_point_where_it_belongs():
     compare = picture.outlines("compare")[0]
     assert compare[1] == compare[3] == near(one, 0.2)
     assert "in chunks: 1 µs: 0.5, 100 µs: 2." in picture.description
+
+
+def test_the_plot_of_the_memory_shows_both_queues():
+    picture = plot(
+        question_plots.back_pressure,
+        "seconds    no maxsize, MiB    maxsize=8, MiB",
+        "   0.00                0.0               0.0",
+        "   1.00               40.0               2.5",
+        "   2.00               20.0               2.5",
+        "Without maxsize at most: 41.0 MiB",
+    )
+    assert picture.texts("series") == ["no maxsize", "maxsize=8"]
+    first, second = (places for places in chunks(picture.places("point"), 4))
+    assert [x for x, _ in first[1:]] == near([1, 50, 99], 0.1)
+    zero, high, half = (y for _, y in first[1:])
+    assert zero - half == near((zero - high) / 2, 0.2)
+    assert zero - second[2][1] == near((zero - high) / 16, 0.2)
+
+
+def chunks(items, size):
+    """The key of each line and its points."""
+    return [items[at : at + size] for at in range(0, len(items), size)]

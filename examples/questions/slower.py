@@ -4,7 +4,8 @@ python slower.py --start-method spawn
 
 Two tables. The first has tasks from short to long: one to a message, then 25 to a message. The
 second has tasks of one length whose argument grows. The workers have started before. A time is
-the median of the rounds; a speed is how many times as fast the workers were as one process.
+that of the fastest round, as what else the machine does only slows it down. A speed is how many
+times as fast the workers were as one process.
 """
 
 import argparse
@@ -12,7 +13,6 @@ import itertools
 import math
 import multiprocessing
 import os
-import statistics
 import time
 from concurrent.futures import ProcessPoolExecutor
 
@@ -36,11 +36,9 @@ def elapsed(call, *args):
 
 
 def compare(ways, tasks, rounds):
-    """Return for each way the median time of a task, in microseconds; the ways take turns."""
+    """Return the microseconds for a task in the fastest round of each way; they take turns."""
     found = [[elapsed(way, *tasks) for way in ways] for _ in range(rounds)]
-    return [
-        1e6 * statistics.median(times) / len(tasks[0]) for times in zip(*found, strict=True)
-    ]
+    return [1e6 * min(times) / len(tasks[0]) for times in zip(*found, strict=True)]
 
 
 def crossing(sizes, speeds):
