@@ -588,6 +588,21 @@ PROGRAMS = [
         r"(With maxsize at most: .+ MiB\n)(With maxsize all were .+ s\n){2}",
         long=None,
     ),
+    Program(
+        "questions/numpy_arrays.py",
+        quick="--mib 1 --rounds 2",
+        prints=table("Messages of 1,048,576 bytes, start method ", 6),
+        medians=(-4,),
+        packages={"numpy": "numpy"},
+        long=None,
+    ),
+    Program(
+        "questions/numpy_closed.py",
+        prints=r"read_array: exit code (-\d+|3221225477)\nsum: 0\.0\n"
+        r"read_kept_array: exit code 0\n",
+        packages={"numpy": "numpy"},
+        long=None,
+    ),
 ]
 STOPPED = [program for program in PROGRAMS if program.long is not None]
 
