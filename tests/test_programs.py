@@ -589,6 +589,16 @@ PROGRAMS = [
         long=None,
     ),
     Program(
+        "questions/how_large.py",
+        quick="--mib 4 --largest 16777216",
+        prints=r"(On Windows .+\n|5 bytes, header: 00000005\n"
+        r"2,147,483,647 bytes, header: 7fffffff\n"
+        r"2,147,483,648 bytes, header: ffffffff 00000000 80000000\n)"
+        r"Arrived: 16,777,216 bytes\nIts receiver had: (nan|1[5-9]|2\d) MiB\n"
+        r"4 MiB by: .+\n(\S.+?( +[\d.]+| +nan){2}\n){4}",
+        long=None,
+    ),
+    Program(
         "questions/numpy_arrays.py",
         quick="--mib 1 --rounds 2",
         prints=table("Messages of 1,048,576 bytes, start method ", 6),
