@@ -599,6 +599,17 @@ PROGRAMS = [
         long=None,
     ),
     Program(
+        "questions/measuring.py",
+        quick="--count 1000 --rounds 2",
+        prints=r"2 workers count to 1,000 each, start method \w+\n"
+        r"Around start: [\d.]+ ms\nCPU time of the parent: [\d.]+ ms\n"
+        r"Workers that failed: [\d.]+ ms\n(Well (first run|median|lowest|highest): [\d.]+ ms\n){4}"
+        r"A message of 8,388,608 bytes on a Queue\nAround put: [\d.]+ ms\n"
+        r"(Until there (first run|median|lowest|highest): [\d.]+ ms\n){4}"
+        r"time may be set: True\nperf_counter may be set: False\n",
+        long=None,
+    ),
+    Program(
         "questions/numpy_arrays.py",
         quick="--mib 1 --rounds 2",
         prints=table("Messages of 1,048,576 bytes, start method ", 6),

@@ -1,8 +1,10 @@
 """What is peculiar to the first half of examples/questions/, and the plots of what they print."""
 
+import multiprocessing
+
 import pytest
 
-from examples.questions import slower
+from examples.questions import measuring, slower
 from recorder.recording import Line
 from render import question_plots
 from tests.pictures import Picture, near
@@ -97,3 +99,13 @@ def test_the_plot_of_the_memory_shows_both_queues():
 def chunks(items, size):
     """The key of each line and its points."""
     return [items[at : at + size] for at in range(0, len(items), size)]
+
+
+def test_a_failed_worker_is_noticed_where_the_result_is_checked():
+    context = multiprocessing.get_context("spawn")
+    assert measuring.unchecked(context, 10) > 0  # it says a time, and not a word
+    workers, results = measuring.make_workers(context, 10)
+    for worker in workers:
+        worker.start()
+    with pytest.raises(ValueError, match=r"they counted \[10, 10\]"):
+        measuring.finish(workers, results, 11)
