@@ -6,7 +6,8 @@ import pytest
 
 from examples.questions import measuring, slower
 from recorder.recording import Line
-from render import question_plots
+from render import measured, question_plots
+from tests.harness import START_METHODS, numbers_of, on_posix, run
 from tests.pictures import Picture, near
 from tests.recordings import recording
 
@@ -109,3 +110,21 @@ def test_a_failed_worker_is_noticed_where_the_result_is_checked():
         worker.start()
     with pytest.raises(ValueError, match=r"they counted \[10, 10\]"):
         measuring.finish(workers, results, 11)
+
+
+@on_posix
+def test_an_object_is_there_twice_on_both_sides(tmp_path):
+    """Bytes are there once. Under spawn a new Python may hide some of the memory."""
+    arguments = ("--mib", "64", "--largest", "1000", "--start-method", START_METHODS[0])
+    status, out, err = run(tmp_path, "questions/how_large.py", *arguments)
+    assert (status, err) == (0, "")
+    copies = {line[:28].strip(): numbers_of(line) for line in out.splitlines()[-4:]}
+    assert copies["send_bytes, recv_bytes"] == near([1, 1], 0.15)
+    assert copies["send_bytes, recv_bytes_into"] == near([1, 2], 0.15)
+    assert copies["send, recv"] == near([2, 2], 0.15)
+    assert copies["Queue"] == near([2, 2], 0.15)
+
+
+def test_a_label_of_several_words_is_asked_for_with_underscores():
+    run_of_two = recording(lines=(Line(0.0, "Well: 1 ms"), Line(0.1, "Well median: 3 ms")))
+    assert ">3 ms<" in measured.Figures(run_of_two).Well_median
