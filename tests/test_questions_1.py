@@ -29,8 +29,8 @@ def labelled_heights(picture, left=0):
             (0.1, 0.5, 2, 1.9),
             10**2.5,
         ),  # as far below 1 as above: in the middle, on a log scale
-        ((0.5, 2, 0.9, 1.0), 10_000),  # the last one counts, whatever noise comes before
-        ((2, 2, 0.5, 0.1), 10**2.5),
+        ((0.5, 1, 0.9, 1.1), 100),  # the first one counts, whatever noise comes after
+        ((2, 2, 0.5, 0.1), None),
         ((0.1, 0.2, 0.3, 0.4), None),
         ((1.5, 1.5, 1.5, 1.5), None),
     ],

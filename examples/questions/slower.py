@@ -42,12 +42,12 @@ def compare(ways, tasks, rounds):
 
 
 def crossing(sizes, speeds):
-    """Return the last size at which the speed crosses 1, between two that were measured."""
-    points = list(zip(sizes, speeds, strict=True))
-    for (size, speed), (larger, other) in reversed(list(itertools.pairwise(points))):
-        if (speed < 1) != (other < 1):
-            part = math.log(speed) / math.log(speed / other)
-            return size * (larger / size) ** part
+    """Return the size at which the speed first gets to 1, between two that were measured."""
+    points = zip(sizes, speeds, strict=True)
+    for (size, speed), (next_size, next_speed) in itertools.pairwise(points):
+        if speed < 1 <= next_speed:
+            part = math.log(speed) / math.log(speed / next_speed)
+            return size * (next_size / size) ** part
     return None
 
 
@@ -59,7 +59,7 @@ def with_unit(value, units):
     return f"{float(f'{value / 1000**power:.2g}'):g} {units[power]}"
 
 
-def main(tasks=200, rounds=3, start_method=None):
+def main(tasks=100, rounds=6, start_method=None):
     """Measure and print both tables, and where the workers are as fast as one process."""
     context = multiprocessing.get_context(start_method)
     affinity = getattr(os, "sched_getaffinity", None)
@@ -98,16 +98,17 @@ def main(tasks=200, rounds=3, start_method=None):
             one, single = compare((alone, one_by_one), given, rounds)
             sizes.append(one / single)
             print(f"{size:15,} {one:9,.2f} µs {single:10,.2f} µs {one / single:8.3f}")
+    up_to = crossing(SIZES[::-1], sizes[::-1])
     times, bytes_ = ("µs", "ms", "s"), ("B", "kB", "MB", "GB")
     print(f"One by one workers pay from: {with_unit(crossing(lengths, singles), times)}")
     print(f"In chunks workers pay from: {with_unit(crossing(lengths, chunks), times)}")
-    print(f"With arguments workers pay up to: {with_unit(crossing(SIZES, sizes), bytes_)}")
+    print(f"With arguments workers pay up to: {with_unit(up_to, bytes_)}")
 
 
 if __name__ == "__main__":
     parser = argparse.ArgumentParser(description="Measure when worker processes pay.")
-    parser.add_argument("--tasks", type=int, default=200, help="how many in each turn")
-    parser.add_argument("--rounds", type=int, default=3)
+    parser.add_argument("--tasks", type=int, default=100, help="how many in each turn")
+    parser.add_argument("--rounds", type=int, default=6)
     parser.add_argument("--start-method", choices=multiprocessing.get_all_start_methods())
     args = parser.parse_args()
     main(args.tasks, args.rounds, args.start_method)
