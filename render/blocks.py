@@ -14,7 +14,7 @@ from pygments.lexers import get_lexer_by_name
 
 from recorder.machine import this_machine
 from recorder.recording import Recording
-from render import plots
+from render import plots, question_plots
 from render.build import build
 from render.figures import seconds
 from render.runs import EXAMPLES, PageError
@@ -53,8 +53,9 @@ def console(name: str, start_method: str = "") -> str:
 
 
 def picture(plot: str, name: str, start_method: str = "") -> str:
-    """What a function of `render.plots`, or the timeline, draws of a run."""
-    draw = draw_timeline if plot == "timeline" else getattr(plots, plot)
+    """What a function of `render.plots` or `question_plots`, or the timeline, draws of a run."""
+    module = plots if hasattr(plots, plot) else question_plots
+    draw = draw_timeline if plot == "timeline" else getattr(module, plot)
     return f'<div class="picture" data-search-exclude>{draw(recording_of(name, start_method))}</div>'
 
 

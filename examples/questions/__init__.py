@@ -1,0 +1,1 @@
+"""Questions: each program is the smallest that shows an answer."""
