@@ -339,6 +339,26 @@ PROGRAMS = [
         long=None,
     ),
     Program(
+        "questions/queue_kinds.py",
+        prints=r" +Queue +JoinableQueue +SimpleQueue\n"
+        r"put\(\), nobody reads( +returns){2} +waits\n"
+        r"who pickles( +QueueFeederThread){2} +MainThread\n"
+        r"put\(\) of a Lock( +returns, prints){2} +raises TypeError\n"
+        r"get\(timeout=...\)( +raises Empty){2} +raises TypeError\n"
+        r"more than maxsize( +raises Full){2} +raises TypeError\n"
+        r"put\(\) after close\(\)( +raises ValueError){2} +raises OSError\n"
+        r"join\(\) +has none +returns +has none\n\n"
+        r"((?!.*shutdown).+\n){6}queue\.Queue, for threads:\n.+ task_done\n",
+        methods=tuple(START_METHODS),
+        long=None,
+    ),
+    Program(
+        "questions/queue_end.py",
+        prints=r"Sentinel: 30 of 30 tasks done\nEvent: [12]?\d of 30 tasks done\n",
+        methods=tuple(START_METHODS),
+        long=None,
+    ),
+    Program(
         "faults/join_before_get_size.py",
         prints=r"(workers: [15], join\(\) returns up to [\d,]+ bytes each, hangs from [\d,]+\n){2}",
         methods=tuple(START_METHODS[:1]),  # the others take long
