@@ -359,6 +359,15 @@ PROGRAMS = [
         long=None,
     ),
     Program(
+        "questions/shared_state.py",
+        quick="--updates 10 --rounds 2",
+        prints=r"updates a second +median +lowest +highest +x dict\n"
+        r"(\S.*?( +[\d,.]+){4}\n){6}Updates lost: 0\n",
+        medians=(-4,),
+        methods=tuple(START_METHODS),
+        long=None,
+    ),
+    Program(
         "faults/join_before_get_size.py",
         prints=r"(workers: [15], join\(\) returns up to [\d,]+ bytes each, hangs from [\d,]+\n){2}",
         methods=tuple(START_METHODS[:1]),  # the others take long

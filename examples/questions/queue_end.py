@@ -14,7 +14,7 @@ def consume(tasks, stop, results):
     """Run in a consumer: work until the sentinel comes, and leave it for the next consumer."""
     for task in iter(tasks.get, None):
         if not stop.is_set():
-            time.sleep(0.02)  # the work
+            time.sleep(0.05)  # the work
             results.put(task)
     tasks.put(None)
     results.put(None)
