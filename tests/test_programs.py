@@ -339,6 +339,60 @@ PROGRAMS = [
         long=None,
     ),
     Program(
+        "questions/queue_kinds.py",
+        prints=r" +Queue +JoinableQueue +SimpleQueue\n"
+        r"put\(\), nobody reads( +returns){2} +waits\n"
+        r"who pickles( +QueueFeederThread){2} +MainThread\n"
+        r"put\(\) of a Lock( +returns, prints){2} +raises TypeError\n"
+        r"get\(timeout=...\)( +raises Empty){2} +raises TypeError\n"
+        r"more than maxsize( +raises Full){2} +raises TypeError\n"
+        r"put\(\) after close\(\)( +raises ValueError){2} +raises OSError\n"
+        r"join\(\) +has none +returns +has none\n\n"
+        r"((?!.*shutdown).+\n){6}queue\.Queue, for threads:\n.+ task_done\n",
+        methods=tuple(START_METHODS),
+        long=None,
+    ),
+    Program(
+        "questions/queue_end.py",
+        prints=r"Sentinel: 30 of 30 tasks done\nEvent: [12]?\d of 30 tasks done\n",
+        methods=tuple(START_METHODS),
+        long=None,
+    ),
+    Program(
+        "questions/shared_state.py",
+        quick="--updates 10 --rounds 2",
+        prints=r"updates a second +median +lowest +highest +x dict\n"
+        r"(\S.*?( +[\d,.]+){4}\n){6}Updates lost: 0\n",
+        medians=(-4,),
+        methods=tuple(START_METHODS),
+        long=None,
+    ),
+    Program(
+        "questions/exit_codes.py",
+        prints=r"the worker +exitcode   standard error\n"
+        r"return 5 +0\nsys\.exit\(\) +0\nsys\.exit\(3\) +3\nsys\.exit\(256\) +(0|256)\n"
+        r"sys\.exit\(\"no input\"\) +1   no input\n"
+        r"int\('x'\) +1   ValueError: .+\nCtrl-C +1   KeyboardInterrupt\nos\._exit\(4\) +4\n"
+        r"os\.abort\(\) +(-6|\d+)   Fatal Python error: Aborted\n"
+        r"read address 0 +(-1[01]|1)   .+\nterminate\(\) +-?15\nkill\(\) +-?9\n",
+        methods=tuple(START_METHODS),
+        long=None,
+    ),
+    Program(
+        "questions/death_errors.py",
+        prints=r"It had sent nothing\n"
+        r"  recv\(\), Pipe\(duplex=False\): EOFError\n  recv\(\), Pipe\(\): EOFError\n"
+        r"  poll\(\), Pipe\(\): returns True\n  send\(\), Pipe\(\): BrokenPipeError .+\n"
+        r"It had sent the beginning of a message\n  recv\(\): OSError: got end of file .+\n"
+        r"It had not read a request\n  recv\(\): ConnectionResetError .+\n"
+        r"It had a Queue\n  get\(timeout=0\.1\): Empty\n"
+        r"It was the process of a Manager\n  a further call of a proxy: BrokenPipeError .+\n"
+        r"  a new dict\(\): ConnectionRefusedError .+\n"
+        r"It was a worker of a ProcessPoolExecutor\n  result\(\): BrokenProcessPool\n",
+        methods=tuple(START_METHODS),
+        long=None,
+    ),
+    Program(
         "faults/join_before_get_size.py",
         prints=r"(workers: [15], join\(\) returns up to [\d,]+ bytes each, hangs from [\d,]+\n){2}",
         methods=tuple(START_METHODS[:1]),  # the others take long

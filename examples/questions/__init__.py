@@ -1,1 +1,1 @@
-"""Questions: each program is the smallest that shows an answer."""
+"""Questions: small programs, each the answer to one."""
