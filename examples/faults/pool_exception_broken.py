@@ -15,15 +15,15 @@ class Refused(Exception):
 
 
 def check(number):
-    """Run in a worker: refuse job 2."""
-    if number == 2:
+    """Run in the worker: refuse job 3."""
+    if number == 3:
         raise Refused(number, "not today")
     return number
 
 
 def main(start_method=None):
     """Return the results of the jobs, or why there are none."""
-    with multiprocessing.get_context(start_method).Pool(2) as pool:
+    with multiprocessing.get_context(start_method).Pool(1) as pool:
         print("parent: wait for the results of 3 jobs", flush=True)
         try:
             answer = pool.map(check, [1, 2, 3])
