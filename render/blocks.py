@@ -82,9 +82,10 @@ def verdict(recording: Recording) -> str:
 
 
 def telling_line(recording: Recording) -> str:
-    """The last line that a run printed, as HTML; what pickle adds to its error is not it."""
+    """The last line that a run printed, as HTML; what is added to an error or a warning is not it."""
     lines = [terminal_line(line.text) for line in recording.lines]
-    lines = [line for line in lines if line and not line.startswith("when serializing ")]
+    added = ("when serializing ", "  warnings.warn(")
+    lines = [line for line in lines if line and not line.startswith(added)]
     return escape(lines[-1]) if lines else "no output"
 
 

@@ -35,7 +35,7 @@ def main(start_method=None):
     print(f"sum of the numbers: {total:,.0f}", flush=True)
     print(f"Before: {before / 1024:.0f} MiB", flush=True)
     print(f"After: {after / 1024:.0f} MiB", flush=True)
-    print(f"Copied: {(after - before) // 1024} MiB", flush=True)
+    print(f"Copied: {max(after - before, 0) // 1024} MiB", flush=True)
     return before, after
 
 
