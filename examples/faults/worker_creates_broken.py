@@ -5,6 +5,7 @@ python worker_creates_broken.py --start-method fork
 
 import argparse
 import multiprocessing
+import time
 from multiprocessing.shared_memory import SharedMemory
 
 
@@ -24,6 +25,7 @@ def main(start_method=None):
     worker.start()
     name = names.get()
     worker.join()
+    time.sleep(1)  # the parent's own work
     block = SharedMemory(name)
     result = bytes(block.buf[:5])
     print(f"parent: reads {result}", flush=True)

@@ -5,6 +5,7 @@ python worker_creates_fixed.py --start-method fork
 
 import argparse
 import multiprocessing
+import time
 from multiprocessing.shared_memory import SharedMemory
 
 
@@ -22,6 +23,7 @@ def main(start_method=None):
     worker = context.Process(target=work, args=(block.name,))
     worker.start()
     worker.join()
+    time.sleep(1)  # the parent's own work
     result = bytes(block.buf[:5])
     print(f"parent: reads {result}", flush=True)
     block.close()
