@@ -25,10 +25,11 @@ def main(start_method=None):
     taken = []
     numbers = numbered(2_000, taken)
     with multiprocessing.get_context(start_method).Pool(2) as pool:
-        for _ in pool.imap(render, numbers):
-            time.sleep(1)  # use the result: here the first one is enough
-            print(f"Taken: {len(taken):,}", flush=True)
-            return len(taken)
+        results = pool.imap(render, numbers)
+        next(results)
+        time.sleep(1)  # use this result
+        print(f"Taken: {len(taken):,}", flush=True)
+    return len(taken)
 
 
 if __name__ == "__main__":

@@ -21,16 +21,22 @@ def numbered(count, taken):
         yield number
 
 
+def in_batches(pool, numbers, size):
+    """Yield the results of one batch after the other."""
+    while batch := list(itertools.islice(numbers, size)):
+        yield from pool.imap(render, batch)
+
+
 def main(start_method=None):
     """Return how many inputs were taken while the first result was used."""
     taken = []
     numbers = numbered(2_000, taken)
     with multiprocessing.get_context(start_method).Pool(2) as pool:
-        while batch := list(itertools.islice(numbers, 10)):
-            for _ in pool.imap(render, batch):
-                time.sleep(1)  # use the result: here the first one is enough
-                print(f"Taken: {len(taken):,}", flush=True)
-                return len(taken)
+        results = in_batches(pool, numbers, 10)
+        next(results)
+        time.sleep(1)  # use this result
+        print(f"Taken: {len(taken):,}", flush=True)
+    return len(taken)
 
 
 if __name__ == "__main__":

@@ -27,7 +27,7 @@ print("result:", "none" if results.empty() else results.get(), flush=True)
 
 def main(start_method=None):
     """Run the cells as a notebook does: what they define is in no file."""
-    Path("squares.py").write_text(CELL)  # in a notebook: %%writefile squares.py
+    Path("squares.py").write_text(CELL)  # as %%writefile does
     cells = "from squares import square\n" + NEXT_CELL
     method = [start_method or multiprocessing.get_start_method()]
     subprocess.run([sys.executable, "-c", cells, *method])

@@ -32,7 +32,9 @@ def main():
 
 if __name__ == "__main__":
     parser = argparse.ArgumentParser()
-    parser.add_argument("--read", metavar="NAME", help="be the other program, and read this block")
+    parser.add_argument(
+        "--read", metavar="NAME", help="be the other program, and read this block"
+    )
     parser.add_argument("--start-method", choices=multiprocessing.get_all_start_methods())
     arguments = parser.parse_args()
     multiprocessing.set_start_method(arguments.start_method)  # it makes no difference here

@@ -22,14 +22,14 @@ def main(start_method=None):
     for worker in workers:
         worker.start()
     for worker in workers:
-        wait([worker.sentinel])  # until it has ended: this does not ask for its exit code
+        wait([worker.sentinel])  # its end, not its exit code
     time.sleep(0.2)  # the parent's own work
     command = ["ps", "-A", "-o", "ppid,pid,stat,args"]
     head, *lines = subprocess.run(command, capture_output=True, text=True).stdout.splitlines()
     own = [line for line in lines if line.split()[0] == str(os.getpid())]
     left = [line for line in own if line.split()[2].startswith("Z")]
     print("\n".join([head, *left]), flush=True)
-    print(f"workers that have ended and are still listed: {len(left)} of 3", flush=True)
+    print(f"zombies: {len(left)} of 3 workers", flush=True)
     return left
 
 
