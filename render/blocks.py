@@ -83,10 +83,13 @@ def verdict(recording: Recording) -> str:
     return last if recording.status == 0 else f"exit status {recording.status}: {last}"
 
 
+ADDED = re.compile(r"when serializing |.*Warning: resource_tracker: |  warnings\.warn\(")
+
+
 def telling_line(recording: Recording) -> str:
-    """The last line that a run printed, as HTML; what pickle adds to its error is not it."""
+    """The last line that a run printed, as HTML; what pickle or the resource tracker adds is not it."""
     lines = [terminal_line(line.text) for line in recording.lines]
-    lines = [line for line in lines if line and not line.startswith("when serializing ")]
+    lines = [line for line in lines if line and not ADDED.match(line)]
     return escape(lines[-1]) if lines else "no output"
 
 
