@@ -17,7 +17,7 @@ from typing import Any
 
 import markdown_exec
 
-from render import blocks, measured, site
+from render import blocks, cast, measured, site
 from render.build import build
 from render.runs import PageError
 
@@ -36,6 +36,7 @@ VIEWS: dict[str, Callable[..., str]] = {
         blocks.fix,
         blocks.changes,
         blocks.source_of,
+        cast.drawing,
         measured.fastest_list,
         site.machine_table,
         site.runs_table,
