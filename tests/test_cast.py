@@ -15,7 +15,7 @@ FAULTS = [name for name in NAMES if cast.descriptions()[name]["program"].startsw
 
 def picture(name):
     found = Picture(re.search(r"<svg.*</svg>", cast.figure_of(name))[0])
-    for pixels in (288, 340, 480):
+    for pixels in (288, 340, 480, 760):
         found.check_words_at(pixels)
     return found
 
