@@ -315,18 +315,21 @@ def queue(sheet: Sheet) -> None:
 def pipes(sheet: Sheet) -> None:
     """A pipe for each, or one for each direction."""
     tubes, apart = sheet.way.tubes, pitch(sheet.way)
-    for middle in max(sheet.middles, key=len):
+    rows = max(
+        zip(sheet.told.sides, sheet.middles, strict=True), key=lambda side: len(side[1])
+    )
+    for actor, middle in zip(*rows, strict=True):
         first = middle - apart * (len(tubes) - 1) / 2
         for number, direction in enumerate(tubes):
             y = first + apart * number
-            sheet.line((0, y), (100, y))
+            sheet.line((0, y), (100, y), cut=actor.dead)
             sheet.tube(14, 86, y)
             for edge, side in ((100, "right"), (0, "left")):
                 if direction in (side, "both"):
                     sheet.head(edge, y, side)
             if sheet.way.trouble:
                 sheet.sign(sheet.way.trouble, 50, y + 18, trouble=True)
-    top = max(sheet.middles, key=len)[0] - apart * (len(tubes) - 1) / 2
+    top = rows[1][0] - apart * (len(tubes) - 1) / 2
     sheet.sign(sheet.way.name or "pipe", 50, top - 19)
 
 
