@@ -19,7 +19,7 @@ class Kind:
     Attributes:
         parse: Reads the output.
         first: What the rows are.
-        unit: What the figures are.
+        unit: What the figures are, as the caption of the table.
         ratios: What the further numbers of a line are, as far as they are shown.
         number: How a figure is written.
     """
@@ -39,27 +39,35 @@ def parse_workers(output: str) -> list[Measurement]:
 
 def parse_integers(output: str) -> list[Measurement]:
     """The table of `old_answer.py`, in seconds; the case is how many integers went."""
-    rows = tables.read_table(output, r"([A-Z]\w+) +(\d[\d,]*)")
-    return [dataclasses.replace(row, case=f"{row.case} integers") for row in rows]
+    return tables.read_table(output, r"([A-Z]\w+) +(\d[\d,]*)")
 
 
-MESSAGES = "Messages a second"
+MESSAGES = "Messages a second, medians of the rounds"
 RING = Kind(
     tables.parse_ways,
     "The way",
-    "GB a second",
+    "GB a second, medians of the rounds",
     ("times a Queue", "times a copy"),
     "{:.2f}".format,
 )
 KINDS = {
     "throughput": Kind(tables.parse_throughput, "Channel", MESSAGES),
     "peers": Kind(tables.parse_throughput, "Library", MESSAGES),
-    "latency": Kind(tables.parse_latency, "Channel", "Microseconds"),
-    "old_answer": Kind(parse_integers, "Channel", "Seconds", number="{:g}".format),
-    "worker_sweep": Kind(parse_workers, "Workers", "Milliseconds", number="{:g}".format),
-    "start_cost": Kind(tables.parse_starts, "Start method", "Milliseconds"),
+    "latency": Kind(tables.parse_latency, "Channel", "Microseconds, medians of the rounds"),
+    "old_answer": Kind(
+        parse_integers, "Channel", "Seconds, for so many integers", number="{:g}".format
+    ),
+    "worker_sweep": Kind(
+        parse_workers, "Workers", "Milliseconds, medians of the runs", number="{:g}".format
+    ),
+    "start_cost": Kind(
+        tables.parse_starts, "Start method", "Milliseconds, medians of the starts"
+    ),
     "batch": Kind(
-        tables.parse_ways, "Items a message", "Items a second", ("times the first",)
+        tables.parse_ways,
+        "Items a message",
+        "Items a second, medians of the rounds",
+        ("times the first",),
     ),
     "reuse_buffer": Kind(tables.parse_ways, "The way", MESSAGES, ("times a Queue",)),
     "ring_1_mib": RING,
@@ -82,10 +90,9 @@ def results(run: str) -> str:
         raise PageError(f"run {run}: {error}") from None
     by_case = any(row.case for row in rows)
     titles, lines = by_cases(rows, kind) if by_case else by_numbers(rows, kind)
-    unit = f"{kind.unit}: medians of the rounds" if by_case else kind.unit
-    summary = "<summary>What the program printed, with the spread of the rounds</summary>"
+    summary = "<summary>What the program printed</summary>"
     return (
-        f"{html_table(kind.first, titles, lines, unit)}"
+        f"{html_table(kind.first, titles, lines, kind.unit)}"
         f"<details data-search-exclude>{summary}{console(run)}</details>"
     )
 
