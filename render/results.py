@@ -122,7 +122,8 @@ def by_numbers(rows: list[Measurement], kind: Kind) -> tuple[list[str], Lines]:
 
 def html_table(first: str, titles: list[str], lines: Lines, unit: str) -> str:
     """The table; on a narrow page one with many columns says in each cell what it is."""
-    head = "".join(f"<th>{escape(title)}</th>" for title in (first, *titles))
+    shown = (figure(one) if one[0].isdigit() else escape(one) for one in titles)
+    head = "".join(f"<th>{title}</th>" for title in (escape(first), *shown))
     body = ""
     for name, cells in lines.items():
         told = zip(titles, cells, strict=True)
