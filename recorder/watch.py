@@ -400,6 +400,7 @@ class Watcher:
                 with process.oneshot():
                     status, times = process.status(), process.cpu_times()
                     if status == psutil.STATUS_ZOMBIE:
+                        observed.exit = waits.exit_of(pid)
                         raise psutil.NoSuchProcess(pid)
                     memory += process.memory_info().rss
                     if pid != self.first and at - observed.started < SETTLING:
