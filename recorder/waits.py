@@ -24,6 +24,8 @@ from examples.recipes import who_waits
 from recorder.recording import Frame, Pipe, Thread, Wait
 
 AVAILABLE = who_waits.MACHINE >= 0 and os.path.exists("/proc/self/syscall")
+PIDFD_GET_INFO = 0xC040FF0B  # linux/pidfd.h; it tells how a process ended from Linux 6.15 on
+PIDFD_INFO_EXIT = 1 << 3
 PIDFD_GETFD = 438  # the system call, on x86-64 and on arm64
 MOST_PIPES = 16  # whose filling is sampled
 MOST_SEARCHES = 32  # for such pipes in a run
@@ -125,10 +127,26 @@ def reason(pid: int, tid: int) -> tuple[str, bool]:
     return ("room" if any(to_write for _, to_write in wanted) else "data"), not limited
 
 
-def exit_of(pid: int) -> int | None:
-    """The exit code of a process that has ended and waits to be reaped; negative for a signal."""
+def handle_of(pid: int) -> int | None:
+    """A descriptor that becomes readable when a process ends, where there are such."""
+    if sys.platform == "linux":
+        with contextlib.suppress(OSError):
+            return os.pidfd_open(pid)
+    return None
+
+
+def exit_of(pid: int, handle: int | None) -> int | None:
+    """The exit code of a process that has ended; negative for a signal; None if it isn't told."""
     state, *_, status = who_waits.stat(pid)
-    return os.waitstatus_to_exitcode(int(status)) if state == "Z" else None
+    if state == "Z":  # nobody has reaped it yet
+        return os.waitstatus_to_exitcode(int(status))
+    if handle is not None:
+        with contextlib.suppress(OSError):
+            asked = struct.pack("=Q56x", PIDFD_INFO_EXIT)
+            mask, status = struct.unpack("=Q52xi", fcntl.ioctl(handle, PIDFD_GET_INFO, asked))
+            if mask & PIDFD_INFO_EXIT:
+                return os.waitstatus_to_exitcode(status)
+    return None
 
 
 class Pipes:

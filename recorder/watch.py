@@ -42,6 +42,8 @@ C_STACK = (
 )
 ENDING = 30.0  # seconds that it may take to end and remove everything
 MAX_OUTPUT_BYTES = 256 * 1024  # bytes of output that are kept
+CLOSELY = 0.001  # seconds between two looks for new processes, where a hang is expected
+ENDINGS = 0.1  # seconds after a process has ended, in which much happens
 SAMPLING_SHARE = 0.015  # of one core: with all else, the watcher stays below 2 % of one
 SAMPLING_START = 0.02  # seconds of CPU time for many samples at the start
 RUN_ID_VARIABLE = "RECORDED_RUN"  # in the environment of every process of a run
@@ -96,6 +98,7 @@ def watch(
         if ended != "exit":
             run.dump_stacks()
         left_behind = run.end_tree(GRACE if ended == "exit" else 0)
+        run.ask_for_exits()
     scrub = path_scrubber(run.folders, python)
     wall = round(run.wall, 4)
     observed = sorted(run.known.values(), key=lambda process: process.started)
@@ -181,6 +184,7 @@ class ObservedProcess:
     role: str = "worker"
     ended: float | None = None
     samples: list[tuple[float, float]] = field(default_factory=list)
+    handle: int | None = None  # that tells of its end
     threads: dict[int, list[tuple[float, str]]] = field(default_factory=dict)
     searched: set[object] = field(default_factory=set)  # when its pipes were looked for
     stack: list[str] = field(default_factory=list)
@@ -268,6 +272,8 @@ class Watcher:
         self.pipes = [pipe for pipe in pipes if pipe]
         self.source = self.pipes[2].fileno()  # of the output
         self.pipes_seen = waits.Pipes(*(os.fstat(pipe.fileno()).st_ino for pipe in self.pipes))
+        self.handles: dict[int, ObservedProcess] = {}
+        self.last_end = -1.0  # when a process was seen to end
         self.look: waits.Look | None = None  # the last one at waiting threads
         self.full_pipes: list[Pipe] = []  # at the end of a hang
         self.poll = select.poll()
@@ -280,6 +286,8 @@ class Watcher:
     def __exit__(self, *exception: object) -> None:
         for pipe in self.pipes:
             pipe.close()
+        for handle in self.handles:
+            os.close(handle)
         with contextlib.suppress(subprocess.TimeoutExpired):
             self.supervisor.wait(ENDING)
 
@@ -300,7 +308,14 @@ class Watcher:
         return True
 
     def receive(self, descriptor: int) -> None:
-        """Read what there is in one of the pipes, but not for ever."""
+        """Read what there is in one of the pipes, but not for ever; or note who has ended."""
+        if descriptor in self.handles:
+            self.poll.unregister(descriptor)
+            observed = self.handles[descriptor]
+            if observed.ended is None and not self.ending:
+                observed.ended = self.last_end = self.now()
+                observed.exit = waits.exit_of(observed.pid, descriptor)
+            return
         chunk = os.read(descriptor, 65536)
         if not chunk:
             self.poll.unregister(descriptor)
@@ -361,11 +376,28 @@ class Watcher:
                 evidence = "kernel" if proven else "stillness" if still else ""
                 self.full_pipes = list(look.full_pipes(at)) if look and evidence else []
                 return ("hang" if evidence else "timeout"), evidence
-            # Often at the start, then less often, and never more than the share in the end.
+            # Often at the start and where processes end, and never more than the share in the end.
             rested = (spent - SAMPLING_START) / SAMPLING_SHARE - at
-            pause = max(0.005, min(at / 20, 0.1), rested)
-            self.pump(min(pause, max(timeout - at, 0.0)), ended)
+            usual = min(at / 20, 0.1) if at - self.last_end > ENDINGS else 0.0
+            pause = max(0.005, usual, rested)
+            self.rest(min(pause, max(timeout - at, 0.0)), stall_seconds < math.inf, ended)
         return "exit", ""
+
+    def rest(self, seconds: float, closely: bool, ended: Callable[[], bool]) -> None:
+        """Wait for what comes; closely: see also processes that live for some milliseconds."""
+        closely &= self.now() < SETTLING
+        deadline = time.monotonic() + seconds
+        while not self.pump(min(seconds, CLOSELY) if closely else seconds, ended):
+            if time.monotonic() >= deadline:
+                break
+            self.find_new()
+
+    def find_new(self) -> None:
+        """Begin to observe each process that is new."""
+        for pid in self.find_processes():
+            if pid not in self.known:
+                self.observe(pid)
+                self.pipes_seen.find(self.first)
 
     def observe(self, pid: int) -> None:
         """Begin to observe a process, that may have ended by now."""
@@ -373,6 +405,10 @@ class Watcher:
         first = self.known[self.first]
         if observed is first:
             observed.started, observed.role = 0.0, "parent"
+        if observed.handle is None and (handle := waits.handle_of(pid)) is not None:
+            observed.handle = handle
+            self.handles[handle] = observed
+            self.poll.register(handle, select.POLLIN)
         with contextlib.suppress(psutil.NoSuchProcess):
             observed.process = process = psutil.Process(pid)
             observed.parent = process.ppid()
@@ -386,10 +422,7 @@ class Watcher:
         Returns:
             What changes as long as any of them works; and whether all wait without a limit.
         """
-        for pid in self.find_processes():
-            if pid not in self.known:
-                self.observe(pid)
-                self.pipes_seen.find(self.first)
+        self.find_new()
         memory, state, waiting = 0, [], self.known[self.first].ended is None
         for pid, observed in self.known.items():
             if observed.ended is not None:
@@ -400,7 +433,6 @@ class Watcher:
                 with process.oneshot():
                     status, times = process.status(), process.cpu_times()
                     if status == psutil.STATUS_ZOMBIE:
-                        observed.exit = waits.exit_of(pid)
                         raise psutil.NoSuchProcess(pid)
                     memory += process.memory_info().rss
                     if pid != self.first and at - observed.started < SETTLING:
@@ -471,6 +503,12 @@ class Watcher:
             shutil.rmtree(self.folder, ignore_errors=True)
             raise OSError(self.error)
         return left
+
+    def ask_for_exits(self) -> None:
+        """Ask how those have ended whose own parent alone was told."""
+        for handle, observed in self.handles.items():
+            if observed.ended is not None and observed.exit is None:
+                observed.exit = waits.exit_of(observed.pid, handle)
 
     def find_processes(self) -> list[int]:
         """Every process of the run at this moment."""

@@ -17,6 +17,7 @@ from render.build import build
 from render.figures import seconds
 from render.runs import EXAMPLES, PageError
 from render.story import Story
+from render.timeline import ending
 from render.timeline import timeline as draw_timeline
 
 EVIDENCE = {
@@ -52,8 +53,9 @@ def console(name: str, start_method: str = "") -> str:
 
 
 def picture(plot: str, name: str, start_method: str = "") -> str:
-    """What a function of `render.plots`, or the timeline, draws of a run."""
-    draw = draw_timeline if plot == "timeline" else getattr(plots, plot)
+    """What a function of `render.plots`, the timeline, or the ending of it, draws of a run."""
+    own = {"timeline": draw_timeline, "ending": ending}
+    draw = own[plot] if plot in own else getattr(plots, plot)
     return f'<div class="picture" data-search-exclude>{draw(recording_of(name, start_method))}</div>'
 
 
@@ -65,9 +67,10 @@ def pair(name: str) -> str:
         verdicts = [
             f"lines printed: {len(recording.lines)}" for recording in recordings.values()
         ]
+    until = max(recording.wall for recording in recordings.values())  # one axis for both
     sides = "".join(
         f'<figure data-search-exclude><figcaption>{label} <strong class="{label}">{says}</strong>'
-        f"</figcaption>{draw_timeline(recording)}</figure>"
+        f"</figcaption>{draw_timeline(recording, until)}</figure>"
         for (label, recording), says in zip(recordings.items(), verdicts, strict=True)
     )
     return f'<div class="pair">{sides}</div>'

@@ -159,6 +159,17 @@ class Story:
             return what, f"only {others} could release it"
         return "for what can't be told", ""
 
+    def briefly(self, process: Process, thread: Thread) -> str:
+        """What a thread waits for, in few words."""
+        (wait,) = thread.waits
+        if wait.kind == "end":
+            return f"for {self.list(wait.by, 0, 'or')}"
+        if wait.kind == "own":
+            feeder = "feeder" in self.own(process, thread)[0]
+            return "for its feeder" if feeder else "for a lock of its own"
+        known = {"data": "for data", "room": "for room", "semaphore": "for a lock"}
+        return known.get(wait.kind, "")
+
     def own(self, process: Process, thread: Thread) -> tuple[str, str]:
         """What it is to wait for another thread of the same process, or for a lock."""
         others = [one for one in process.threads if one.waits and one is not thread]

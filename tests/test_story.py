@@ -33,7 +33,7 @@ STORIES = {  # how each begins; then only workers that have ended are named
     "unpicklable_put_broken": [SILENT.format("get")],
     "one_dies": [SILENT.format("get")],
     "dead_worker_siblings_broken": [
-        r"The parent waits in `recv\(\)`, line \d+, for data from a pipe\. Only workers 2 and 3 could write to it\.",
+        r"The parent waits in `recv\(\)`, line \d+, for data from a pipe\. Only workers \d and \d could write to it\.",
         ALONE.format(W, "wait"),
         r"So does worker \d\.",
     ],
