@@ -88,7 +88,8 @@ class Pipe:
     Attributes:
         name: The kernel's name of it.
         capacity: The bytes that fit.
-        samples: Pairs of (seconds from the start of the run, bytes in it from then on).
+        samples: Pairs of (seconds from the start of the run, bytes in it from then on; -1 where
+            that can't be told, since nobody could write to it any more).
         readers: When the run hung: the process IDs of those who could read it.
         writers: The same of those who could write to it.
     """

@@ -27,6 +27,7 @@ AVAILABLE = who_waits.MACHINE >= 0 and os.path.exists("/proc/self/syscall")
 PIDFD_GET_INFO = 0xC040FF0B  # linux/pidfd.h; it tells how a process ended from Linux 6.15 on
 PIDFD_INFO_EXIT = 1 << 3
 PIDFD_GETFD = 438  # the system call, on x86-64 and on arm64
+UNKNOWN = -1  # bytes in a pipe to which nobody can write any more
 MOST_PIPES = 16  # whose filling is sampled
 MOST_SEARCHES = 32  # for such pipes in a run
 LIBC = ctypes.PyDLL(None, use_errno=True)
@@ -185,6 +186,9 @@ class Pipes:
                 if held or target in self.seen:
                     self.note(target, capacity, at, held)
                 break
+            else:
+                if target in self.seen:
+                    self.note(target, self.seen[target][0], at, UNKNOWN)
 
     def note(self, target: str, capacity: int, at: float, held: int) -> None:
         """Note how full a pipe is, if that has changed."""

@@ -17,7 +17,7 @@ from render.build import build
 from render.figures import seconds
 from render.runs import EXAMPLES, PageError
 from render.story import Story
-from render.timeline import ending
+from render.timeline import ending as draw_ending
 from render.timeline import timeline as draw_timeline
 
 EVIDENCE = {
@@ -54,7 +54,7 @@ def console(name: str, start_method: str = "") -> str:
 
 def picture(plot: str, name: str, start_method: str = "") -> str:
     """What a function of `render.plots`, the timeline, or the ending of it, draws of a run."""
-    own = {"timeline": draw_timeline, "ending": ending}
+    own = {"timeline": draw_timeline, "ending": draw_ending}
     draw = own[plot] if plot in own else getattr(plots, plot)
     return f'<div class="picture" data-search-exclude>{draw(recording_of(name, start_method))}</div>'
 

@@ -39,7 +39,7 @@ SHAPES = {  # beside circle and tick
     "strip": "M-6-1H6V1H-6z",
     "band": "M-6-3H6V3H-6z",
     "dashes": "M-6-1h4v2h-4zM1-1h5v2H1z",
-    "dots": "M-6 0h1M-2 0h1M2 0h1",
+    "dots": "M-6-1h2v2h-2zM0-1h2v2H0z",
 }
 
 Function = Callable[[float], float]

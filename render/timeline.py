@@ -13,14 +13,15 @@ from render.story import Story, how_it_ended, is_feeder, names_of, place_of
 PITCH = 24  # from one lane to the next, when there are few
 HEIGHT = 330  # of all lanes, when there are many
 WORDS = 16  # for a line of words above a lane
+ROOMY = 14  # from one lane to the next: room for words
 FEW = 12  # processes; of more, neither threads nor words are drawn
 # With these limits a timeline stays below 15 kB:
 LANES = 102  # a parent, 100 workers and the resource tracker
-BLOCKS = 160  # times for which the share of a core is drawn
-SPANS = 160  # times of waiting
-STEPS = 80  # changes in a pipe
-MARKS = 40  # for lines of output
-LETTERS = 1000  # of all tooltips together
+BLOCKS = 120  # times for which the share of a core is drawn
+SPANS = 120  # times of waiting
+STEPS = 50  # changes in a pipe
+MARKS = 30  # for lines of output
+LETTERS = 800  # of all tooltips together
 LONGEST = 38  # letters of words above a lane
 
 ENDS = {  # how a process ended: shape, colour, and what the legend says
@@ -47,8 +48,9 @@ REASONS = {
     "data": Look("waits for data", chart.DATA, 2, "line"),
     "room": Look("waits for room", chart.PIPE, 7, "band"),
     "semaphore": Look("waits for a lock", chart.LOCK, 4, "dashes", "5 2"),
-    "sleeps": Look("sleeps", chart.WAIT, 2, "dots", "1 3"),
+    "sleeps": Look("sleeps", chart.WAIT, 2, "dots", "2 4"),
 }
+RUNS = "runs"
 SAME = {"own": "end"}  # what is drawn as something else is
 
 
@@ -79,7 +81,7 @@ def timeline(recording: Recording, until: float = 0, since: float = 0) -> str:
     processes = sorted(recording.processes, key=lambda p: (order[p.role], p.started))
     lanes = lanes_of(recording, [p for p in processes if p.ended >= since][:LANES])
     pitch = min(PITCH, HEIGHT // max(len(lanes), 1)) if len(lanes) > FEW else PITCH
-    roomy = pitch >= 14
+    roomy = pitch >= ROOMY
     every = math.ceil((chart.FONT + 2) / pitch)  # where lanes are dense, some have no name
     pipes = [pipe for pipe in recording.pipes if is_telling(pipe)][:2] if roomy else []
     shown = [lane.name for lane in lanes[::every]]
@@ -95,7 +97,7 @@ def timeline(recording: Recording, until: float = 0, since: float = 0) -> str:
     mains = [row for row in rows if row.lane.is_process]
     bottom = floors[-1] if floors else top
     parts = [
-        *bars(recording, rows, x, pitch, roomy),
+        *bars(recording, rows, spans.pop(RUNS, ()), x, pitch),
         *strokes(spans, x, floors),
         *ever_after(recording, spans, x, floors),
         *(end_marks(x, mains, recording) if roomy else ()),
@@ -106,13 +108,14 @@ def timeline(recording: Recording, until: float = 0, since: float = 0) -> str:
             text_anchor="end",
         ),
     ]
+    middles = [floor - min(6, pitch / 2) for floor in floors[::every]]
     for number, pipe in enumerate(pipes, 1):
-        name = "pipe" if len(pipes) == 1 else f"pipe {number}"
-        parts += filled(pipe, name, bottom, x, recording.wall)
+        parts += filled(pipe, bottom, x, recording.wall)
+        shown.append("pipe" if len(pipes) == 1 else f"pipe {number}")
+        middles.append(bottom + 35)
         bottom += 56
     output = bottom + 14
-    middles = [*(floor - min(6, pitch / 2) for floor in floors[::every]), output]
-    named = zip(middles, [*shown, "output"], strict=True)
+    named = zip([*middles, output], [*shown, "output"], strict=True)
     ticks = x.ticks(chart.NARROW - left - chart.RIGHT, lambda tick: 8 * len(f"{tick:g}") + 12)
     notes = axis_notes(recording, len(processes))
     parts = [
@@ -191,8 +194,8 @@ def words_of(story: Story, process: Process, thread: Thread | None) -> str:
 def keys(
     ends: Sequence[tuple[str, str]], spans: Mapping[str, object], roomy: bool
 ) -> list[tuple[str, str, str]]:
-    """What the legend explains: no more than what is there."""
-    kinds = {kind for kind, _ in ends if kind == "badly" or (roomy and kind == "stopped")}
+    """What the legend explains: no more than what is there, and no words say."""
+    kinds = {kind for kind, _ in ends if kind == ("stopped" if roomy else "badly")}
     found = [("bar", chart.RUN, "ran")]
     found += [
         (look.shape, look.colour, look.words)
@@ -208,19 +211,23 @@ def keys(
 
 
 def bars(
-    recording: Recording, rows: Sequence[Row], x: chart.Scale, pitch: float, roomy: bool
+    recording: Recording,
+    rows: Sequence[Row],
+    ran: Sequence[tuple[int, float, float]],
+    x: chart.Scale,
+    pitch: float,
 ) -> Iterator[str]:
     """A line for each life, blocks for when it ran; and marks for failures where lanes are dense."""
-    lives, blocks, failed = [], [], []
+    lives, failed, roomy = [], [], pitch >= ROOMY
+    blocks = [
+        chart.box(x(a), x(b), rows[lane].floor - 0.4 * pitch, 0.4 * pitch)
+        for lane, a, b in ran
+    ]
     for row in rows:
         process, thread = row.lane.process, row.lane.thread
         started, ended = process.started, process.ended
         if not row.lane.is_process and thread:
             started = thread.samples[0][0] if thread.samples else ended
-            ran = [(a, b) for a, b, kind in spans_of(thread, process, x) if kind == "runs"]
-            blocks += [
-                chart.box(x(a), x(b), row.floor - 0.4 * pitch, 0.4 * pitch) for a, b in ran
-            ]
         lives.append(chart.box(x(max(started, x.low)), x(ended), row.floor, 1 + roomy))
         if not roomy and end_of(process, recording)[0] == "badly":
             failed.append(chart.box(x(ended) - 0.6, x(ended) + 0.6, row.floor - 1, 3))
@@ -239,8 +246,8 @@ Span = tuple[float, float, str]
 def spans_of(thread: Thread, process: Process, x: chart.Scale, apart: float = 0) -> list[Span]:
     """What a thread did, and when: (from, to, what), as far as it is on the axis."""
     found: list[Span] = []
-    ends = [at for at, _ in thread.samples[1:]] + [process.ended]
-    for (start, kind), end in zip(thread.samples, ends, strict=True):
+    ends = [*(at for at, _ in thread.samples[1:]), process.ended]
+    for (start, kind), end in zip(thread.samples, ends, strict=False):
         kind = SAME.get(kind, kind)
         start, end = max(start, x.low), min(end, process.ended, x.high)
         if found and (end - start < apart or found[-1][2] == kind):
@@ -253,16 +260,15 @@ def spans_of(thread: Thread, process: Process, x: chart.Scale, apart: float = 0)
 def waiting_spans(
     lanes: Sequence[Lane], x: chart.Scale
 ) -> dict[str, list[tuple[int, float, float]]]:
-    """When a thread waited for each reason: (lane, from, to)."""
+    """When a thread waited for each reason, or ran beside the main thread: (lane, from, to)."""
     apart = 0.0
     while True:
         found: dict[str, list[tuple[int, float, float]]] = {kind: [] for kind in REASONS}
         for number, lane in enumerate(lanes):
-            for start, end, kind in (
-                spans_of(lane.thread, lane.process, x, apart) if lane.thread else ()
-            ):
-                if kind in found:
-                    found[kind].append((number, start, end))
+            spans = spans_of(lane.thread, lane.process, x, apart) if lane.thread else []
+            for start, end, kind in spans:
+                if kind in REASONS or (kind == RUNS and not lane.is_process):
+                    found.setdefault(kind, []).append((number, start, end))
         if sum(map(len, found.values())) <= SPANS:
             return {kind: spans for kind, spans in found.items() if spans}
         apart = max(1.3 * apart, (x.high - x.low) / 300)
@@ -312,7 +318,7 @@ def is_telling(pipe: Pipe) -> bool:
     return 4 * max(held for _, held in pipe.samples) >= pipe.capacity
 
 
-def filled(pipe: Pipe, name: str, top: float, x: chart.Scale, wall: float) -> list[str]:
+def filled(pipe: Pipe, top: float, x: chart.Scale, wall: float) -> list[str]:
     """How full a pipe was: an area, under the line of its capacity."""
     floor, rise = top + 50, 30
     before = [held for at, held in pipe.samples if at <= x.low][-1:]
@@ -322,7 +328,7 @@ def filled(pipe: Pipe, name: str, top: float, x: chart.Scale, wall: float) -> li
     steps = [*steps[:: len(steps) // STEPS + 1], *steps[-1:]]
     outline = ""
     for at, held in steps:
-        height = floor - rise * min(held / pipe.capacity, 1)
+        height = floor - rise * min(max(held, 0) / pipe.capacity, 1)
         start = f"M{chart.short(10 * x(at))} {chart.short(floor)}"
         outline += (
             f"{f'H{chart.short(10 * x(at))}' if outline else start}V{chart.short(height)}"
@@ -339,7 +345,6 @@ def filled(pipe: Pipe, name: str, top: float, x: chart.Scale, wall: float) -> li
         ),
         chart.stroke("empty", [chart.line((0, floor), (100, floor))], chart.GRID),
         chart.group("full", [full], text_anchor="end", fill=chart.FAINT),
-        chart.group("name", [chart.text(0, floor - rise / 2, name, -12)], text_anchor="end"),
     ]
 
 
