@@ -23,6 +23,7 @@ from render.site import (
 )
 from tests.harness import with_each_method
 from tests.recordings import recording
+from tests.test_story import assert_story
 
 ALL = read_runs()
 RUNS = {name: run for name, run in ALL.items() if run.program.startswith("faults/")}
@@ -68,6 +69,8 @@ def test_the_broken_one_fails_as_expected(name, start_method):
     run = RUNS[name]
     seen = record(run.spec(start_method))
     run.check(seen, start_method)
+    if seen.hung:
+        assert_story(name, seen)
     fixed = name.replace("_broken", "_fixed")
     if fixed != name and faults_of(name, start_method):
         with pytest.raises(PageError):  # else what is expected of the fixed one says nothing
