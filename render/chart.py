@@ -34,7 +34,6 @@ SHAPES = {  # beside circle and tick
     "triangle": "M0-5 5 4H-5z",
     "cross": "M-4-4 4 4M4-4-4 4",
     "line": "M-6 0H6",
-    "dots": "M-6 0h2m2 0h2m2 0h2",
     "bar": "M-5-6H5V6H-5z",
     "box": "M-3-5H3V5H-3z",
     "strip": "M-6-1H6V1H-6z",

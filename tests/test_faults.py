@@ -9,7 +9,7 @@ import sys
 import pytest
 from bs4 import BeautifulSoup
 
-from recorder.recording import Line
+from recorder.recording import Frame, Line, Thread
 from recorder.watch import watch
 from render import blocks
 from render.blocks import fix
@@ -194,10 +194,10 @@ def test_the_words_on_a_screen():
     assert words_on_screen(recording(lines=(Line(0.5, "the end"),))) == [
         "<code>the end</code>"
     ]
-    stack = "Current thread 0x1 (most recent call first):", '  File "x.py", line 3 in main'
-    parent = dataclasses.replace(recording().processes[0], stack=stack)
+    main = Thread(10, frames=(Frame("<python>/q.py", 103, "get"), Frame("x.py", 3, "main")))
+    parent = dataclasses.replace(recording().processes[0], threads=(main,))
     hung = recording(ended="hang", lines=(), processes=(parent,))
-    assert words_on_screen(hung) == ["It stands still, the parent in <code>main()</code>."]
+    assert words_on_screen(hung) == ["It stands still, the parent in <code>get()</code>."]
 
 
 def test_the_list_of_faults_says_where_a_fault_is_not_everywhere():
