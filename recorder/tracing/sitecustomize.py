@@ -1,0 +1,275 @@
+"""Notes each call with which the processes of a traced run exchange data, from inside.
+
+Every interpreter of such a run imports this as it starts, because PYTHONPATH leads here: the
+parent, and its workers under each start method. It imports nothing of multiprocessing, but
+wraps some functions as soon as the program itself has imported their module. Where CPython
+has no such function, nothing is noted.
+
+Each process writes into its own part of one file that all map into their memory. A note is a
+few stores there, and no system call: a call of the system would let another thread run, and the
+program would do otherwise than without the notes. What a killed process wrote stays.
+`recorder.trace` reads it.
+"""
+
+import os
+import sys
+import time
+from _frozen_importlib_external import PathFinder  # type: ignore[import-not-found]
+from _thread import get_ident
+from itertools import count
+
+PART = 65536  # bytes of each process: a multiple of any system's page
+RECORD = 64
+RECORDS = PART // RECORD  # the first is about the process; half of the others keep its first calls
+HALF = RECORDS // 2  # and half its last ones
+PROCESS = "=QQ48s"  # process ID, length of its name, its name
+CALL = "=QQQQqQBBB"  # began, ended, number, thread, size, channel, what, feeder, failed
+ENDED, SIZE, LAST = 8, 32, 50  # where they stand in it: ended, size, failed
+KINDS = ("run", "pipe", "start", "join", "put", "get", "empty", "wait", "send", "recv")
+LARGE = 16384  # bytes: what is asked for beyond that is a message, not its length
+
+
+class Notes:
+    """What this process has noted: the process itself begins anew after a fork."""
+
+    def __init__(self) -> None:
+        self.forget()
+        os.register_at_fork(after_in_child=self.forget)
+
+    def forget(self) -> None:
+        """Begin with nothing."""
+        self.memory = None  # bytes that are shared with the recorder; False: there are none
+        self.numbers = count(1)
+        self.feeders = set()  # threads
+        self.within = {}  # thread: the call it is in that others are part of
+
+    def open(self) -> None:
+        """Take the next part of the file."""
+        self.memory = False
+        import mmap
+        import struct
+
+        self.put, self.peek = struct.pack_into, struct.unpack_from
+        self.call = struct.Struct(CALL).pack_into
+        try:
+            flags = os.O_RDWR | os.O_CREAT | os.O_APPEND | os.O_CLOEXEC
+            file = os.open(os.environ["RECORDED_CALLS"], flags, 0o600)
+            try:
+                if os.write(file, bytes(PART)) == PART:
+                    place = os.lseek(file, 0, os.SEEK_CUR) - PART
+                    self.memory = mmap.mmap(file, PART, offset=place)
+                    self.name("")
+            finally:
+                os.close(file)
+        except (KeyError, OSError):
+            pass  # the run is over, or the disk is full
+
+    def name(self, name: str) -> None:
+        """Say how the program calls this process."""
+        if self.memory is None:
+            self.open()
+        if self.memory:
+            text = name.encode(errors="replace")[:48]
+            self.put(PROCESS, self.memory, 0, os.getpid(), len(text), text)
+
+    def begin(self, what: int, channel: int, size: int) -> int:
+        """Note that a call begins; return its number."""
+        if self.memory is None:
+            self.open()
+        if not self.memory:
+            return 0
+        number, thread = next(self.numbers), get_ident()
+        feeder = thread in self.feeders
+        now = time.monotonic_ns()
+        place = place_of(number)
+        self.call(self.memory, place, now, 0, number, thread, size, channel, what, feeder, 0)
+        return number
+
+    def change(self, number: int, size: int, ended: int = 0, failed: int = 0) -> None:
+        """Note what became of a call, if it still has a place."""
+        place = place_of(number)
+        if self.memory and number and self.peek("=Q", self.memory, place + 16)[0] == number:
+            self.memory[place + LAST] = failed
+            self.put("=q", self.memory, place + SIZE, size)
+            self.put("=Q", self.memory, place + ENDED, ended)
+
+
+def place_of(number: int) -> int:
+    """Where the record of a call is: the first ones stay, the later ones take turns."""
+    return RECORD * (number if number < HALF else HALF + (number - HALF) % HALF)
+
+
+notes = Notes()
+
+
+def wrap(owner, name, what, channel_of=None, size_of=None, result_of=None, outer=False):
+    """Let each call of a function be noted.
+
+    Args:
+        owner: The class or module that has it.
+        name: Its name there.
+        what: A word of KINDS.
+        channel_of, size_of: Gives that from the call's arguments.
+        result_of: Gives the size from what it returned, and its arguments.
+        outer: Whether a call of it within another such one is only a part of that one.
+    """
+    function = getattr(owner, name, None)
+    if function is None:
+        return
+    kind = KINDS.index(what)
+
+    def noting(*args, **options):
+        thread = get_ident()
+        around = notes.within.get(thread)
+        if around if outer else around == "start":  # a fork server is told with messages
+            return function(*args, **options)
+        if outer:
+            notes.within[thread] = what
+        size = size_of(*args) if size_of else 0
+        number = notes.begin(kind, channel_of(*args) if channel_of else 0, size)
+        if what == "recv":
+            args[0]._noted_call = number
+        try:
+            result = function(*args, **options)
+        except BaseException as error:
+            notes.change(number, size, time.monotonic_ns(), 1)
+            if error.__traceback__:  # a traceback shows the same lines as without this one
+                error.__traceback__ = error.__traceback__.tb_next
+            raise
+        else:
+            ended = time.monotonic_ns()
+            notes.change(number, result_of(result, *args) if result_of else size, ended)
+            return result
+        finally:
+            if outer:
+                notes.within.pop(thread, None)
+
+    for key in ("__module__", "__name__", "__qualname__", "__doc__"):
+        setattr(noting, key, getattr(function, key, None))
+    noting.__wrapped__ = function
+    setattr(owner, name, noting)
+
+
+def channel(connection: object, *_: object) -> int:
+    """What both ends of a pipe share."""
+    try:
+        return connection._noted_channel
+    except AttributeError:
+        try:
+            connection._noted_channel = found = os.fstat(connection.fileno()).st_ino
+        except (AttributeError, OSError):  # it is closed
+            return 0
+        return found
+
+
+def written(queue: object, *_: object) -> int:
+    """The pipe of a queue, at the end where it is written."""
+    return channel(getattr(queue, "_writer", None))
+
+
+def read(queue: object, *_: object) -> int:
+    """The pipe of a queue, at the end where it is read."""
+    return channel(getattr(queue, "_reader", None))
+
+
+def wrap_connection(module) -> None:
+    """Note what passes, and who waits for it."""
+    connection = getattr(module, "Connection", None)
+    wrap(connection, "_send_bytes", "send", channel, lambda self, data, *_: len(data))
+    wrap(
+        connection, "_recv_bytes", "recv", channel,
+        result_of=lambda data, *_: data.getbuffer().nbytes if data else 0,
+    )  # fmt: skip
+    wrap(module, "wait", "wait", result_of=lambda ready, *_: len(ready), outer=True)
+    receive, pipe = getattr(connection, "_recv", None), getattr(module, "Pipe", None)
+
+    def noting_receive(self, size, *args):
+        if size > LARGE:
+            notes.change(getattr(self, "_noted_call", 0), size)
+        return receive(self, size, *args)
+
+    def noting_pipe(*args, **options):
+        ends = pipe(*args, **options)
+        notes.change(notes.begin(1, channel(ends[0]), 0), channel(ends[1]), time.monotonic_ns())
+        return ends
+
+    if receive:
+        connection._recv = noting_receive
+    if pipe:
+        module.Pipe = noting_pipe
+
+
+def wrap_queues(module) -> None:
+    """Note what is put and taken; and which thread is a queue's own."""
+    for name in ("Queue", "JoinableQueue", "SimpleQueue"):
+        queue = getattr(module, name, None)
+        for method, channel_of in (("put", written), ("get", read), ("empty", read)):
+            if method in vars(queue or object):
+                result_of = (lambda empty, *_: int(empty)) if method == "empty" else None
+                wrap(queue, method, method, channel_of, result_of=result_of, outer=True)
+    queue = getattr(module, "Queue", None)
+    feed = getattr(queue, "_feed", None)
+    if feed:
+
+        def noting_feed(*args):
+            notes.feeders.add(get_ident())
+            try:
+                feed(*args)
+            finally:
+                notes.feeders.discard(get_ident())
+
+        queue._feed = staticmethod(noting_feed)
+
+
+def wrap_process(module) -> None:
+    """Note the life of each process."""
+    process = getattr(module, "BaseProcess", None)
+    wrap(process, "start", "start", result_of=lambda _, self, *__: self.pid or 0, outer=True)
+    wrap(process, "join", "join", None, lambda self, *_: self.pid or 0, outer=True)
+    wrap(process, "_bootstrap", "run", lambda self, *_: notes.name(self.name) or 0)
+
+
+WRAPPERS = {
+    "multiprocessing.connection": wrap_connection,
+    "multiprocessing.queues": wrap_queues,
+    "multiprocessing.process": wrap_process,
+}
+
+
+class Finder:
+    """Finds the modules to be wrapped, as Python does, and wraps them when they are loaded."""
+
+    @staticmethod
+    def find_spec(name, path=None, target=None):
+        """What the import system asks for."""
+        if name not in WRAPPERS:
+            return None
+        spec = PathFinder.find_spec(name, path, target)
+        if spec is not None and spec.loader is not None:
+            load = spec.loader.exec_module
+
+            def exec_module(module):
+                load(module)
+                try:
+                    WRAPPERS[name](module)
+                except Exception:  # another Python, with other private names
+                    pass
+
+            spec.loader.exec_module = exec_module
+        return spec
+
+
+def main() -> None:
+    """Begin, and hand on to the sitecustomize that would have been imported without this one."""
+    sys.meta_path.insert(0, Finder)
+    here = os.path.dirname(os.path.abspath(__file__))
+    sys.path[:] = [entry for entry in sys.path if os.path.abspath(entry) != here]
+    this = sys.modules.pop(__name__)
+    try:
+        __import__(__name__)
+    except ImportError:
+        pass
+    sys.modules.setdefault(__name__, this)
+
+
+main()
