@@ -14,6 +14,7 @@ FILE = "calls"  # in the folder of the run
 # As in recorder/tracing/sitecustomize.py:
 PART, RECORD = 65536, 64
 PROCESS, CALL = struct.Struct("=QQ48s"), struct.Struct("=QQQQqQBBB")
+FIRST = 511  # of a process's calls are kept whatever follows them
 KINDS = ("run", "pipe", "start", "join", "put", "get", "empty", "wait", "send", "recv")
 
 

@@ -34,6 +34,8 @@ SHAPES = {  # beside circle and tick
     "line": "M-6 0H6",
     "bar": "M-5-6H5V6H-5z",
     "box": "M-3-5H3V5H-3z",
+    "up": "M0 0 4 9H-4z",
+    "down": "M0 0 4-9H-4z",
 }
 
 Function = Callable[[float], float]
