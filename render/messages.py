@@ -7,15 +7,18 @@ import re
 from collections import defaultdict
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
+from html import escape
 
 from recorder.recording import Call, Recording, TracedProcess
 from recorder.trace import FIRST
 from render import chart
 from render.blocks import recording_of
-from render.figures import figure
 
 PROCESS, FEEDER = 46, 30  # pixels from the lane above to one of a process, of its feeder thread
+FOLDED = 3  # with more feeder threads than that, each is drawn in the lane of its worker
+MOST = 8  # calls of a process that are drawn beside those of the messages
 GIVES, WAITS = ("put", "send"), ("get", "recv", "wait", "join")
+AROUND = ("wait", "join")
 SHORT = 2e-5  # seconds: pauses longer than this are drawn shorter than they are
 EDGE = 4  # per cent at each side of the plot for what began before, and what goes on
 
@@ -47,6 +50,17 @@ class Message:
         """When it was put, or sent."""
         return (self.put or self.sent).began
 
+    @property
+    def lost(self) -> bool:
+        """Whether it is in its channel, and nobody took it as it was sent."""
+        return not self.taken and (self.mixed or self.sent.ended is not None)
+
+    def moments(self) -> list[float]:
+        """When something happened to it."""
+        calls = (self.put, self.sent)
+        found = [t for call in calls if call for t in (call.began, call.ended)]
+        return [t for t in (*found, self.taken and self.taken.ended) if t]
+
 
 def messages(name: str, first: int = 5, last: int = 3) -> str:
     """The messages of a traced run, with the first and the last of many.
@@ -57,21 +71,20 @@ def messages(name: str, first: int = 5, last: int = 3) -> str:
         last: How many of the last ones.
     """
     recording = recording_of(name)
-    drawn = draw(recording, first, last)
-    if not drawn:
+    picture = Picture(recording, first, last)
+    if not picture.chosen:  # a Python that lacks what is traced
         return ""
-    machine = recording.machine
-    caption = (
-        "<strong>Each message.</strong> An arrow leaves where a message enters its channel, and ends where it is taken. "
-        "Time runs to the right; long pauses are drawn short. "
-    )
+    drawn = picture.draw()
+    read = "An arrow leaves where a message enters its channel, and ends where it is taken."
+    if 'class="bp-hand"' in drawn:
+        read += " A dotted line leads from <code>put()</code> to the feeder thread, which sends."
     traced = (
-        f"From a run of its own that was traced: {machine.python}, start method <code>{recording.start_method}</code>. "
-        "Tracing takes time, so no figure on this page comes from it."
+        f"Traced in a run of its own: <code>{escape(recording.command)}</code>, {recording.machine.python}, "
+        f"start method <code>{recording.start_method}</code>. Its times are no figures: to trace a call takes time."
     )
     return (
-        f'<figure class="messages" data-search-exclude><figcaption>{caption}</figcaption>{drawn}'
-        f'</figure><p class="recorded" data-search-exclude>{traced}</p>'
+        f'<figure class="messages" data-search-exclude><figcaption><strong>Each message.</strong> {read}'
+        f'</figcaption>{drawn}<p class="recorded">{traced}</p></figure>'
     )
 
 
@@ -88,10 +101,10 @@ def participants(recording: Recording) -> dict[int, TracedProcess]:
 
 def names_of(processes: dict[int, TracedProcess]) -> dict[int, str]:
     """What each process is called: as the program does, or by its number."""
-    found, number = {}, itertools.count(1)
+    found = {}
     for at, (pid, process) in enumerate(processes.items()):
         plain = re.fullmatch(r"\w*Process-[\d:]+", process.name)
-        name = "worker" if len(processes) == 2 else f"worker {next(number)}"
+        name = "worker" if len(processes) == 2 else f"worker {at}"
         found[pid] = "parent" if at == 0 else name if plain else process.name[:14]
     return found
 
@@ -160,8 +173,9 @@ class Squeezed:
 
     def __init__(self, moments: Iterable[float], end: float) -> None:
         self.moments = sorted(set(moments))
-        steps = [math.log1p((b - a) / SHORT) for a, b in itertools.pairwise(self.moments)]
-        self.places = [EDGE + (end - EDGE) * s / (sum(steps) or 1) for s in itertools.accumulate(steps, initial=0)]
+        pairs = itertools.pairwise(self.moments)
+        sums = list(itertools.accumulate((math.log1p((b - a) / SHORT) for a, b in pairs), initial=0))
+        self.places = [EDGE + (end - EDGE) * s / (sums[-1] or 1) for s in sums]
 
     def __call__(self, moment: float) -> float:
         """The place of a moment, in per cent of the plot."""
@@ -172,217 +186,298 @@ class Squeezed:
             return self.places[after]
         if after == 0:
             return 0
-        (a, b), (left, right) = self.moments[after - 1 : after + 1], self.places[after - 1 : after + 1]
+        a, b = self.moments[after - 1 : after + 1]
+        left, right = self.places[after - 1 : after + 1]
         return left + (right - left) * (moment - a) / (b - a)
+
+    def thinned(self, moments: Iterable[float], pixels: float) -> list[float]:
+        """The moments whose times, counted from the first one, have room below the axis."""
+        kept: list[float] = []
+        for moment in sorted(set(moments)):
+            letters = len(clock(moment - self.moments[0]))
+            letters += len(clock(kept[-1] - self.moments[0])) if kept else 0
+            away = (self(moment) - self(kept[-1])) * pixels / 100 if kept else math.inf
+            if away >= 4 * letters + 10:
+                kept.append(moment)
+        return kept
 
 
 class Labels:
-    """Places texts where on a narrow page none lies on another."""
+    """Texts beside the calls and the arrows: on a narrow page none lies on another."""
 
-    def __init__(self, width: float) -> None:
-        self.width = width
-        self.taken: list[tuple[float, float, float]] = []
+    def __init__(self, pixels: float) -> None:
+        self.pixels = pixels
+        self.boxes: list[tuple[float, float, float]] = []
+        self.texts: dict[str, list[str]] = {"start": [], "end": []}
 
-    def place(self, x: float, y: float, words: str, dx: float = 0) -> str:
-        """A text that begins there; nothing where another one is, or the plot ends."""
-        left = x / 100 * self.width + dx
-        right = left + chart.LETTER * len(words)
-        free = all(right < a or left > b or abs(y - at) > 13 for a, b, at in self.taken)
-        if not free or right > self.width + chart.RIGHT:
-            return ""
-        self.taken.append((left - 4, right + 4, y))
-        return chart.text(x, y, words, dx)
+    def add(self, x: float, y: float, words: str, dx: float = 0) -> None:
+        """Place a text at x, or so that it ends where the plot does; or not, where one is."""
+        width, left = chart.LETTER * len(words), x / 100 * self.pixels + dx
+        anchor = "start"
+        if left + width > self.pixels + chart.RIGHT:
+            anchor, x, dx, left = "end", 100, 0, self.pixels - width
+        right = left + width
+        if all(right < a or left > b or abs(y - at) > 13 for a, b, at in self.boxes):
+            self.boxes.append((left - 4, right + 4, y))
+            self.texts[anchor].append(chart.text(x, y, words, dx))
+
+    def groups(self) -> list[str]:
+        """The texts as elements, readable on what lies below them."""
+        halo = {"paint_order": "stroke", "stroke": chart.PAPER, "stroke_width": "4"}
+        return [
+            chart.group("call", texts, text_anchor=anchor, font_size="12", **halo)
+            for anchor, texts in self.texts.items()
+        ]
 
 
-@dataclass
-class Drawing:
-    """What is drawn of a traced run: the messages, the calls beside them, and their lanes."""
+class Picture:
+    """What is drawn of a traced run: some of its messages, the calls beside them, their lanes."""
 
-    recording: Recording
-    processes: dict[int, TracedProcess]
-    found: list[Message]
-    chosen: list[Message]
-
-    def __post_init__(self) -> None:
+    def __init__(self, recording: Recording, first: int, last: int) -> None:
+        self.recording = recording
+        self.processes = participants(recording)
         self.names = names_of(self.processes)
-        self.calls = list(self.calls_to_draw())
-        at = {lane for lane, _ in self.calls} | {m.sender for m in self.chosen}
-        at |= {m.receiver for m in self.chosen if m.receiver}
-        pids = {pid for pid, _ in at} | set(list(self.processes)[:1])
-        at |= {(pid, self.main_thread(pid)) for pid in pids}
-        feeders = {m.sender for m in self.found if m.sent.feeder}
-        order = list(self.processes)
-        self.lanes = sorted(at, key=lambda lane: (order.index(lane[0]), lane in feeders, lane[1]))
-        self.feeders = feeders
+        self.found = match_messages(self.processes.values())
+        self.many = len(self.found) > first + last
+        self.first, self.last = first, last
+        after = self.found[len(self.found) - last :]
+        self.chosen = [*self.found[:first], *after] if self.many else self.found
+        if self.chosen:
+            self.prepare()
 
-    def main_thread(self, pid: int) -> int:
+    def prepare(self) -> None:
+        """Find out what stands where."""
+        self.hung = self.recording.hung
+        self.mixed = any(m.mixed for m in self.chosen)
+        self.feeders = {m.sender for m in self.found if m.sent.feeder}
+        self.talkers = {lane for m in self.found for lane in (m.sender, m.receiver) if lane}
+        self.folded = len(self.feeders) > FOLDED  # each feeder is in its worker's lane
+        self.calls = [one for process in self.processes.values() for one in self.shown(process)]
+        known = {*self.talkers, *(lane for lane, _ in self.calls)}
+        known |= {self.main(process.pid) for process in self.processes.values()}
+        chosen = {lane[0] for m in self.chosen for lane in (m.sender, m.receiver) if lane}
+        chosen |= {lane[0] for lane, _ in self.calls} | {next(iter(self.processes))}
+        order = list(self.processes)
+        lanes = {self.lane(lane) for lane in known if lane[0] in chosen}
+        self.lanes = sorted(lanes, key=lambda x: (order.index(x[0]), x in self.feeders, x[1]))
+        moments = [t for m in self.chosen for t in m.moments()]
+        moments += [t for _, c in self.calls if c.what not in AROUND for t in (c.began, c.ended) if t]
+        low = min([m.began for m in self.chosen] + [c.began for _, c in self.calls if c.what == "empty"])
+        moments += [t for _, c in self.calls for t in (c.began, c.ended) if t and t <= max(moments)]
+        self.x = Squeezed((t for t in moments if t >= low), 70 if self.hung else 100 - EDGE)
+        self.start = low
+        self.labels_of = {lane: self.label(lane) for lane in self.lanes}
+        self.left = 12 + chart.LETTER * max(map(len, self.labels_of.values()))
+        self.labels = Labels(chart.NARROW - self.left - chart.RIGHT)
+
+    def lane(self, lane: Lane) -> Lane:
+        """Where a thread is drawn."""
+        return self.main(lane[0]) if self.folded and lane in self.feeders else lane
+
+    def main(self, pid: int) -> Lane:
         """The thread in which a process lives."""
         calls = self.processes[pid].calls
-        return next((c.thread for c in calls if c.what in ("run", "start")), 0)
+        return pid, next((c.thread for c in calls if c.what in ("run", "start")), 0)
 
-    def calls_to_draw(self) -> Iterator[tuple[Lane, Call]]:
-        """The calls of the chosen messages, and those that ask, or that never end."""
+    def label(self, lane: Lane) -> str:
+        """What stands before a lane."""
+        if lane in self.feeders:
+            return "feeder"
+        return self.names[lane[0]] if lane == self.main(lane[0]) else "thread"
+
+    def shown(self, process: TracedProcess) -> Iterator[tuple[Lane, Call]]:
+        """The calls of a process that belong to the chosen messages, that ask, or never end."""
         first = min(m.began for m in self.chosen)
-        end = max((m.taken or m.sent).ended or m.sent.began for m in self.chosen)
+        end = max(t for m in self.chosen for t in m.moments())
         wanted = {id(c) for m in self.chosen for c in (m.put, m.sent, m.taken) if c}
-        talkers = {lane for m in self.found for lane in (m.sender, m.receiver)}
-        for pid, process in self.processes.items():
-            around: Call | None = None
-            asked = 0
-            for call in process.calls:
-                lane = (pid, call.thread)
-                if call.what in ("run", "pipe", "start"):
+        rest = MOST
+        for call, parts in outermost(process.calls):
+            lane = (process.pid, call.thread)
+            talks = lane in self.talkers or lane == self.main(process.pid)
+            near = talks and first <= (call.ended or math.inf) and call.began <= end
+            beside = near and call.what in AROUND or (call.what == "recv" and self.mixed and near)
+            asks = call.what == "empty" and call.began < end
+            never = call.ended is None and talks and self.hung
+            if wanted & {id(call), *map(id, parts)} or never:
+                yield lane, call
+            elif (beside or asks) and rest:
+                rest -= 1
+                yield lane, call
+
+    def draw(self) -> str:
+        """The picture."""
+        legend, top = chart.legend(self.keys(), self.left)
+        top += 14
+        self.places: dict[Lane, float] = {}
+        y = top - PROCESS + 16
+        for lane in self.lanes:
+            y += FEEDER if lane in self.feeders else PROCESS
+            self.places[lane] = y
+        bottom = y + 16
+        notes = self.notes()
+        ticks = self.x.thinned((t for m in self.chosen for t in m.moments()), self.labels.pixels)
+        names = (chart.text(0, self.places[lane], name, -10) for lane, name in self.labels_of.items())
+        parts = [
+            legend,
+            *chart.x_axis(self.x, ticks, lambda t: clock(t - self.start), top - 10, bottom),
+            *self.lives(),
+            *self.bars(),
+            *self.arrows(),
+            chart.group("name", names, text_anchor="end"),
+            *self.labels.groups(),
+            chart.notes(notes, bottom + 34, self.left),
+        ]
+        height = bottom + 26 + chart.LINE * len(notes)
+        title = f"Messages of {self.recording.command}, traced"
+        said = " ".join(f"Message {n}: {self.story(m)}." for n, m in enumerate(self.chosen, 1))
+        calls = " ".join(
+            f"{self.names[lane[0]]}: {says(call)} at {clock(call.began - self.start)} ms."
+            for lane, call in self.calls
+            if call.what == "empty" or (call.ended is None and self.hung)
+        )
+        words = f"{'; '.join(notes)}. {said} {calls}".strip()
+        return chart.picture(title, words, height, (self.left, chart.RIGHT), parts)
+
+    def keys(self) -> list[tuple[str, str, str]]:
+        """What the legend explains."""
+        lost = [m for m in self.chosen if m.lost]
+        kinds = {c.what for _, c in self.calls if c.ended or not self.hung}
+        found = [("bar", chart.RUN, "puts or sends")] * bool(kinds & {*GIVES})
+        found += [("line", chart.WAIT, "waits")] * bool(kinds & {*WAITS})
+        found += [("bar", chart.PIPE, "never ends")] * any(not c.ended and self.hung for _, c in self.calls)
+        found += [("triangle", chart.TEXT, "message")] * any(m.taken for m in self.chosen)
+        found += [("cross", chart.PIPE, "mixed up" if any(m.mixed for m in lost) else "not taken")] * bool(lost)
+        return found
+
+    def notes(self) -> list[str]:
+        """What stands below the axis."""
+        found = ["milliseconds; long pauses drawn short", f"0 is {self.start:.3f} s after the start"]
+        if self.many:
+            which = f"first {self.first}" + f", last {self.last}" * bool(self.last)
+            more = any(process.left_out for process in self.processes.values())
+            found.append(f"{which} of {'more than ' * more}{len(self.found):,} messages")
+        return found
+
+    def lives(self) -> Iterator[str]:
+        """A line for each process and each feeder thread, as long as it lives."""
+        lines, thin = [], []
+        for lane, y in self.places.items():
+            run = next((c for c in self.processes[lane[0]].calls if c.what == "run"), None)
+            ended = (run.ended if run else None) or math.inf
+            began = run.began if run else 0
+            if lane in self.feeders:
+                began = min(m.sent.began for m in self.found if m.sender == lane)
+            to = thin if lane in self.feeders else lines
+            to.append(chart.line((self.x(began), y), (self.x(ended), y)))
+        yield chart.stroke("life", lines, chart.WAIT)
+        yield chart.stroke("feeder", thin, chart.WAIT, stroke_width="0.8")
+
+    def bars(self) -> Iterator[str]:
+        """What each call took, with its name."""
+        outlines: dict[str, list[str]] = {"wait": [], "give": [], "never": []}
+        asked = []
+        for lane, call in sorted(self.calls, key=lambda one: one[1].began):
+            y = self.places[self.lane(lane)]
+            left, right = self.x(call.began), self.x(call.ended or math.inf)
+            words = says(call)
+            if call.what == "recv" and self.mixed and call.ended:
+                words += f": {call.size:,} B"
+            if call.what == "empty":
+                asked.append(chart.marker("diamond", left, y, words))
+            elif call.ended is None and self.hung:
+                outlines["never"].append(chart.box(left, 100, y - 5, 10))
+                self.labels.add(left, y + 15, f"{call.size:,} bytes" if call.size else "")
+                words += " never ends"
+            elif call.what in GIVES:
+                thin = self.folded and call.feeder
+                outlines["give"].append(chart.box(left, right, y + thin - 5 * (not thin), 5 if thin else 10))
+            else:
+                outlines["wait"].append(chart.box(left, right, y - 2, 4))
+            if not call.feeder:
+                self.labels.add(left, y - 14, words)
+        for name, colour in (("wait", chart.WAIT), ("give", chart.RUN), ("never", chart.PIPE)):
+            yield chart.path(name, outlines[name], fill=colour)
+        yield chart.markers("asked", chart.TEXT, asked)
+
+    def arrows(self) -> Iterator[str]:
+        """Each message on its way, from the thread that sent it to the one that took it."""
+        hands, tails, heads, stubs, lost = [], [], [], [], []
+        for message in self.chosen:
+            source = (self.x(message.sent.began), self.places[self.lane(message.sender)])
+            if message.put and not self.folded:
+                main = self.places[message.sender[0], message.put.thread]
+                hands.append(chart.line((self.x(message.put.ended or message.put.began), main), source))
+            if message.receiver and message.taken:
+                y = self.places[self.lane(message.receiver)]
+                x = self.x(message.taken.ended or math.inf)
+                y += -3 if y > source[1] else 3
+                tails.append(chart.line(source, (x, y)))
+                shape = "down" if y > source[1] else "up"
+                heads.append(chart.marker(shape, x, y, self.story(message)))
+            else:
+                if not message.lost:
                     continue
-                if around and around.thread == call.thread and inside(call, around):
-                    if id(call) in wanted:
-                        yield lane, around
-                        wanted.discard(id(call))
-                    continue
-                around = call
-                asks = call.what == "empty" and call.began < end and asked < 3
-                asked += asks
-                open_end = call.ended is None and (lane in talkers or call.thread == self.main_thread(pid))
-                waits = call.what in ("join", "wait") and first <= (call.ended or math.inf) and call.began <= end
-                if id(call) in wanted or asks or open_end or (waits and lane[1] == self.main_thread(pid)):
-                    yield lane, call
+                x, y = min(source[0] + 6, 97), self.before(message)
+                stubs.append(chart.line(source, (x, y)))
+                lost.append(chart.marker("cross", x, y, self.story(message)))
+            at = ((source[0] + x) / 2, (source[1] + y) / 2)
+            self.labels.add(*at, f"{message.sent.size:,} B", 5)
+        yield chart.stroke("hand", hands, chart.FAINT, stroke_dasharray="3 3")
+        yield chart.stroke("message", tails, chart.TEXT)
+        yield chart.stroke("stub", stubs, chart.PIPE)
+        yield chart.markers("head", chart.TEXT, heads)
+        yield chart.markers("lost", chart.PIPE, lost)
 
+    def before(self, message: Message) -> float:
+        """Where a message ends that nobody took: on its way, before the lane of the other end."""
+        pid, rows = message.sender[0], list(self.places)
+        readers = {m.receiver[0] for m in self.found if m.receiver and m.sender[0] == pid}
+        to = next((lane for lane in rows if lane[0] in readers), None)
+        to = to or next(lane for lane in rows if lane[0] != pid)
+        row = rows.index(to)
+        beside = rows[row + 1 if row < rows.index(self.lane(message.sender)) else row - 1]
+        return (self.places[to] + self.places[beside]) / 2
 
-def inside(call: Call, around: Call) -> bool:
-    """Whether a call was made by another one of its thread."""
-    return around.ended is None or (call.ended is not None and call.ended <= around.ended)
+    def story(self, message: Message) -> str:
+        """What became of a message, in words."""
+        sender, sent = self.names[message.sender[0]], message.sent
 
+        def at(moment: float | None) -> str:
+            return f"at {clock((moment or 0) - self.start)} ms"
 
-def draw(recording: Recording, first: int, last: int) -> str:
-    """The picture; nothing where nothing was noted."""
-    processes = participants(recording)
-    found = match_messages(processes.values())
-    if not found:
-        return ""
-    many = len(found) > first + last
-    chosen = [*found[:first], *found[len(found) - last :]] if many else found
-    plan = Drawing(recording, processes, found, chosen)
-    calls = list({(lane, id(call)): (lane, call) for lane, call in plan.calls}.values())
-    start = min([m.began for m in chosen] + [c.began for _, c in calls if c.what == "empty"])
-    bounds = [m.began for m in chosen]
-    bounds += [t for m in chosen for t in (m.sent.began, m.sent.ended, m.taken and m.taken.ended) if t]
-    bounds += [t for _, c in calls for t in (c.began, c.ended) if t and c.what not in ("join", "wait")]
-    stop = max(bounds)
-    moments = [t for _, c in calls for t in (c.began, c.ended) if t] + bounds
-    x = Squeezed((t for t in moments if start <= t <= stop), 84 if recording.hung else 100 - EDGE)
-    left = 12 + chart.LETTER * max(len(n) for n in [*(plan.names[p] for p, _ in plan.lanes), "feeder"])
-    hung = [c for _, c in calls if c.ended is None] if recording.hung else []
-    lost = [m for m in chosen if not m.taken]
-    keys = [("bar", chart.RUN, "puts, sends"), ("line", chart.WAIT, "waits"), ("down", chart.TEXT, "message")]
-    keys += [("bar", chart.PIPE, "never ends")] * bool(hung)
-    keys += [("cross", chart.PIPE, "mixed" if any(m.mixed for m in lost) else "not taken")] * bool([m for m in lost if m.sent.ended or m.mixed])
-    legend, y = chart.legend(keys, left)
-    y -= 12
-    places: dict[Lane, float] = {}
-    for lane in plan.lanes:
-        y += FEEDER if lane in plan.feeders else PROCESS
-        places[lane] = y
-    bottom = y + 14
-    labels = Labels(chart.NARROW - left - chart.RIGHT)
-    lives, gives, waits, never, heads, tails, hands, marks, words = ([] for _ in range(9))
-    for lane, at in places.items():
-        ends = [c for c in processes[lane[0]].calls if c.what == "run"]
-        began, ended = (ends[0].began, ends[0].ended) if ends and lane not in plan.feeders else (0, None)
-        lives.append(chart.line((x(began), at), (x(ended) if ended else 100, at)))
-    for lane, call in sorted(calls, key=lambda one: one[1].began):
-        at, end = places[lane], call.ended if call.ended else math.inf
-        says = f"{call.what}()"
-        if call.what == "empty":
-            marks.append(chart.marker("diamond", x(call.began), at, says))
-            says += f": {bool(call.size)}"
-        elif call.ended is None and recording.hung:
-            never.append(chart.box(x(call.began), 100, at - 5, 10))
-            says += " never ends"
-        elif call.what in GIVES:
-            gives.append(chart.box(x(call.began), x(end), at - 5, 10))
-        else:
-            waits.append(chart.box(x(call.began), x(end), at - 2, 4))
-        if not call.feeder:
-            words.append(labels.place(max(x(call.began), 0), at - 14, says))
-    for message in chosen:
-        here = places[message.sender]
-        source = (x(message.sent.began), here)
+        words = f"{sent.size:,} bytes from {sender}"
         if message.put:
-            main = places[message.sender[0], message.put.thread]
-            hands.append(chart.line((x(message.put.ended or message.put.began), main), source))
+            words += f", put {at(message.put.began)}"
+        words += f", sent {'by its feeder thread ' * sent.feeder}{at(sent.began)}"
         if message.receiver and message.taken:
-            there, when = places[message.receiver], message.taken.ended or 0
-            down = there > here
-            tip = there + (-3 if down else 3)
-            tails.append(chart.line(source, (x(when), tip)))
-            heads.append(chart.marker("down" if down else "up", x(when), tip, in_words(message, plan, start)))
+            return f"{words}, taken by {self.names[message.receiver[0]]} {at(message.taken.ended)}"
+        if message.mixed:
+            return f"{words}, while another one was sent into the same pipe"
+        return f"{words}, {'not taken' if sent.ended else 'which never ended'}"
+
+
+def outermost(calls: Sequence[Call]) -> Iterator[tuple[Call, list[Call]]]:
+    """The calls that pass something, each with those that it made itself."""
+    around: dict[int, tuple[Call, list[Call]]] = {}
+    found = []
+    for call in calls:
+        if call.what in ("run", "pipe", "start"):
+            continue
+        outer = around.get(call.thread)
+        if outer and (outer[0].ended is None or call.began < outer[0].ended):
+            outer[1].append(call)
         else:
-            others = [at for lane, at in places.items() if lane[0] != message.sender[0]]
-            there = min(others, key=lambda at: (at > here, -at))
-            tip = here + (there - here) * 0.45
-            shift = x(message.sent.ended) if message.sent.ended else source[0] + 6
-            tails.append(chart.line(source, (min(shift + 1, 99), tip)))
-            if message.sent.ended or message.mixed:
-                marks.append(chart.markers("lost", chart.PIPE, [chart.marker("cross", min(shift + 1, 99), tip, in_words(message, plan, start))]))
-        middle = (source[1] + tip) / 2
-        words.append(labels.place((source[0] + (x(when) if message.taken else shift)) / 2, middle, f"{message.sent.size:,} B", 4))
-    if many:
-        between = (x((chosen[first - 1].taken or chosen[first - 1].sent).ended or stop) + (x(chosen[first].began) if last else 100)) / 2
-        more = f"{'more than ' * any(p.left_out for p in processes.values())}{len(found) - len(chosen):,} more"
-    names = [
-        chart.text(0, at, "feeder" if lane in plan.feeders else plan.names[lane[0]] if lane[1] == plan.main_thread(lane[0]) else "thread", -10)
-        for lane, at in places.items()
-    ]
-    times = chart.Scale(0, 1)
-    ticks = thinned([t for m in chosen for t in (m.began, m.sent.began, m.taken and m.taken.ended) if t], x, start, labels.width)
-    notes = ["milliseconds, long pauses drawn short;", f"0 is {start:.3f} s after the start"]
-    if many:
-        notes.append(f"the first {first}{f' and the last {last}' if last else ''} of {len(found):,} messages" + (" and more" if any(p.left_out for p in processes.values()) else ""))
-    halo = {"paint_order": "stroke", "stroke": chart.PAPER, "stroke_width": "4"}
-    parts = [
-        legend,
-        *chart.x_axis(x, ticks, lambda t: clock(t - start), min(places.values()) - 24, bottom),
-        chart.stroke("life", lives, chart.WAIT),
-        chart.path("waits", waits, fill=chart.WAIT),
-        chart.path("gives", gives, fill=chart.RUN),
-        chart.path("never", never, fill=chart.PIPE),
-        chart.stroke("hand", hands, chart.FAINT, stroke_dasharray="3 3"),
-        chart.stroke("message", tails, chart.TEXT),
-        chart.markers("head", chart.TEXT, heads),
-        chart.markers("mark", chart.TEXT, marks),
-        chart.group("name", names, text_anchor="end"),
-        chart.group("call", words, font_size="12", **halo),
-        chart.notes(notes, bottom + 34, left),
-    ]
-    height = bottom + 26 + chart.LINE * len(notes)
-    title = f"Messages of {recording.command}, traced"
-    said = " ".join(f"Message {n}: {in_words(m, plan, start)}." for n, m in enumerate(chosen, 1))
-    return chart.picture(title, said, height, (left, chart.RIGHT), parts)
+            around[call.thread] = (call, [])
+            found.append(around[call.thread])
+    return iter(found)
 
 
-def thinned(moments: Iterable[float], x: Squeezed, start: float, width: float) -> list[float]:
-    """The moments whose times have room below the axis."""
-    kept: list[float] = []
-    for moment in sorted(set(moments)):
-        room = 4 * (len(clock(moment - start)) + len(clock(kept[-1] - start))) + 10 if kept else 0
-        if not kept or (x(moment) - x(kept[-1])) * width / 100 >= room:
-            kept.append(moment)
-    return kept
+def says(call: Call) -> str:
+    """A call, as a label."""
+    return f"{call.what}()" + f": {bool(call.size)}" * (call.what == "empty")
 
 
 def clock(seconds: float) -> str:
     """A time in milliseconds, with no more digits than it takes."""
-    return f"{1000 * seconds:.2f}" if 0 < seconds < 0.01 else f"{1000 * seconds:,.0f}"
-
-
-def in_words(message: Message, plan: Drawing, start: float) -> str:
-    """What became of a message."""
-    pid, _ = message.sender
-    words = f"{plan.names[pid]}, {message.sent.size:,} bytes"
-    if message.put:
-        words += f", put at {clock(message.put.began - start)} ms"
-    words += f", {'sent by the feeder' if message.sent.feeder else 'sent'} at {clock(message.sent.began - start)} ms"
-    if message.receiver and message.taken:
-        return f"{words}, taken by {plan.names[message.receiver[0]]} at {clock((message.taken.ended or 0) - start)} ms"
-    if message.mixed:
-        return f"{words}, while another one was sent into the same pipe"
-    return f"{words}, not taken" if message.sent.ended else f"{words}, which never ended"
+    digits = 0 if seconds >= 0.1 or not seconds else 1 if seconds >= 0.01 else 2
+    return f"{1000 * seconds:,.{digits}f}"
