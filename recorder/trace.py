@@ -12,9 +12,9 @@ from recorder.recording import Call, TracedProcess
 FOLDER = Path(__file__).parent / "tracing"  # where PYTHONPATH leads in a traced run
 FILE = "calls"  # in the folder of the run
 # As in recorder/tracing/sitecustomize.py:
-PART, RECORD = 65536, 64
+PART, RECORD = 262144, 64
 PROCESS, CALL = struct.Struct("=QQ48s"), struct.Struct("=QQQQqQBBB")
-FIRST = 511  # of a process's calls are kept whatever follows them
+FIRST = 2047  # of a process's calls are kept whatever follows them
 KINDS = ("run", "pipe", "start", "join", "put", "get", "empty", "wait", "send", "recv")
 
 

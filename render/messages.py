@@ -78,6 +78,8 @@ def messages(name: str, first: int = 5, last: int = 3) -> str:
     read = "An arrow leaves where a message enters its channel, and ends where it is taken."
     if 'class="bp-hand"' in drawn:
         read += " A dotted line leads from <code>put()</code> to the feeder thread, which sends."
+    if picture.folded:
+        read += " A thin bar is a worker's feeder thread, which sends."
     traced = (
         f"Traced in a run of its own: <code>{escape(recording.command)}</code>, {recording.machine.python}, "
         f"start method <code>{recording.start_method}</code>. Its times are no figures: to trace a call takes time."
@@ -313,7 +315,7 @@ class Picture:
         for lane in self.lanes:
             y += FEEDER if lane in self.feeders else PROCESS
             self.places[lane] = y
-        bottom = y + 16
+        bottom = y + (24 if self.hung else 16)
         notes = self.notes()
         ticks = self.x.thinned((t for m in self.chosen for t in m.moments()), self.labels.pixels)
         names = (chart.text(0, self.places[lane], name, -10) for lane, name in self.labels_of.items())

@@ -17,7 +17,7 @@ from typing import Any
 
 import markdown_exec
 
-from render import blocks, measured, site
+from render import blocks, measured, messages, site
 from render.build import build
 from render.runs import PageError
 
@@ -37,6 +37,7 @@ VIEWS: dict[str, Callable[..., str]] = {
         blocks.changes,
         blocks.source_of,
         measured.fastest_list,
+        messages.messages,
         site.machine_table,
         site.runs_table,
         site.faults_list,

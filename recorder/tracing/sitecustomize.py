@@ -18,7 +18,7 @@ from _frozen_importlib_external import PathFinder  # type: ignore[import-not-fou
 from _thread import get_ident
 from itertools import count
 
-PART = 65536  # bytes of each process: a multiple of any system's page
+PART = 262144  # bytes of each process: a multiple of any system's page
 RECORD = 64
 RECORDS = PART // RECORD  # the first is about the process; half of the others keep its first calls
 HALF = RECORDS // 2  # and half its last ones
