@@ -15,6 +15,7 @@ from render import chart
 from render.blocks import recording_of
 
 PROCESS, FEEDER = 46, 30  # pixels from the lane above to one of a process, of its feeder thread
+FEW, CROWDED = 6, 62  # with more messages than that, those lanes are farther apart
 FOLDED = 3  # with more feeder threads than that, each is drawn in the lane of its worker
 MOST = 8  # calls of a process that are drawn beside those of the messages
 GIVES, WAITS = ("put", "send"), ("get", "recv", "wait", "join")
@@ -75,14 +76,16 @@ def messages(name: str, first: int = 5, last: int = 3) -> str:
     if not picture.chosen:  # a Python that lacks what is traced
         return ""
     drawn = picture.draw()
-    read = "An arrow leaves where a message enters its channel, and ends where it is taken."
+    read = "A bar is as long as its call."
+    if 'class="bp-message"' in drawn:
+        read = "An arrow leaves where a message enters its channel, and ends where it is taken."
     if 'class="bp-hand"' in drawn:
         read += " A dotted line leads from <code>put()</code> to the feeder thread, which sends."
     if picture.folded:
         read += " A thin bar is a worker's feeder thread, which sends."
     traced = (
         f"Traced in a run of its own: <code>{escape(recording.command)}</code>, {recording.machine.python}, "
-        f"start method <code>{recording.start_method}</code>. Its times are no figures: to trace a call takes time."
+        f"start method <code>{recording.start_method}</code>. Tracing takes time: no figure comes from this run."
     )
     return (
         f'<figure class="messages" data-search-exclude><figcaption><strong>Each message.</strong> {read}'
@@ -292,12 +295,13 @@ class Picture:
         first = min(m.began for m in self.chosen)
         end = max(t for m in self.chosen for t in m.moments())
         wanted = {id(c) for m in self.chosen for c in (m.put, m.sent, m.taken) if c}
+        wanted |= {id(call) for call in self.mixtures()}
         rest = MOST
         for call, parts in outermost(process.calls):
             lane = (process.pid, call.thread)
             talks = lane in self.talkers or lane == self.main(process.pid)
             near = talks and first <= (call.ended or math.inf) and call.began <= end
-            beside = near and call.what in AROUND or (call.what == "recv" and self.mixed and near)
+            beside = near and call.what in AROUND
             asks = call.what == "empty" and call.began < end
             never = call.ended is None and talks and self.hung
             if wanted & {id(call), *map(id, parts)} or never:
@@ -306,14 +310,27 @@ class Picture:
                 rest -= 1
                 yield lane, call
 
+    def mixtures(self) -> list[Call]:
+        """The call that took bytes of several messages of the chosen ones, as if they were one."""
+        known = {id(m.taken) for m in self.found}
+        channels = {m.sent.channel for m in self.chosen if m.mixed}
+        found = (
+            call
+            for process in self.processes.values()
+            for call in process.calls
+            if call.what == "recv" and call.channel in channels and id(call) not in known
+        )
+        return [call for call in found if call.ended and not call.failed][:1]
+
     def draw(self) -> str:
         """The picture."""
         legend, top = chart.legend(self.keys(), self.left)
         top += 14
         self.places: dict[Lane, float] = {}
-        y = top - PROCESS + 16
+        pitch = PROCESS if len(self.chosen) <= FEW else CROWDED
+        y = top - pitch + 16
         for lane in self.lanes:
-            y += FEEDER if lane in self.feeders else PROCESS
+            y += FEEDER if lane in self.feeders else pitch
             self.places[lane] = y
         bottom = y + (24 if self.hung else 16)
         notes = self.notes()
@@ -382,7 +399,7 @@ class Picture:
             y = self.places[self.lane(lane)]
             left, right = self.x(call.began), self.x(call.ended or math.inf)
             words = says(call)
-            if call.what == "recv" and self.mixed and call.ended:
+            if call in self.mixtures():
                 words += f": {call.size:,} B"
             if call.what == "empty":
                 asked.append(chart.marker("diamond", left, y, words))
