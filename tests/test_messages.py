@@ -1,13 +1,10 @@
 """The picture of the messages of a traced run: who sent what, and who took it."""
 
-import dataclasses
 import re
 import xml.etree.ElementTree as ElementTree
 
-import pytest
-
-from recorder.machine import this_machine
-from recorder.recording import Call, Process, Recording, TracedProcess
+import tests.recordings
+from recorder.recording import Call, TracedProcess
 from render.messages import FOLDED, Labels, Picture, Squeezed, match_messages
 
 PARENT, WORKER, OTHER = 10, 20, 30
@@ -27,26 +24,9 @@ def process(pid, *calls, name="Process-1", left_out=0):
     return TracedProcess(pid, "" if pid == PARENT else name, (*life, *calls), left_out)
 
 
-def recording(*processes, **more):
+def recording(*processes, **changes):
     """A traced run with these processes, the parent's first."""
-    values = {
-        "program": "p.py",
-        "arguments": (),
-        "recorded": "2026-01-01T00:00:00+00:00",
-        "machine": this_machine(),
-        "start_method": "fork",
-        "lines": (),
-        "dropped": 0,
-        "status": 0,
-        "ended": "exit",
-        "evidence": "",
-        "wall": 1.0,
-        "cpu": 0.1,
-        "peak_memory": 1,
-        "left_behind": 0,
-        "processes": (Process(PARENT, 1, "parent", 0, 1, ()),),
-    }
-    return Recording(**values | more, traced=processes)
+    return tests.recordings.recording(traced=processes, **changes)
 
 
 def elements(picture):
@@ -201,7 +181,7 @@ def test_a_program_s_own_names_of_its_processes_are_kept():
 
 def test_a_run_without_messages_has_no_picture():
     assert not Picture(recording(process(PARENT)), 5, 3).chosen
-    assert not Picture(dataclasses.replace(recording(), traced=()), 5, 3).chosen
+    assert not Picture(recording(), 5, 3).chosen
 
 
 def test_no_step_is_lost_beside_a_long_pause():

@@ -15,7 +15,7 @@ import os
 import sys
 import time
 from _frozen_importlib_external import PathFinder  # type: ignore[import-not-found]
-from _thread import get_ident
+from _thread import get_native_id  # the other number is soon used again by another thread
 from itertools import count
 
 PART = 262144  # bytes of each process: a multiple of any system's page
@@ -78,7 +78,7 @@ class Notes:
             self.open()
         if not self.memory:
             return 0
-        number, thread = next(self.numbers), get_ident()
+        number, thread = next(self.numbers), get_native_id()
         feeder = thread in self.feeders
         now = time.monotonic_ns()
         place = place_of(number)
@@ -119,7 +119,7 @@ def wrap(owner, name, what, channel_of=None, size_of=None, result_of=None, outer
     kind = KINDS.index(what)
 
     def noting(*args, **options):
-        thread = get_ident()
+        thread = get_native_id()
         around = notes.within.get(thread)
         if around if outer else around == "start":  # a fork server is told with messages
             return function(*args, **options)
@@ -133,8 +133,7 @@ def wrap(owner, name, what, channel_of=None, size_of=None, result_of=None, outer
             result = function(*args, **options)
         except BaseException as error:
             notes.change(number, size, time.monotonic_ns(), 1)
-            if error.__traceback__:  # a traceback shows the same lines as without this one
-                error.__traceback__ = error.__traceback__.tb_next
+            hide(error)
             raise
         else:
             ended = time.monotonic_ns()
@@ -148,6 +147,12 @@ def wrap(owner, name, what, channel_of=None, size_of=None, result_of=None, outer
         setattr(noting, key, getattr(function, key, None))
     noting.__wrapped__ = function
     setattr(owner, name, noting)
+
+
+def hide(error: BaseException) -> None:
+    """Let the traceback of an error that is raised again show the same lines as without this."""
+    if error.__traceback__:
+        error.__traceback__ = error.__traceback__.tb_next
 
 
 def channel(connection: object, *_: object) -> int:
@@ -186,10 +191,18 @@ def wrap_connection(module) -> None:
     def noting_receive(self, size, *args):
         if size > LARGE:
             notes.change(getattr(self, "_noted_call", 0), size)
-        return receive(self, size, *args)
+        try:
+            return receive(self, size, *args)
+        except BaseException as error:
+            hide(error)
+            raise
 
     def noting_pipe(*args, **options):
-        ends = pipe(*args, **options)
+        try:
+            ends = pipe(*args, **options)
+        except BaseException as error:
+            hide(error)
+            raise
         notes.change(notes.begin(1, channel(ends[0]), 0), channel(ends[1]), time.monotonic_ns())
         return ends
 
@@ -212,11 +225,14 @@ def wrap_queues(module) -> None:
     if feed:
 
         def noting_feed(*args):
-            notes.feeders.add(get_ident())
+            notes.feeders.add(get_native_id())
             try:
                 feed(*args)
+            except BaseException as error:
+                hide(error)
+                raise
             finally:
-                notes.feeders.discard(get_ident())
+                notes.feeders.discard(get_native_id())
 
         queue._feed = staticmethod(noting_feed)
 
