@@ -13,9 +13,9 @@ FOLDER = Path(__file__).parent / "tracing"  # where PYTHONPATH leads in a traced
 FILE = "calls"  # in the folder of the run
 # As in recorder/tracing/sitecustomize.py:
 PART, RECORD = 262144, 64
-PROCESS, CALL = struct.Struct("=QQ48s"), struct.Struct("=QQQQqQBBB")
+PROCESS, CALL = struct.Struct("=QQ48s"), struct.Struct("=QQQQBBQqB")
 FIRST = 2047  # of a process's calls are kept whatever follows them
-KINDS = ("run", "pipe", "start", "join", "put", "get", "empty", "wait", "send", "recv")
+KINDS = ("", "run", "pipe", "start", "join", "put", "get", "empty", "wait", "send", "recv")
 
 
 def environment(folder: str) -> dict[str, str]:
@@ -47,7 +47,7 @@ def read_part(part: bytes, started: float) -> TracedProcess:
     """What one process noted."""
     pid, length, name = PROCESS.unpack_from(part)
     records = list(read_records(part))
-    threads = {thread: n for n, thread in enumerate(dict.fromkeys(r[3] for r in records))}
+    threads = {thread: n for n, thread in enumerate(dict.fromkeys(r[2] for r in records))}
 
     def moment(nanoseconds: int) -> float:
         return round(nanoseconds / 1e9 - started, 7)
@@ -63,13 +63,13 @@ def read_part(part: bytes, started: float) -> TracedProcess:
             channel=channel,
             size=size,
         )
-        for began, ended, _, thread, size, channel, kind, feeder, failed in records
+        for _, began, thread, channel, kind, feeder, ended, size, failed in records
     )
-    left_out = records[-1][2] - len(records) if records else 0
+    left_out = records[-1][0] - len(records) if records else 0
     return TracedProcess(pid, name[:length].decode(errors="replace"), calls, left_out)
 
 
 def read_records(part: bytes) -> Iterator[tuple[int, ...]]:
     """The records of a part, in the order in which the calls began."""
     found = (CALL.unpack_from(part, at) for at in range(RECORD, PART, RECORD))
-    return iter(sorted((r for r in found if r[2] and r[6] < len(KINDS)), key=lambda r: r[2]))
+    return iter(sorted(r for r in found if r[0] and 0 < r[4] < len(KINDS)))

@@ -23,9 +23,9 @@ RECORD = 64
 RECORDS = PART // RECORD  # the first is about the process; half of the others keep its first calls
 HALF = RECORDS // 2  # and half its last ones
 PROCESS = "=QQ48s"  # process ID, length of its name, its name
-CALL = "=QQQQqQBBB"  # began, ended, number, thread, size, channel, what, feeder, failed
-ENDED, SIZE, LAST = 8, 32, 50  # where they stand in it: ended, size, failed
-KINDS = ("run", "pipe", "start", "join", "put", "get", "empty", "wait", "send", "recv")
+CALL = "=QQQQBBQqB"  # number, began, thread, channel, what, feeder, ended, size, failed
+END, BEGUN = "=QqB", 34  # its last three, and where they stand
+KINDS = ("", "run", "pipe", "start", "join", "put", "get", "empty", "wait", "send", "recv")
 LARGE = 16384  # bytes: what is asked for beyond that is a message, not its length
 
 
@@ -46,12 +46,12 @@ class Notes:
     def open(self) -> None:
         """Take the next part of the file."""
         self.memory = False
-        import mmap
-        import struct
-
-        self.put, self.peek = struct.pack_into, struct.unpack_from
-        self.call = struct.Struct(CALL).pack_into
         try:
+            import mmap
+            from struct import Struct
+
+            self.begun, self.done = Struct(CALL).pack_into, Struct(END).pack_into
+            self.number_at, self.named = Struct("=Q").unpack_from, Struct(PROCESS).pack_into
             flags = os.O_RDWR | os.O_CREAT | os.O_APPEND | os.O_CLOEXEC
             file = os.open(os.environ["RECORDED_CALLS"], flags, 0o600)
             try:
@@ -61,7 +61,7 @@ class Notes:
                     self.name("")
             finally:
                 os.close(file)
-        except (KeyError, OSError):
+        except (ImportError, KeyError, OSError):
             pass  # the run is over, or the disk is full
 
     def name(self, name: str) -> None:
@@ -70,7 +70,7 @@ class Notes:
             self.open()
         if self.memory:
             text = name.encode(errors="replace")[:48]
-            self.put(PROCESS, self.memory, 0, os.getpid(), len(text), text)
+            self.named(self.memory, 0, os.getpid(), len(text), text)
 
     def begin(self, what: int, channel: int, size: int) -> int:
         """Note that a call begins; return its number."""
@@ -79,19 +79,17 @@ class Notes:
         if not self.memory:
             return 0
         number, thread = next(self.numbers), get_native_id()
-        feeder = thread in self.feeders
+        place, feeder = place_of(number), thread in self.feeders
         now = time.monotonic_ns()
-        place = place_of(number)
-        self.call(self.memory, place, now, 0, number, thread, size, channel, what, feeder, 0)
+        self.begun(self.memory, place, number, now, thread, channel, what, feeder, 0, size, 0)
         return number
 
     def change(self, number: int, size: int, ended: int = 0, failed: int = 0) -> None:
         """Note what became of a call, if it still has a place."""
-        place = place_of(number)
-        if self.memory and number and self.peek("=Q", self.memory, place + 16)[0] == number:
-            self.memory[place + LAST] = failed
-            self.put("=q", self.memory, place + SIZE, size)
-            self.put("=Q", self.memory, place + ENDED, ended)
+        if number and self.memory:
+            place = place_of(number)
+            if number < HALF or self.number_at(self.memory, place)[0] == number:
+                self.done(self.memory, place + BEGUN, ended, size, failed)
 
 
 def place_of(number: int) -> int:
@@ -203,7 +201,7 @@ def wrap_connection(module) -> None:
         except BaseException as error:
             hide(error)
             raise
-        notes.change(notes.begin(1, channel(ends[0]), 0), channel(ends[1]), time.monotonic_ns())
+        notes.change(notes.begin(KINDS.index("pipe"), channel(ends[0]), 0), channel(ends[1]), time.monotonic_ns())
         return ends
 
     if receive:
