@@ -69,7 +69,8 @@ class Call:
     Attributes:
         what: "run" for the life of a started process; "start" and "join" of a process; "put",
             "get" and "empty" of a queue; "wait" for several channels; "send" and "recv" of a
-            message by a channel's end, also a queue's; "pipe" for the making of one.
+            message by a channel's end, also a queue's; "write" and "read" of bytes, by a program
+            that makes its own messages of them; "pipe" for the making of a channel.
         began: Seconds from the start of the run.
         ended: The same for its end; None when it never came.
         failed: Whether it ended with an exception.

@@ -15,7 +15,9 @@ FILE = "calls"  # in the folder of the run
 PART, RECORD = 262144, 64
 PROCESS, CALL = struct.Struct("=QQ48s"), struct.Struct("=QQQQBBQqB")
 FIRST = 2047  # of a process's calls are kept whatever follows them
-KINDS = ("", "run", "pipe", "start", "join", "put", "get", "empty", "wait", "send", "recv")
+KINDS = (
+    "", "run", "pipe", "start", "join", "put", "get", "empty", "wait", "send", "recv", "write", "read",
+)  # fmt: skip
 
 
 def environment(folder: str) -> dict[str, str]:

@@ -18,7 +18,9 @@ PROCESS, FEEDER = 46, 30  # pixels from the lane above to one of a process, of i
 FEW, CROWDED = 6, 62  # with more messages than that, those lanes are farther apart
 FOLDED = 3  # with more feeder threads than that, each is drawn in the lane of its worker
 MOST = 8  # calls of a process that are drawn beside those of the messages
-GIVES, WAITS = ("put", "send"), ("get", "recv", "wait", "join")
+GIVES, WAITS = ("put", "send", "write"), ("get", "recv", "read", "wait", "join")
+SENDS, TAKES = ("send", "write"), ("recv", "read")
+HEADER = 4  # bytes that send() puts before a message, and recv() takes off
 AROUND = ("wait", "join")
 SHORT = 2e-5  # seconds: pauses longer than this are drawn shorter than they are
 EDGE = 4  # per cent at each side of the plot for what began before, and what goes on
@@ -134,9 +136,9 @@ def match_messages(processes: Iterable[TracedProcess]) -> list[Message]:
                 peers |= {call.channel: call.size, call.size: call.channel}
             elif call.began > cut or call.failed:
                 continue
-            elif call.what == "send":
+            elif call.what in SENDS:
                 sent[call.channel].append((lane, call))
-            elif call.what == "recv" and call.ended:
+            elif call.what in TAKES and call.ended:
                 taken[call.channel].append((lane, call))
             elif call.what == "put":
                 puts[process.pid, call.channel].append(call)
@@ -155,22 +157,30 @@ def match_channel(
 ) -> Iterator[Message]:
     """The messages of one channel."""
     certain, mixed, turns = True, False, defaultdict[Lane, int](int)
+    ends = list(itertools.accumulate(wire_bytes(take) for _, take in takes))
+    sent = 0
     for number, (lane, send) in enumerate(sends):
-        beside = [sends[number + 1]] if number + 1 < len(sends) else []
-        mixed = mixed or any(
-            lane != other and (send.ended is None or call.began < send.ended)
-            for other, call in beside
-        )
-        certain = certain and not mixed and number < len(takes)
-        receiver, take = takes[number] if certain else (None, None)
-        if take and (take.size != send.size or (take.ended or 0) < send.began):
-            certain, receiver, take = False, None, None  # what was noted doesn't fit together
+        sent += wire_bytes(send)
+        if number + 1 < len(sends):
+            other, following = sends[number + 1]
+            meanwhile = send.ended is None or following.began < send.ended
+            mixed = mixed or (lane != other and meanwhile)
+        at = bisect.bisect_left(ends, sent)  # who reads bytes may take several messages at once
+        certain = certain and not mixed and at < len(takes)
+        receiver, take = takes[at] if certain else (None, None)
+        if take and (take.ended or 0) < send.began:
+            certain, receiver, take = False, None, None  # of somebody who was not traced
         put = None
         if send.feeder:
             of_queue = puts[lane[0], send.channel]
             put = of_queue[turns[lane]] if turns[lane] < len(of_queue) else None
             turns[lane] += 1
         yield Message(lane, send, put, receiver, take, mixed)
+
+
+def wire_bytes(call: Call) -> int:
+    """How many bytes a call put into its channel, or took out of it."""
+    return call.size + HEADER * (call.what in ("send", "recv"))
 
 
 class Squeezed:

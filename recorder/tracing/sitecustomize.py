@@ -25,7 +25,9 @@ HALF = RECORDS // 2  # and half its last ones
 PROCESS = "=QQ48s"  # process ID, length of its name, its name
 CALL = "=QQQQBBQqB"  # number, began, thread, channel, what, feeder, ended, size, failed
 END, BEGUN = "=QqB", 34  # its last three, and where they stand
-KINDS = ("", "run", "pipe", "start", "join", "put", "get", "empty", "wait", "send", "recv")
+KINDS = (
+    "", "run", "pipe", "start", "join", "put", "get", "empty", "wait", "send", "recv", "write", "read",
+)  # fmt: skip
 LARGE = 16384  # bytes: what is asked for beyond that is a message, not its length
 
 
@@ -41,6 +43,7 @@ class Notes:
         self.memory = None  # bytes that are shared with the recorder; False: there are none
         self.numbers = count(1)
         self.feeders = set()  # threads
+        self.ends = getattr(self, "ends", set())  # files that are channels
         self.within = {}  # thread: the call it is in that others are part of
 
     def open(self) -> None:
@@ -100,7 +103,12 @@ def place_of(number: int) -> int:
 notes = Notes()
 
 
-def wrap(owner, name, what, channel_of=None, size_of=None, result_of=None, outer=False):
+def none(*_: object) -> int:
+    """No channel, or no size."""
+    return 0
+
+
+def wrap(owner, name, what, channel_of=none, size_of=none, result_of=None, outer=False, only=None):
     """Let each call of a function be noted.
 
     Args:
@@ -110,6 +118,7 @@ def wrap(owner, name, what, channel_of=None, size_of=None, result_of=None, outer
         channel_of, size_of: Gives that from the call's arguments.
         result_of: Gives the size from what it returned, and its arguments.
         outer: Whether a call of it within another such one is only a part of that one.
+        only: Says from the arguments whether a call is to be noted.
     """
     function = getattr(owner, name, None)
     if function is None:
@@ -117,16 +126,20 @@ def wrap(owner, name, what, channel_of=None, size_of=None, result_of=None, outer
     kind = KINDS.index(what)
 
     def noting(*args, **options):
-        thread = get_native_id()
+        thread, number, size = get_native_id(), 0, 0
         around = notes.within.get(thread)
-        if around if outer else around == "start":  # a fork server is told with messages
-            return function(*args, **options)
-        if outer:
+        # A fork server is told with messages whom to start: they are no messages of the program.
+        part = around if outer else around == "start"
+        if outer and not part:
             notes.within[thread] = what
-        size = size_of(*args) if size_of else 0
-        number = notes.begin(kind, channel_of(*args) if channel_of else 0, size)
-        if what == "recv":
-            args[0]._noted_call = number
+        try:
+            if not part and (only is None or only(*args)):
+                size = size_of(*args)
+                number = notes.begin(kind, channel_of(*args), size)
+                if what == "recv":
+                    args[0]._noted_call = number
+        except Exception:  # wrong arguments: the function says so
+            pass
         try:
             result = function(*args, **options)
         except BaseException as error:
@@ -135,10 +148,11 @@ def wrap(owner, name, what, channel_of=None, size_of=None, result_of=None, outer
             raise
         else:
             ended = time.monotonic_ns()
-            notes.change(number, result_of(result, *args) if result_of else size, ended)
+            if number:
+                notes.change(number, result_of(result, *args) if result_of else size, ended)
             return result
         finally:
-            if outer:
+            if outer and not part:
                 notes.within.pop(thread, None)
 
     for key in ("__module__", "__name__", "__qualname__", "__doc__"):
@@ -165,6 +179,16 @@ def channel(connection: object, *_: object) -> int:
         return found
 
 
+def is_end(file: int, *_: object) -> bool:
+    """Whether a file is an end of a channel, which the program itself reads or writes."""
+    return file in notes.ends
+
+
+def inode(file: int, *_: object) -> int:
+    """The same of a file as `channel` of a connection."""
+    return os.fstat(file).st_ino
+
+
 def written(queue: object, *_: object) -> int:
     """The pipe of a queue, at the end where it is written."""
     return channel(getattr(queue, "_writer", None))
@@ -183,8 +207,15 @@ def wrap_connection(module) -> None:
         connection, "_recv_bytes", "recv", channel,
         result_of=lambda data, *_: data.getbuffer().nbytes if data else 0,
     )  # fmt: skip
+    wrap(os, "read", "read", inode, none, lambda data, *_: len(data), only=is_end)
+    wrap(os, "write", "write", inode, none, lambda size, *_: size, only=is_end)
     wrap(module, "wait", "wait", result_of=lambda ready, *_: len(ready), outer=True)
     receive, pipe = getattr(connection, "_recv", None), getattr(module, "Pipe", None)
+    make = getattr(connection, "__init__", None)
+
+    def noting_init(self, handle, *args, **options):
+        notes.ends.add(handle)
+        make(self, handle, *args, **options)
 
     def noting_receive(self, size, *args):
         if size > LARGE:
@@ -204,6 +235,8 @@ def wrap_connection(module) -> None:
         notes.change(notes.begin(KINDS.index("pipe"), channel(ends[0]), 0), channel(ends[1]), time.monotonic_ns())
         return ends
 
+    if connection:
+        connection.__init__ = noting_init
     if receive:
         connection._recv = noting_receive
     if pipe:
@@ -239,7 +272,7 @@ def wrap_process(module) -> None:
     """Note the life of each process."""
     process = getattr(module, "BaseProcess", None)
     wrap(process, "start", "start", result_of=lambda _, self, *__: self.pid or 0, outer=True)
-    wrap(process, "join", "join", None, lambda self, *_: self.pid or 0, outer=True)
+    wrap(process, "join", "join", none, lambda self, *_: self.pid or 0, outer=True)
     wrap(process, "_bootstrap", "run", lambda self, *_: notes.name(self.name) or 0)
 
 
