@@ -14,7 +14,10 @@ from recorder.trace import FIRST
 from render import chart
 from render.blocks import recording_of
 
-PROCESS, FEEDER = 46, 30  # pixels from the lane above to one of a process, of its feeder thread
+PROCESS, FEEDER = (
+    46,
+    30,
+)  # pixels from the lane above to one of a process, of its feeder thread
 FEW, CROWDED = 6, 62  # with more messages than that, those lanes are farther apart
 FOLDED = 3  # with more feeder threads than that, each is drawn in the lane of its worker
 MOST = 8  # calls of a process that are drawn beside those of the messages
@@ -80,9 +83,13 @@ def messages(name: str, first: int = 5, last: int = 3) -> str:
     drawn = picture.draw()
     read = "A bar is as long as its call."
     if 'class="bp-message"' in drawn:
-        read = "An arrow leaves where a message enters its channel, and ends where it is taken."
+        read = (
+            "An arrow leaves where a message enters its channel, and ends where it is taken."
+        )
     if 'class="bp-hand"' in drawn:
-        read += " A dotted line leads from <code>put()</code> to the feeder thread, which sends."
+        read += (
+            " A dotted line leads from <code>put()</code> to the feeder thread, which sends."
+        )
     if picture.folded:
         read += " A thin bar is a worker's feeder thread, which sends."
     traced = (
@@ -165,7 +172,9 @@ def match_channel(
             other, following = sends[number + 1]
             meanwhile = send.ended is None or following.began < send.ended
             mixed = mixed or (lane != other and meanwhile)
-        at = bisect.bisect_left(ends, sent)  # who reads bytes may take several messages at once
+        at = bisect.bisect_left(
+            ends, sent
+        )  # who reads bytes may take several messages at once
         certain = certain and not mixed and at < len(takes)
         receiver, take = takes[at] if certain else (None, None)
         if take and (take.ended or 0) < send.began:
@@ -189,7 +198,9 @@ class Squeezed:
     def __init__(self, moments: Iterable[float], end: float) -> None:
         self.moments = sorted(set(moments))
         pairs = itertools.pairwise(self.moments)
-        sums = list(itertools.accumulate((math.log1p((b - a) / SHORT) for a, b in pairs), initial=0))
+        sums = list(
+            itertools.accumulate((math.log1p((b - a) / SHORT) for a, b in pairs), initial=0)
+        )
         self.places = [EDGE + (end - EDGE) * s / (sums[-1] or 1) for s in sums]
 
     def __call__(self, moment: float) -> float:
@@ -267,7 +278,9 @@ class Picture:
         self.feeders = {m.sender for m in self.found if m.sent.feeder}
         self.talkers = {lane for m in self.found for lane in (m.sender, m.receiver) if lane}
         self.folded = len(self.feeders) > FOLDED  # each feeder is in its worker's lane
-        self.calls = [one for process in self.processes.values() for one in self.shown(process)]
+        self.calls = [
+            one for process in self.processes.values() for one in self.shown(process)
+        ]
         known = {*self.talkers, *(lane for lane, _ in self.calls)}
         known |= {self.main(process.pid) for process in self.processes.values()}
         chosen = {lane[0] for m in self.chosen for lane in (m.sender, m.receiver) if lane}
@@ -276,9 +289,16 @@ class Picture:
         lanes = {self.lane(lane) for lane in known if lane[0] in chosen}
         self.lanes = sorted(lanes, key=lambda x: (order.index(x[0]), x in self.feeders, x[1]))
         moments = [t for m in self.chosen for t in m.moments()]
-        moments += [t for _, c in self.calls if c.what not in AROUND for t in (c.began, c.ended) if t]
-        low = min([m.began for m in self.chosen] + [c.began for _, c in self.calls if c.what == "empty"])
-        moments += [t for _, c in self.calls for t in (c.began, c.ended) if t and t <= max(moments)]
+        moments += [
+            t for _, c in self.calls if c.what not in AROUND for t in (c.began, c.ended) if t
+        ]
+        low = min(
+            [m.began for m in self.chosen]
+            + [c.began for _, c in self.calls if c.what == "empty"]
+        )
+        moments += [
+            t for _, c in self.calls for t in (c.began, c.ended) if t and t <= max(moments)
+        ]
         self.x = Squeezed((t for t in moments if t >= low), 70 if self.hung else 100 - EDGE)
         self.start = low
         self.labels_of = {lane: self.label(lane) for lane in self.lanes}
@@ -344,8 +364,13 @@ class Picture:
             self.places[lane] = y
         bottom = y + (24 if self.hung else 16)
         notes = self.notes()
-        ticks = self.x.thinned((t for m in self.chosen for t in m.moments()), self.labels.pixels)
-        names = (chart.text(0, self.places[lane], name, -10) for lane, name in self.labels_of.items())
+        ticks = self.x.thinned(
+            (t for m in self.chosen for t in m.moments()), self.labels.pixels
+        )
+        names = (
+            chart.text(0, self.places[lane], name, -10)
+            for lane, name in self.labels_of.items()
+        )
         parts = [
             legend,
             *chart.x_axis(self.x, ticks, lambda t: clock(t - self.start), top - 10, bottom),
@@ -373,14 +398,21 @@ class Picture:
         kinds = {c.what for _, c in self.calls if c.ended or not self.hung}
         found = [("bar", chart.RUN, "puts or sends")] * bool(kinds & {*GIVES})
         found += [("line", chart.WAIT, "waits")] * bool(kinds & {*WAITS})
-        found += [("bar", chart.PIPE, "never ends")] * any(not c.ended and self.hung for _, c in self.calls)
+        found += [("bar", chart.PIPE, "never ends")] * any(
+            not c.ended and self.hung for _, c in self.calls
+        )
         found += [("triangle", chart.TEXT, "message")] * any(m.taken for m in self.chosen)
-        found += [("cross", chart.PIPE, "mixed up" if any(m.mixed for m in lost) else "not taken")] * bool(lost)
+        found += [
+            ("cross", chart.PIPE, "mixed up" if any(m.mixed for m in lost) else "not taken")
+        ] * bool(lost)
         return found
 
     def notes(self) -> list[str]:
         """What stands below the axis."""
-        found = ["milliseconds; long pauses drawn short", f"0 is {self.start:.3f} s after the start"]
+        found = [
+            "milliseconds; long pauses drawn short",
+            f"0 is {self.start:.3f} s after the start",
+        ]
         if self.many:
             which = f"first {self.first}" + f", last {self.last}" * bool(self.last)
             more = any(process.left_out for process in self.processes.values())
@@ -389,7 +421,8 @@ class Picture:
 
     def lives(self) -> Iterator[str]:
         """A line for each process and each feeder thread, as long as it lives."""
-        lines, thin = [], []
+        lines: list[str] = []
+        thin: list[str] = []
         for lane, y in self.places.items():
             run = next((c for c in self.processes[lane[0]].calls if c.what == "run"), None)
             ended = (run.ended if run else None) or math.inf
@@ -419,7 +452,9 @@ class Picture:
                 words += " never ends"
             elif call.what in GIVES:
                 thin = self.folded and call.feeder
-                outlines["give"].append(chart.box(left, right, y + thin - 5 * (not thin), 5 if thin else 10))
+                outlines["give"].append(
+                    chart.box(left, right, y + thin - 5 * (not thin), 5 if thin else 10)
+                )
             else:
                 outlines["wait"].append(chart.box(left, right, y - 2, 4))
             if not call.feeder:
@@ -435,7 +470,9 @@ class Picture:
             source = (self.x(message.sent.began), self.places[self.lane(message.sender)])
             if message.put and not self.folded:
                 main = self.places[message.sender[0], message.put.thread]
-                hands.append(chart.line((self.x(message.put.ended or message.put.began), main), source))
+                hands.append(
+                    chart.line((self.x(message.put.ended or message.put.began), main), source)
+                )
             if message.receiver and message.taken:
                 y = self.places[self.lane(message.receiver)]
                 x = self.x(message.taken.ended or math.inf)

@@ -96,9 +96,7 @@ def test_a_receiver_is_never_said_to_have_taken_what_was_not_yet_sent():
 
 def test_a_receive_that_found_the_end_takes_nothing():
     sender = process(WORKER, call("send", 5, 6, PIPE, 5))
-    taker = process(
-        PARENT, call("recv", 1, 2, PIPE, failed=True), call("recv", 3, 7, PIPE, 5)
-    )
+    taker = process(PARENT, call("recv", 1, 2, PIPE, failed=True), call("recv", 3, 7, PIPE, 5))
     (found,) = match_messages([taker, sender])
     assert found.taken.ended == 0.007
 
@@ -119,7 +117,9 @@ def test_of_a_queue_it_draws_the_call_the_way_to_the_feeder_and_the_arrow():
     parent = process(PARENT, call("get", 0, 6, PIPE), call("recv", 0.1, 5, PIPE, 5))
     picture = Picture(recording(parent, worker), 5, 3)
     assert list(picture.labels_of.values()) == ["parent", "worker", "feeder"]
-    assert {"bp-hand", "bp-message", "bp-head", "bp-give", "bp-wait"} <= elements(picture).keys()
+    assert {"bp-hand", "bp-message", "bp-head", "bp-give", "bp-wait"} <= elements(
+        picture
+    ).keys()
     assert "recv()" not in words(picture), "get() stands for what it did itself"
     story = "5 bytes from worker, put at 0 ms, sent by its feeder thread at 2.00 ms, taken by parent at 4.00 ms"
     assert story in picture.draw()

@@ -54,7 +54,9 @@ def messages_of(recording):
 
 def calls_of(recording, what):
     """The calls of one kind, of all processes."""
-    return [call for process in recording.traced for call in process.calls if call.what == what]
+    return [
+        call for process in recording.traced for call in process.calls if call.what == what
+    ]
 
 
 @with_method
@@ -103,10 +105,19 @@ def test_a_hang_is_the_same_and_its_sends_never_end(method):
 )  # fmt: skip
 def test_output_and_ending_are_the_same(name, method):
     plain, seen = (
-        watch(EXAMPLES / f"faults/{name}.py", ("--start-method", method), python=PYTHON, traced=one)
+        watch(
+            EXAMPLES / f"faults/{name}.py",
+            ("--start-method", method),
+            python=PYTHON,
+            traced=one,
+        )
         for one in (False, True)
     )
-    assert (seen.status, seen.ended, seen.evidence) == (plain.status, plain.ended, plain.evidence)
+    assert (seen.status, seen.ended, seen.evidence) == (
+        plain.status,
+        plain.ended,
+        plain.evidence,
+    )
     found, expected = (re.sub("0x[0-9a-f]+", "0x...", one.output) for one in (seen, plain))
     assert sorted(found.splitlines()) == sorted(expected.splitlines())
     assert seen.left_behind == 0 and seen.leftover == ()

@@ -14,13 +14,19 @@ program would do otherwise than without the notes. What a killed process wrote s
 import os
 import sys
 import time
-from _frozen_importlib_external import PathFinder  # type: ignore[import-not-found]
+from _frozen_importlib_external import PathFinder
 from _thread import get_native_id  # the other number is soon used again by another thread
 from itertools import count
 
+TYPE_CHECKING = False
+if TYPE_CHECKING:  # it is not imported here: a program would find it
+    from typing import Any
+
 PART = 262144  # bytes of each process: a multiple of any system's page
 RECORD = 64
-RECORDS = PART // RECORD  # the first is about the process; half of the others keep its first calls
+RECORDS = (
+    PART // RECORD
+)  # the first is about the process; half of the others keep its first calls
 HALF = RECORDS // 2  # and half its last ones
 PROCESS = "=QQ48s"  # process ID, length of its name, its name
 CALL = "=QQQQBBQqB"  # number, began, thread, channel, what, feeder, ended, size, failed
@@ -40,11 +46,13 @@ class Notes:
 
     def forget(self) -> None:
         """Begin with nothing."""
-        self.memory = None  # bytes that are shared with the recorder; False: there are none
+        self.memory: Any = (
+            None  # bytes that are shared with the recorder; False: there are none
+        )
         self.numbers = count(1)
-        self.feeders = set()  # threads
-        self.ends = getattr(self, "ends", set())  # files that are channels
-        self.within = {}  # thread: the call it is in that others are part of
+        self.feeders: set[int] = set()  # threads
+        self.ends: set[int] = getattr(self, "ends", set())  # files that are channels
+        self.within: dict[int, str] = {}  # thread: the call it is in that others are part of
 
     def open(self) -> None:
         """Take the next part of the file."""
@@ -67,13 +75,14 @@ class Notes:
         except (ImportError, KeyError, OSError):
             pass  # the run is over, or the disk is full
 
-    def name(self, name: str) -> None:
-        """Say how the program calls this process."""
+    def name(self, name: str) -> int:
+        """Say how the program calls this process; it has no channel."""
         if self.memory is None:
             self.open()
         if self.memory:
             text = name.encode(errors="replace")[:48]
             self.named(self.memory, 0, os.getpid(), len(text), text)
+        return 0
 
     def begin(self, what: int, channel: int, size: int) -> int:
         """Note that a call begins; return its number."""
@@ -108,7 +117,16 @@ def none(*_: object) -> int:
     return 0
 
 
-def wrap(owner, name, what, channel_of=none, size_of=none, result_of=None, outer=False, only=None):
+def wrap(
+    owner: "Any",
+    name: str,
+    what: str,
+    channel_of: "Any" = none,
+    size_of: "Any" = none,
+    result_of: "Any" = None,
+    outer: bool = False,
+    only: "Any" = None,
+) -> None:
     """Let each call of a function be noted.
 
     Args:
@@ -125,7 +143,7 @@ def wrap(owner, name, what, channel_of=none, size_of=none, result_of=None, outer
         return
     kind = KINDS.index(what)
 
-    def noting(*args, **options):
+    def noting(*args: "Any", **options: "Any") -> "Any":
         thread, number, size = get_native_id(), 0, 0
         around = notes.within.get(thread)
         # A fork server is told with messages whom to start: they are no messages of the program.
@@ -157,7 +175,7 @@ def wrap(owner, name, what, channel_of=none, size_of=none, result_of=None, outer
 
     for key in ("__module__", "__name__", "__qualname__", "__doc__"):
         setattr(noting, key, getattr(function, key, None))
-    noting.__wrapped__ = function
+    noting.__wrapped__ = function  # type: ignore[attr-defined]
     setattr(owner, name, noting)
 
 
@@ -167,16 +185,15 @@ def hide(error: BaseException) -> None:
         error.__traceback__ = error.__traceback__.tb_next
 
 
-def channel(connection: object, *_: object) -> int:
+def channel(connection: "Any", *_: object) -> int:
     """What both ends of a pipe share."""
-    try:
-        return connection._noted_channel
-    except AttributeError:
+    found: int = getattr(connection, "_noted_channel", 0)
+    if not found:
         try:
             connection._noted_channel = found = os.fstat(connection.fileno()).st_ino
         except (AttributeError, OSError):  # it is closed
             return 0
-        return found
+    return found
 
 
 def is_end(file: int, *_: object) -> bool:
@@ -199,9 +216,9 @@ def read(queue: object, *_: object) -> int:
     return channel(getattr(queue, "_reader", None))
 
 
-def wrap_connection(module) -> None:
+def wrap_connection(module: "Any") -> None:
     """Note what passes, and who waits for it."""
-    connection = getattr(module, "Connection", None)
+    connection: Any = getattr(module, "Connection", None)
     wrap(connection, "_send_bytes", "send", channel, lambda self, data, *_: len(data))
     wrap(
         connection, "_recv_bytes", "recv", channel,
@@ -210,14 +227,15 @@ def wrap_connection(module) -> None:
     wrap(os, "read", "read", inode, none, lambda data, *_: len(data), only=is_end)
     wrap(os, "write", "write", inode, none, lambda size, *_: size, only=is_end)
     wrap(module, "wait", "wait", result_of=lambda ready, *_: len(ready), outer=True)
-    receive, pipe = getattr(connection, "_recv", None), getattr(module, "Pipe", None)
-    make = getattr(connection, "__init__", None)
+    receive: Any = getattr(connection, "_recv", None)
+    pipe: Any = getattr(module, "Pipe", None)
+    make: Any = getattr(connection, "__init__", None)
 
-    def noting_init(self, handle, *args, **options):
+    def noting_init(self: "Any", handle: int, *args: "Any", **options: "Any") -> None:
         notes.ends.add(handle)
         make(self, handle, *args, **options)
 
-    def noting_receive(self, size, *args):
+    def noting_receive(self: "Any", size: int, *args: "Any") -> "Any":
         if size > LARGE:
             notes.change(getattr(self, "_noted_call", 0), size)
         try:
@@ -226,13 +244,17 @@ def wrap_connection(module) -> None:
             hide(error)
             raise
 
-    def noting_pipe(*args, **options):
+    def noting_pipe(*args: "Any", **options: "Any") -> "Any":
         try:
             ends = pipe(*args, **options)
         except BaseException as error:
             hide(error)
             raise
-        notes.change(notes.begin(KINDS.index("pipe"), channel(ends[0]), 0), channel(ends[1]), time.monotonic_ns())
+        notes.change(
+            notes.begin(KINDS.index("pipe"), channel(ends[0]), 0),
+            channel(ends[1]),
+            time.monotonic_ns(),
+        )
         return ends
 
     if connection:
@@ -243,19 +265,19 @@ def wrap_connection(module) -> None:
         module.Pipe = noting_pipe
 
 
-def wrap_queues(module) -> None:
+def wrap_queues(module: "Any") -> None:
     """Note what is put and taken; and which thread is a queue's own."""
     for name in ("Queue", "JoinableQueue", "SimpleQueue"):
-        queue = getattr(module, name, None)
+        kind = getattr(module, name, None)
         for method, channel_of in (("put", written), ("get", read), ("empty", read)):
-            if method in vars(queue or object):
+            if method in vars(kind or object):
                 result_of = (lambda empty, *_: int(empty)) if method == "empty" else None
-                wrap(queue, method, method, channel_of, result_of=result_of, outer=True)
-    queue = getattr(module, "Queue", None)
-    feed = getattr(queue, "_feed", None)
+                wrap(kind, method, method, channel_of, result_of=result_of, outer=True)
+    queue: Any = getattr(module, "Queue", None)
+    feed: Any = getattr(queue, "_feed", None)
     if feed:
 
-        def noting_feed(*args):
+        def noting_feed(*args: "Any") -> None:
             notes.feeders.add(get_native_id())
             try:
                 feed(*args)
@@ -268,12 +290,12 @@ def wrap_queues(module) -> None:
         queue._feed = staticmethod(noting_feed)
 
 
-def wrap_process(module) -> None:
+def wrap_process(module: "Any") -> None:
     """Note the life of each process."""
     process = getattr(module, "BaseProcess", None)
     wrap(process, "start", "start", result_of=lambda _, self, *__: self.pid or 0, outer=True)
     wrap(process, "join", "join", none, lambda self, *_: self.pid or 0, outer=True)
-    wrap(process, "_bootstrap", "run", lambda self, *_: notes.name(self.name) or 0)
+    wrap(process, "_bootstrap", "run", lambda self, *_: notes.name(self.name))
 
 
 WRAPPERS = {
@@ -287,7 +309,7 @@ class Finder:
     """Finds the modules to be wrapped, as Python does, and wraps them when they are loaded."""
 
     @staticmethod
-    def find_spec(name, path=None, target=None):
+    def find_spec(name: str, path: "Any" = None, target: "Any" = None) -> "Any":
         """What the import system asks for."""
         if name not in WRAPPERS:
             return None
@@ -295,14 +317,14 @@ class Finder:
         if spec is not None and spec.loader is not None:
             load = spec.loader.exec_module
 
-            def exec_module(module):
+            def exec_module(module: "Any") -> None:
                 load(module)
-                try:
+                try:  # noqa: SIM105  # contextlib is not imported here
                     WRAPPERS[name](module)
                 except Exception:  # another Python, with other private names
                     pass
 
-            spec.loader.exec_module = exec_module
+            spec.loader.exec_module = exec_module  # type: ignore[method-assign]
         return spec
 
 
@@ -312,7 +334,7 @@ def main() -> None:
     here = os.path.dirname(os.path.abspath(__file__))
     sys.path[:] = [entry for entry in sys.path if os.path.abspath(entry) != here]
     this = sys.modules.pop(__name__)
-    try:
+    try:  # noqa: SIM105
         __import__(__name__)
     except ImportError:
         pass
