@@ -92,6 +92,9 @@ def messages(name: str, first: int = 5, last: int = 3) -> str:
         )
     if picture.folded:
         read += " A thin bar is a worker's feeder thread, which sends."
+    if any(message.lost for message in picture.chosen):
+        why = "was sent while another one was" if picture.mixed else "nobody took"
+        read += f" A cross marks a message that {why}."
     traced = (
         f"Traced in a run of its own: <code>{escape(recording.command)}</code>, {recording.machine.python}, "
         f"start method <code>{recording.start_method}</code>. Tracing takes time: no figure comes from this run."
@@ -438,11 +441,14 @@ class Picture:
         """What each call took, with its name."""
         outlines: dict[str, list[str]] = {"wait": [], "give": [], "never": []}
         asked = []
-        for lane, call in sorted(self.calls, key=lambda one: one[1].began):
+        mixtures = self.mixtures()  # their labels have room before others
+        for lane, call in sorted(
+            self.calls, key=lambda one: (one[1] not in mixtures, one[1].began)
+        ):
             y = self.places[self.lane(lane)]
             left, right = self.x(call.began), self.x(call.ended or math.inf)
             words = says(call)
-            if call in self.mixtures():
+            if call in mixtures:
                 words += f": {call.size:,} B"
             if call.what == "empty":
                 asked.append(chart.marker("diamond", left, y, words))
@@ -499,7 +505,9 @@ class Picture:
         pid, rows = message.sender[0], list(self.places)
         readers = {m.receiver[0] for m in self.found if m.receiver and m.sender[0] == pid}
         to = next((lane for lane in rows if lane[0] in readers), None)
-        to = to or next(lane for lane in rows if lane[0] != pid)
+        to = to or next((lane for lane in rows if lane[0] != pid), None)
+        if not to:  # nobody else is there
+            return self.places[self.lane(message.sender)] - PROCESS / 2
         row = rows.index(to)
         beside = rows[row + 1 if row < rows.index(self.lane(message.sender)) else row - 1]
         return (self.places[to] + self.places[beside]) / 2

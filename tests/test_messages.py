@@ -179,6 +179,35 @@ def test_a_program_s_own_names_of_its_processes_are_kept():
     assert list(picture.labels_of.values()) == ["parent", "Chatty"]
 
 
+def test_a_process_that_is_alone_sends_to_nobody():
+    alone = process(PARENT, call("send", 1, 2, PIPE, 5), call("send", 3, 4, PIPE, 5))
+    picture = Picture(recording(alone), 5, 3)
+    assert len(elements(picture)["bp-lost"]) == 2
+
+
+def test_the_call_that_took_a_mixture_says_how_many_bytes():
+    one = process(WORKER, call("send", 1, 4, PIPE, 100_009), name="One")
+    other = process(OTHER, call("send", 2, 5, PIPE, 100_009), name="Other")
+    parent = process(PARENT, call("recv", 0, 6, PIPE, 100_009))
+    picture = Picture(recording(parent, one, other), 5, 3)
+    assert "recv(): 100,009 B" in words(picture)
+    assert len(elements(picture)["bp-lost"]) == 2 and "bp-head" not in elements(picture)
+
+
+def test_who_reads_bytes_may_take_several_messages_at_once():
+    sends = [call("write", n, n + 0.5, PIPE, 10) for n in (1, 2, 3)]
+    takes = [call("read", 0, 2.6, PIPE, 20), call("read", 2.7, 3.6, PIPE, 10)]
+    found = match_messages([process(PARENT, *takes), process(WORKER, *sends)])
+    assert [m.taken.ended for m in found] == [0.0026, 0.0026, 0.0036]
+
+
+def test_a_message_of_no_bytes_is_taken_by_its_own_call():
+    sends = [call("send", n, n + 0.5, PIPE, 0) for n in (1, 2)]
+    takes = [call("recv", n, n + 0.7, PIPE, 0) for n in (1, 2)]
+    found = match_messages([process(PARENT, *takes), process(WORKER, *sends)])
+    assert [m.taken.ended for m in found] == [0.0017, 0.0027]
+
+
 def test_a_run_without_messages_has_no_picture():
     assert not Picture(recording(process(PARENT)), 5, 3).chosen
     assert not Picture(recording(), 5, 3).chosen
