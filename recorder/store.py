@@ -14,6 +14,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from examples.recipes import who_waits
+from recorder import trace
 from recorder.machine import this_machine
 from recorder.recording import Recording, command_of
 from recorder.watch import TIMEOUT, watch
@@ -40,6 +41,7 @@ class RunSpec:
     start_method: str = ""
     hangs: bool = False
     timeout: float = TIMEOUT
+    traced: bool = False
     lock: Path | None = None
     store: Path = DEFAULT
 
@@ -58,7 +60,10 @@ class RunSpec:
         lock = b""
         if self.lock and imports_packages(program):
             lock = self.lock.read_bytes()
+        asked: tuple[object, ...]
         asked = (self.name, self.command, self.start_method, self.hangs, self.timeout)
+        if self.traced:
+            asked += ((trace.FOLDER / "sitecustomize.py").read_bytes(),)
         texts = [hashlib.sha256(text).digest() for text in (program, lock, recorder_text())]
         depends_on = (asked, texts, this_machine(), sys.executable)
         key = hashlib.sha256(repr(depends_on).encode()).hexdigest()

@@ -33,6 +33,8 @@ class Names(dict[str, Any]):
         super().__init__({function.__name__: function for function in functions})
 
     def __missing__(self, name: str) -> "Figures":
+        if build.run(name).traced:
+            raise PageError(f"the run {name} is traced: no figure comes from it")
         return Figures(recording_of(name))
 
 

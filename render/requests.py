@@ -17,7 +17,7 @@ from typing import Any
 
 import markdown_exec
 
-from render import blocks, cast, measured, results, site
+from render import blocks, cast, measured, messages, results, site
 from render.build import build
 from render.runs import PageError
 
@@ -39,6 +39,7 @@ VIEWS: dict[str, Callable[..., str]] = {
         cast.drawing,
         measured.fastest_list,
         results.results,
+        messages.messages,
         site.machine_table,
         site.runs_table,
         site.faults_list,

@@ -96,6 +96,7 @@ class Run:
         outcomes: What may come out of it: one of those that apply.
         timeout: Seconds after which it is ended.
         timed: Whether its time is a figure: nothing else runs beside it then.
+        traced: Whether its processes note their calls: then no figure comes from it.
     """
 
     name: str
@@ -107,6 +108,7 @@ class Run:
     outcomes: tuple[Outcome, ...] = field(default=())
     timeout: float = TIMEOUT
     timed: bool = False
+    traced: bool = False
 
     def specs(self) -> list[RunSpec]:
         """What the recorder is asked for: a run, or one for each start method of this platform."""
@@ -125,6 +127,7 @@ class Run:
             arguments=(*option, *shlex.split(text)),
             hangs=any(outcome.hangs for outcome in self.expected(start_method)),
             timeout=self.timeout,
+            traced=self.traced,
             start_method=start_method,
             lock=LOCK,
             store=STORE,

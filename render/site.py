@@ -66,9 +66,9 @@ def run_rows(run: Run) -> str:
         cells = (
             "" if rows else f"<code>{escape(command)}</code>",
             f"<code>{method}</code>" if method else "",
-            seconds(recording.wall),
-            seconds(recording.cpu),
-            mebibytes(recording.peak_memory),
+            "traced" if run.traced else seconds(recording.wall),
+            "" if run.traced else seconds(recording.cpu),
+            "" if run.traced else mebibytes(recording.peak_memory),
             "hung" if recording.hung else f"status {recording.status}",
         )
         rows += f"<tr>{''.join(f'<td>{cell}</td>' for cell in cells)}</tr>"
