@@ -14,7 +14,7 @@ from pygments.lexers import get_lexer_by_name
 
 from recorder.machine import this_machine
 from recorder.recording import Recording
-from render import plots
+from render import plots, question_plots
 from render.build import build
 from render.figures import seconds
 from render.runs import EXAMPLES, PageError
@@ -53,8 +53,9 @@ def console(name: str, start_method: str = "") -> str:
 
 
 def picture(plot: str, name: str, start_method: str = "") -> str:
-    """What a function of `render.plots`, or the timeline, draws of a run."""
-    draw = draw_timeline if plot == "timeline" else getattr(plots, plot)
+    """What a function of `render.plots` or `question_plots`, or the timeline, draws of a run."""
+    module = plots if hasattr(plots, plot) else question_plots
+    draw = draw_timeline if plot == "timeline" else getattr(module, plot)
     return f'<div class="picture" data-search-exclude>{draw(recording_of(name, start_method))}</div>'
 
 
@@ -82,10 +83,13 @@ def verdict(recording: Recording) -> str:
     return last if recording.status == 0 else f"exit status {recording.status}: {last}"
 
 
+ADDED = re.compile(r"when serializing |.*Warning: resource_tracker: |  warnings\.warn\(")
+
+
 def telling_line(recording: Recording) -> str:
-    """The last line that a run printed, as HTML; what pickle adds to its error is not it."""
+    """The last line that a run printed, as HTML; what pickle or the resource tracker adds is not it."""
     lines = [terminal_line(line.text) for line in recording.lines]
-    lines = [line for line in lines if line and not line.startswith("when serializing ")]
+    lines = [line for line in lines if line and not ADDED.match(line)]
     return escape(lines[-1]) if lines else "no output"
 
 

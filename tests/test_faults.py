@@ -164,6 +164,9 @@ def test_the_line_that_says_how_a_run_ended():
     notes = ("PicklingError: no", "when serializing a dict", "when serializing an object", "")
     run = recording(status=1, lines=tuple(Line(0.5, text) for text in notes))
     assert blocks.verdict(run) == "exit status 1: PicklingError: no"
+    warning = ("x.py:9: UserWarning: resource_tracker: a block", "  warnings.warn('a block')")
+    run = recording(status=1, lines=tuple(Line(0.5, one) for one in ("OSError: no", *warning)))
+    assert blocks.verdict(run) == "exit status 1: OSError: no"
     assert blocks.verdict(recording(ended="hang")) == "stands still, for ever"
 
 
