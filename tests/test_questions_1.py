@@ -1,5 +1,6 @@
 """What is peculiar to the first half of examples/questions/, and the plots of what they print."""
 
+import importlib
 import multiprocessing
 
 import pytest
@@ -128,3 +129,24 @@ def test_an_object_is_there_twice_on_both_sides(tmp_path):
 def test_a_label_of_several_words_is_asked_for_with_underscores():
     run_of_two = recording(lines=(Line(0.0, "Well: 1 ms"), Line(0.1, "Well median: 3 ms")))
     assert ">3 ms<" in measured.Figures(run_of_two).Well_median
+
+
+def test_arrays_go_out_of_band_whatever_they_are_part_of():
+    numpy = pytest.importorskip("numpy")
+    numpy_arrays = importlib.import_module("examples.questions.numpy_arrays")
+    item = {
+        "rows": numpy.arange(6.0).reshape(2, 3),
+        "columns": numpy.asfortranarray(numpy.arange(6).reshape(2, 3)),
+        "in pieces": numpy.arange(10)[::2],
+        "empty": numpy.empty((0, 3)),
+        "name": "no array",
+    }
+    receiver, sender = multiprocessing.Pipe()
+    numpy_arrays.send_out_of_band(sender, item)
+    came = numpy_arrays.receive_out_of_band(receiver)
+    assert came.keys() == item.keys() and came["name"] == item["name"]
+    for name in ("rows", "columns", "in pieces", "empty"):
+        numpy.testing.assert_array_equal(came[name], item[name])
+        came[name][...] = 0  # it can be written to
+    numpy_arrays.send_buffer(sender, item["rows"])
+    numpy.testing.assert_array_equal(numpy_arrays.receive_buffer(receiver), item["rows"])

@@ -74,7 +74,7 @@ def unchecked(context, count):
 
 
 def well(context, count):
-    """Well: from before the first start until all results are there, checked, and all have ended."""
+    """Well: until all results have come and are checked, and all workers have ended."""
     workers, results = make_workers(context, count)
     began = time.perf_counter()
     for worker in workers:
