@@ -9,8 +9,9 @@ import multiprocessing
 COUNT = 50_000
 
 
-def work(counter):
-    """Run in a worker: count."""
+def work(counter, together):
+    """Run in a worker: count, when all workers are there."""
+    together.wait(timeout=60)
     for _ in range(COUNT):
         with counter.get_lock():  # from the read to the write
             counter.value += 1
@@ -19,8 +20,9 @@ def work(counter):
 def main(start_method=None):
     """Return what four workers have counted to together."""
     context = multiprocessing.get_context(start_method)
-    counter = context.Value("i", 0)
-    workers = [context.Process(target=work, args=(counter,), daemon=True) for _ in range(4)]
+    counter, together = context.Value("i", 0), context.Barrier(4)
+    args = (counter, together)
+    workers = [context.Process(target=work, args=args, daemon=True) for _ in range(4)]
     for worker in workers:
         worker.start()
     for worker in workers:
