@@ -12,7 +12,9 @@ import psutil
 import pytest
 
 from examples.recipes import who_waits
-from recorder.waits import AVAILABLE, Look, Waits, reasons
+from recorder.recording import Frame
+from recorder.waits import AVAILABLE, Look, Pipes, Waits, match_stacks, reasons
+from recorder.waits import UNKNOWN as UNKNOWN_FILL
 from tests.harness import wait_until
 
 pytestmark = pytest.mark.skipif(not AVAILABLE, reason="Linux on x86-64 or arm64 only")
@@ -233,3 +235,116 @@ lock.acquire()
 def test_a_timer_of_posix_may_wake_it(start):
     process = start("import struct" + TIMER)
     wait_until(lambda: look(process.pid).waits is Waits.UNKNOWN, "unknown", 15)
+
+
+REASONS = {
+    "end": FOREVER["a child"],
+    "data": FOREVER["a simple queue"],
+    "room": FOREVER["a full pair of sockets"],
+    "semaphore": LIMITED["a semaphore"],
+    "own": FOREVER["a lock"],
+    "sleeps": LIMITED["sleep"],
+    "runs": LIMITED["a computation"],
+    "outside": UNKNOWN["a terminal"],
+}
+
+
+@pytest.mark.parametrize("what", REASONS)
+def test_the_reason_of_waiting_in_one_word(start, what):
+    process = start(REASONS[what])
+    wait_until(lambda: reasons(process.pid)[process.pid][0] == what, what, 15)
+
+
+BORROWED = """
+import fcntl
+ends = [os.pipe() for _ in "abc"]
+os.write(ends[0][1], b"x" * 1000)
+os.close(ends[1][0])
+fcntl.fcntl(ends[2][1], fcntl.F_SETPIPE_SZ, 4096); os.write(ends[2][1], b"x" * 4096)
+os.read(os.pipe()[0], 1)
+"""
+
+
+def test_how_full_each_pipe_is(start):
+    process = start(BORROWED)
+    pipes = Pipes(os.fstat(process.stdout.fileno()).st_ino)
+
+    def both():
+        pipes.find(process.pid)
+        pipes.sample(0.5)
+        return len(pipes.seen) == 2
+
+    wait_until(both, "both are filled", 15)
+    pipes.sample(0.7)  # nothing changes
+    found = sorted(pipes.found([]), key=lambda pipe: pipe.capacity)
+    assert [(pipe.capacity, pipe.samples) for pipe in found] == [
+        (4096, ((0.5, 4096),)),
+        (65536, ((0.5, 1000),)),
+    ]
+    process.kill()
+    process.wait()
+    pipes.sample(0.9)
+    assert [pipe.samples[1:] for pipe in pipes.found([])] == [((0.9, UNKNOWN_FILL),)] * 2
+
+
+ENDS_OF_PIPES = """
+broken = 0
+for _ in range(300):
+    here, there = os.pipe()
+    os.write(there, b"x")
+    os.close(here)
+    try:
+        os.write(there, b"x")
+    except BrokenPipeError:
+        broken += 1
+    os.close(there)
+    here, there = os.pipe()
+    os.write(there, b"x")
+    os.close(there)
+    assert os.read(here, 9) == b"x" and os.read(here, 9) == b""
+    os.close(here)
+print(broken, flush=True)
+"""
+
+
+def test_to_look_at_pipes_hides_no_broken_one(start):
+    process = start(ENDS_OF_PIPES)
+    pipes = Pipes()
+    while process.poll() is None:
+        pipes.searches = 0
+        pipes.find(process.pid)
+        pipes.sample(0.0)
+    assert process.stdout.read() == b"300\n"
+
+
+STACK = [
+    "Thread 0x0000000000003000 (most recent call first):",
+    '  File "x.py", line 1 in newest',
+    "",
+    "Thread 0x0000000000001000 (most recent call first):",
+    '  File "x.py", line 2 in older',
+    "",
+    "Current thread 0x0000000000002000 (most recent call first):",
+    '  File "x.py", line 3 in main',
+]
+
+
+@pytest.mark.parametrize(
+    ("pointers", "names"),
+    [
+        ({7: 0x9000, 8: 0x0F00, 9: 0x2F00}, {7: "main", 8: "older", 9: "newest"}),
+        ({7: 0x9000, 8: 0x0F00}, {}),  # a thread that was not looked at
+        ({7: 0x9000, 8: 0x0F00, 9: 0x2F00, 10: 0x4000}, {}),  # one that is not Python's
+        ({7: 0x9000, 8: 0x0F00, 9: 0x0E00}, {}),  # two of them on one stack
+        ({}, {7: "main"}),  # nobody was looked at
+    ],
+)
+def test_whose_stack_it_is(pointers, names):
+    found = match_stacks(STACK, 7, pointers)
+    assert {tid: frames[0].function for tid, frames in found.items()} == names
+
+
+def test_of_one_thread_the_stack_is_certain():
+    (frames,) = match_stacks(STACK[-2:], 7, {7: 1, 8: 2}).values()
+    assert frames == (Frame("x.py", 3, "main"),)
+    assert match_stacks(["<truncated>"], 7, {}) == {}
