@@ -17,7 +17,7 @@ from render.site import failing_start_methods, faults_list, page_fields, pages_o
 from tests.harness import with_each_method
 from tests.recordings import recording
 
-ALL = read_runs()
+ALL = {name: run for name, run in read_runs().items() if not run.traced}
 RUNS = {name: run for name, run in ALL.items() if run.program.startswith("faults/")}
 FIXED = [name for name in RUNS if name.endswith("_fixed")]
 OTHERS = [
