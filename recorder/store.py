@@ -13,6 +13,7 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
+from examples.recipes import who_waits
 from recorder import trace
 from recorder.machine import this_machine
 from recorder.recording import Recording, command_of
@@ -90,7 +91,7 @@ def imports_packages(program: bytes) -> bool:
 @functools.cache
 def recorder_text() -> bytes:
     """The source of what makes a recording: when it changes, old recordings are not used."""
-    modules = sorted(Path(__file__).parent.glob("*.py"))
+    modules = [*sorted(Path(__file__).parent.glob("*.py")), Path(who_waits.__file__)]
     others = ("store", "__main__")
     return b"".join(module.read_bytes() for module in modules if module.stem not in others)
 

@@ -46,7 +46,10 @@ def fails_under(*runs: str) -> str:
 
 
 class Figures:
-    """The figures of a run: its time, CPU time and memory, and what it printed behind a label."""
+    """The figures of a run: its time, CPU time and memory, and what it printed behind a label.
+
+    A space in a label is an underscore in a request.
+    """
 
     def __init__(self, recording: Recording) -> None:
         self._recording = recording
@@ -72,7 +75,7 @@ class Figures:
         return seconds(self._recording.wall - self.seconds_elapsed())
 
     def __getattr__(self, label: str) -> str:
-        return figure(self[label])
+        return figure(self[label.replace("_", " ")])
 
     def __getitem__(self, label: str) -> str:
         for line in self._recording.lines:
