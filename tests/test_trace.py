@@ -18,6 +18,8 @@ pytestmark = pytest.mark.skipif(not supervisor.SEES_ALL, reason="needs a pipe's 
 with_method = pytest.mark.parametrize("method", START_METHODS)
 QUEUE, PIPE = EXAMPLES / "queue_totals.py", EXAMPLES / "pipe_totals.py"
 BROKEN, FIXED = (EXAMPLES / f"faults/two_way_deadlock_{end}.py" for end in ("broken", "fixed"))
+TRACED = {name: run for name, run in read_runs().items() if run.traced}
+SLOW = ("first_steps/", "patterns/")
 SMALL = ("--workers", "3", "--count", "1000")
 
 
@@ -256,10 +258,20 @@ def test_where_python_has_other_private_names_it_does_without(program):
     assert seen.output == "fine\n" and seen.traced == ()
 
 
+@pytest.mark.parametrize(
+    "name", [name for name, run in TRACED.items() if not run.program.startswith(SLOW)]
+)
+def test_each_traced_run_comes_out_as_it_must_and_has_a_picture(name):
+    spec = TRACED[name].spec()
+    seen = traced(spec.program, *spec.arguments, hangs=spec.hangs, name=spec.name)
+    TRACED[name].check(seen)
+    assert messages_of(seen)
+    assert len(Picture(seen, 12, 3).draw()) < 15_000
+
+
 def test_no_figure_comes_from_a_traced_run():
-    names = [name for name, run in read_runs().items() if run.traced]
-    assert names
-    for name in names:
+    assert TRACED
+    for name in TRACED:
         with pytest.raises(PageError, match="traced"):
             measured.Names()[name]
         assert not build.run(name).timed
