@@ -27,13 +27,19 @@ class Names(dict[str, Any]):
 
     def __init__(self) -> None:
         functions = (
-            cores, fails_under, faster, largest, message_cost, message_share, message_size, rate, ratio, sooner,
+            cores, ended, fails_under, faster, largest, message_cost, message_share, message_size, rate, ratio, sooner,
             speed_up, sweep, times, trip,
         )  # fmt: skip
         super().__init__({function.__name__: function for function in functions})
 
     def __missing__(self, name: str) -> "Figures":
         return Figures(recording_of(name))
+
+
+def ended(run: str) -> str:
+    """The exit status of a run, or that no Python here is new enough for it."""
+    recordings = build.recordings(run)
+    return figure(f"exit status {recordings[0].status}") if recordings else "not run here"
 
 
 def fails_under(*runs: str) -> str:

@@ -17,7 +17,7 @@ from typing import Any
 
 import markdown_exec
 
-from render import blocks, measured, site
+from render import blocks, measured, pythons, site
 from render.build import build
 from render.runs import PageError
 
@@ -42,6 +42,13 @@ VIEWS: dict[str, Callable[..., str]] = {
         site.faults_list,
         site.rules_list,
         site.glossary,
+        pythons.pythons_here,
+        pythons.where_there,
+        pythons.labels_by_python,
+        pythons.labels_by_method,
+        pythons.lines_by_python,
+        pythons.times_by_python,
+        pythons.faults_by_python,
     )
 }
 
