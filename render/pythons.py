@@ -64,7 +64,7 @@ def where_there(run: str) -> str:
 
 def not_run(run: str) -> str:
     """What a page says in the place of a run for which there is no Python."""
-    name, needed = escape(build.run(run).program), escape(build.run(run).pythons)
+    name, needed = escape(build.run(run).program), escape(build.run(run).needs)
     return f'<p class="recorded">Not run in this build: <code>{name}</code> needs Python {needed}.</p>'
 
 
@@ -73,8 +73,13 @@ def labels_by_python(run: str, *labels: str) -> str:
     rows = []
     for python, recordings in by_python(run):
         said = Figures(recordings[0])
-        rows.append((python_cell([python]), *(breakable(said[label]) for label in labels)))
+        rows.append((python_cell([python]), *(cell(said[label]) for label in labels)))
     return table(("Python", *labels), rows) if rows else not_run(run)
+
+
+def cell(text: str) -> str:
+    """What was printed, for a cell: as a figure where it begins with one."""
+    return figure(text) if text[:1].isdigit() else breakable(text)
 
 
 def labels_by_method(run: str) -> str:
@@ -183,7 +188,7 @@ def grouped_table(
         lines = "".join(f"<tr>{''.join(f'<td>{c}</td>' for c in row)}</tr>" for row in rows)
         title = f'<tr><th colspan="{len(methods) + 1}" scope="rowgroup">{link(run)}</th></tr>'
         text += f"<tbody>{title}{lines}</tbody>"
-    return f"<table><thead><tr>{head}</tr></thead>{text}</table>"
+    return f'<div class="pythons"><table><thead><tr>{head}</tr></thead>{text}</table></div>'
 
 
 def link(run: str) -> str:
@@ -202,9 +207,14 @@ def code(text: str) -> str:
     return f"<code>{breakable(text)}</code>"
 
 
-def python_cell(pythons: Iterable[str]) -> str:
-    """The names of Pythons, for a cell."""
-    return ", ".join(map(figure, map(short_name, pythons)))
+def python_cell(pythons: Sequence[str]) -> str:
+    """The names of Pythons, for a cell: of several that follow each other the first and the last."""
+    names = [figure(short_name(python)) for python in pythons]
+    order = [one.name for one in here()]
+    between = order[order.index(pythons[0]) : order.index(pythons[-1]) + 1]
+    if len(names) > 2 and between == list(pythons):
+        return f"{names[0]} to {names[-1]}"
+    return ", ".join(names)
 
 
 def breakable(text: str) -> str:

@@ -98,8 +98,10 @@ class Run:
         outcomes: What may come out of it: one of those that apply.
         timeout: Seconds after which it is ended.
         timed: Whether its time is a figure: nothing else runs beside it then.
-        pythons: The versions of Python that it is run on, each that is here, as ">=3.14"; "": on the
-            build's own, whichever it is. A quick build has its own only.
+        needs: The versions of Python that it can run on, as ">=3.14"; "": all. Where the build's own
+            is none of them, it is run on the newest one that is here.
+        pythons: The versions of Python that it is run on besides, each that is here; "": none. A quick
+            build has its own Python only.
     """
 
     name: str
@@ -111,15 +113,17 @@ class Run:
     outcomes: tuple[Outcome, ...] = field(default=())
     timeout: float = TIMEOUT
     timed: bool = False
+    needs: str = ""
     pythons: str = ""
 
     def interpreters(self) -> list[Interpreter]:
-        """The Pythons that it is run on: the build's own first where it is one of them, then the newest."""
-        if not self.pythons:
-            return [interpreter()]
-        here = interpreters.find() if not QUICK else [interpreter()]
-        fitting = SpecifierSet(self.pythons)
-        return [one for one in here if fitting.contains(one.version, prereleases=True)]
+        """The Pythons that it is run on, the build's own first; none: it can't be run here."""
+        here = [interpreter()]
+        if not QUICK and (self.needs or self.pythons):
+            here = list(interpreters.find())
+        able = [one for one in here if fits_version(one, self.needs)]
+        more = [one for one in able[1:] if self.pythons and fits_version(one, self.pythons)]
+        return able[:1] + more
 
     def all_specs(self) -> list[RunSpec]:
         """What the recorder is asked for: a run for each Python, and on it for each start method that it has."""
@@ -196,6 +200,11 @@ class Run:
         return [m for m in found if any(outcome.fault for outcome in self.expected(m))]
 
 
+def fits_version(python: Interpreter, versions: str) -> bool:
+    """Whether a Python is of some versions; "": all."""
+    return SpecifierSet(versions).contains(python.version, prereleases=True)
+
+
 def read_runs(file: Path = RUNS_FILE) -> dict[str, Run]:
     """Every run of the site, by its name, in the order of the file.
 
@@ -222,7 +231,7 @@ def read_run(name: str, table: Mapping[str, Any], where: str, examples: Path) ->
         read = tuple(checked(Outcome, shared | one) for one in outcomes)
         run: Run = checked(Run, {"name": name, **own, "outcomes": read})
         run.spec()
-        SpecifierSet(",".join([run.pythons, *(outcome.python for outcome in read)]))
+        SpecifierSet(",".join([run.needs, run.pythons, *(outcome.python for outcome in read)]))
     except (TypeError, ValueError) as error:
         raise PageError(f"{where}: {name}: {error}") from None
     for program in (run.program, *run.beside):
