@@ -74,7 +74,9 @@ def labels_by_python(run: str, *labels: str) -> str:
     for python, recordings in by_python(run):
         said = Figures(recordings[0])
         rows.append((python_cell([python]), *(cell(said[label]) for label in labels)))
-    return table(("Python", *labels), rows) if rows else not_run(run)
+    if not rows:
+        return not_run(run)
+    return f'<div class="pythons">{table(("Python", *labels), rows)}</div>'
 
 
 def cell(text: str) -> str:
@@ -95,7 +97,8 @@ def labels_by_method(run: str) -> str:
     for rows, pythons in answers.items():
         cells = [tuple(map(escape, row)) for row in rows]
         head = ("", *(f"<code>{method}</code>" for method in methods))
-        text += f'{table(head, cells)}<p class="recorded">Python {python_cell(pythons)}</p>'
+        text += f'<div class="pythons">{table(head, cells)}</div>'
+        text += f'<p class="recorded">Python {python_cell(pythons)}</p>'
     return text
 
 
@@ -166,7 +169,7 @@ def verdict(run: str, recording: Recording) -> str:
     outcomes = build.run(run).expected(recording.start_method, recording.machine.python)
     came = next(one for one in outcomes if not list(one.differences(recording)))
     if not came.fault:
-        return "no fault"
+        return "no\N{NO-BREAK SPACE}fault"
     if recording.hung:
         return "<strong>hangs</strong>"
     if recording.status == 0:

@@ -43,12 +43,12 @@ def main(count=10_000_000):
     """Count in each way that this Python has."""
     lock = getattr(sys, "_is_gil_enabled", lambda: True)()
     print(f"Global interpreter lock: {'yes' if lock else 'no'}", flush=True)
-    report("One loop", count, count_in_one_loop)
+    report("Loop", count, count_in_one_loop)
     report("Threads", count, count_in, concurrent.futures.ThreadPoolExecutor)
     if hasattr(concurrent.futures, "InterpreterPoolExecutor"):
-        report("Subinterpreters", count, count_in, concurrent.futures.InterpreterPoolExecutor)
+        report("Interpreters", count, count_in, concurrent.futures.InterpreterPoolExecutor)
     else:
-        print("Subinterpreters: not before Python 3.14")
+        print("Interpreters: none")
     report("Processes", count, count_in, concurrent.futures.ProcessPoolExecutor)
     print(f"Total: {WORKERS * count:,} each time")
 
