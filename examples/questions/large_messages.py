@@ -32,6 +32,7 @@ def main(rounds=3):
             receiver.recv_bytes()
         rates.append(MESSAGES * SIZE / 2**20 / (time.perf_counter() - started))
         producer.join()
+    print(f"Message: {SIZE // 2**20} MiB")
     print(f"Median: {statistics.median(rates):,.0f} MiB a second")
     print(f"From: {min(rates):,.0f} to {max(rates):,.0f} MiB a second")
 
