@@ -59,17 +59,16 @@ def interpreter(python: str = sys.executable) -> Interpreter:
     Raises:
         OSError: It can't be started, is no Python, or does not answer in time.
     """
-    said = describe() if python == sys.executable else json.loads(ask(python))
-    lists = {name: tuple(value) for name, value in said.items() if isinstance(value, list)}
-    return Interpreter(executable=python, **(said | lists))
+    try:
+        said = describe() if python == sys.executable else json.loads(ask(python))
+        lists = {name: tuple(value) for name, value in said.items() if isinstance(value, list)}
+        return Interpreter(executable=python, **(said | lists))
+    except (ValueError, TypeError, AttributeError):
+        raise OSError(errno.ENOEXEC, "is no Python that works", python) from None
 
 
 def ask(python: str) -> str:
-    """Let a Python describe itself.
-
-    Raises:
-        OSError: It can't be started, is no Python, or does not answer in time.
-    """
+    """Let a Python describe itself."""
     with subprocess.Popen(
         [python, "-I", os.path.join(os.path.dirname(__file__), "interpreter.py")],
         stdin=subprocess.DEVNULL,
@@ -83,8 +82,6 @@ def ask(python: str) -> str:
         except subprocess.TimeoutExpired:
             os.killpg(asked.pid, signal.SIGKILL)  # a shim may have started others
             raise TimeoutError(errno.ETIMEDOUT, "does not answer", python) from None
-    if asked.returncode or not answer.startswith("{"):
-        raise OSError(errno.ENOEXEC, "is no Python that works", python)
     return answer
 
 
