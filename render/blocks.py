@@ -12,6 +12,7 @@ from pygments import highlight
 from pygments.formatters import HtmlFormatter
 from pygments.lexers import get_lexer_by_name
 
+from recorder.machine import this_machine
 from recorder.recording import Recording
 from render import plots
 from render.build import build
@@ -101,13 +102,14 @@ def variant(name: str) -> str:
 
 
 def caption(name: str, start_method: str = "") -> str:
-    """When and on what a run was recorded."""
+    """When and on what a run was recorded; after a page's first one only what differs is shown."""
     recording = recording_of(name, start_method)
     machine = recording.machine
     when = recording.recorded[:16].replace("T", " ")
+    same = ' class="same"' if machine.python == this_machine().python else ""
     return (
-        f'<p class="recorded">Recorded {when} UTC on {machine.cores} cores, {machine.python}, '
-        f"start method <code>{recording.start_method}</code>.</p>"
+        f'<p class="recorded"><span{same}>Recorded {when} UTC on {machine.cores} cores, '
+        f"{machine.python}. </span>Start method: <code>{recording.start_method}</code>.</p>"
     )
 
 

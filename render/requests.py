@@ -40,6 +40,7 @@ VIEWS: dict[str, Callable[..., str]] = {
         site.machine_table,
         site.runs_table,
         site.faults_list,
+        site.symptoms_list,
         site.rules_list,
         site.glossary,
         pythons.pythons_here,

@@ -11,7 +11,8 @@ import markdown
 import yaml
 
 from recorder.machine import this_machine
-from render.blocks import table
+from recorder.recording import Recording
+from render.blocks import FRAME, place, table, terminal_line
 from render.build import build
 from render.figures import mebibytes, seconds
 from render.runs import ROOT, PageError, Run
@@ -102,6 +103,50 @@ def faults_list(group: str) -> str:
     return f'<ul class="faults">{items}</ul>'
 
 
+def symptoms_list(group: str) -> str:
+    """What the broken programs of a group showed in this build, each with the pages about it."""
+    seen: dict[str, dict[str, list[str]]] = {}
+    for page, title, _ in page_fields(pages_of(group), "You see"):
+        link = f'<a href="{page.stem}.html">{title}</a>'
+        for run in broken_runs(page):
+            for recording in build.recordings(run.name):
+                if recording.start_method in run.failing_start_methods:
+                    for words in words_on_screen(recording):
+                        methods = seen.setdefault(words, {}).setdefault(link, [])
+                        methods += [recording.start_method]
+    items = ""
+    for words, links in seen.items():
+        pages = (f"{link} ({', '.join(dict.fromkeys(m))})" for link, m in links.items())
+        items += f"<li>{words}<br><small>{' · '.join(pages)}</small></li>"
+    return f'<ul class="faults symptoms">{items}</ul>'
+
+
+ERROR = re.compile(r"(\w+\.)*\w*(Error|Exception|Interrupt|Warning|Empty|Full)\b")
+
+
+def words_on_screen(recording: Recording) -> list[str]:
+    """The errors that a run printed, and how it stood still or what it printed last, as HTML."""
+    lines = [terminal_line(line.text).strip() for line in recording.lines]
+    lines = [line for line in lines if line]
+    found = [
+        " ".join(lines[at : at + 1 + line.endswith(":")])
+        for at, line in enumerate(lines)
+        if ERROR.match(line)
+    ]
+    if not found and not recording.hung:
+        found = lines[-1:] or ["no output"]
+    told = [f"<code>{escape(line[:160])}</code>" for line in dict.fromkeys(found)]
+    return [*told, *(stands_in(recording) if recording.hung else ())]
+
+
+def stands_in(recording: Recording) -> list[str]:
+    """In which call the parent of a run that hung stood, in words."""
+    stacks = ("\n".join(p.stack) for p in recording.processes if p.role == "parent")
+    main = "".join(stacks).rpartition("(most recent call first)")[2]
+    where = re.search("<code>.*?</code>", place(FRAME.findall(main))) if main else None
+    return [f"It stands still, the parent in {where[0]}."] if where else []
+
+
 def rules_list(group: str) -> str:
     """The rules of a group of fault pages, with the page that shows what happens without it."""
     return "".join(
@@ -163,14 +208,15 @@ def inline(text: str) -> str:
 
 def failing_start_methods(page: Path) -> list[str]:
     """The start methods under which the faults of a page show."""
-    text = page.read_text(encoding="utf-8")
-    found = [
-        method
-        for name, run in build.runs.items()
-        if name.endswith("_broken") and f'"{name}"' in text
-        for method in run.failing_start_methods
-    ]
+    found = [method for run in broken_runs(page) for method in run.failing_start_methods]
     return list(dict.fromkeys(found))
+
+
+def broken_runs(page: Path) -> list[Run]:
+    """The runs of broken programs that a page names in its box."""
+    text = page.read_text(encoding="utf-8")
+    named = build.runs.items()
+    return [run for name, run in named if name.endswith("_broken") and f'"{name}"' in text]
 
 
 def glossary() -> str:

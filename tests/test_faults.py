@@ -1,6 +1,7 @@
 """Every broken program fails as `runs.toml` says, every fixed one ends well, and neither passes for the other."""
 
 import ast
+import dataclasses
 import re
 import subprocess
 import sys
@@ -13,7 +14,13 @@ from recorder.watch import watch
 from render import blocks
 from render.blocks import fix
 from render.runs import EXAMPLES, ROOT, PageError, read_runs
-from render.site import failing_start_methods, faults_list, page_fields, pages_of
+from render.site import (
+    failing_start_methods,
+    faults_list,
+    page_fields,
+    pages_of,
+    words_on_screen,
+)
 from tests.harness import with_each_method
 from tests.recordings import recording
 
@@ -171,6 +178,20 @@ def test_a_pair_that_ends_alike_counts_its_lines(monkeypatch):
         "lines printed: 1",
         "lines printed: 2",
     ]
+
+
+def test_the_words_on_a_screen():
+    lines = ("Traceback", "RuntimeError: ", "  an attempt", "queue.Empty", "the end")
+    run = recording(status=1, lines=tuple(Line(0.5, text) for text in lines))
+    words = ["<code>RuntimeError: an attempt</code>", "<code>queue.Empty</code>"]
+    assert words_on_screen(run) == words
+    assert words_on_screen(recording(lines=(Line(0.5, "the end"),))) == [
+        "<code>the end</code>"
+    ]
+    stack = "Current thread 0x1 (most recent call first):", '  File "x.py", line 3 in main'
+    parent = dataclasses.replace(recording().processes[0], stack=stack)
+    hung = recording(ended="hang", lines=(), processes=(parent,))
+    assert words_on_screen(hung) == ["It stands still, the parent in <code>main()</code>."]
 
 
 def test_the_list_of_faults_says_where_a_fault_is_not_everywhere():
