@@ -118,8 +118,10 @@ class Run:
 
     def interpreters(self) -> list[Interpreter]:
         """The Pythons that it is run on, the build's own first; none: it can't be run here."""
-        here = [interpreter()]
-        if not QUICK and (self.needs or self.pythons):
+        own = interpreter()
+        if QUICK or (not self.pythons and fits_version(own, self.needs)):
+            here = [own]  # no other need be looked for
+        else:
             here = list(interpreters.find())
         able = [one for one in here if fits_version(one, self.needs)]
         more = [one for one in able[1:] if self.pythons and fits_version(one, self.pythons)]
@@ -127,17 +129,17 @@ class Run:
 
     def all_specs(self) -> list[RunSpec]:
         """What the recorder is asked for: a run for each Python, and on it for each start method that it has."""
-        specs = []
-        for python in self.interpreters():
-            methods = [one for one in self.start_methods if one in python.start_methods]
-            methods = methods or [""] * (not self.start_methods)
-            specs += [self.spec(method, python) for method in methods]
-        return specs
+        return [spec for python in self.interpreters() for spec in self.specs_on(python)]
 
     def specs(self) -> list[RunSpec]:
         """Those of them on the first of its Pythons."""
-        specs = self.all_specs()
-        return [spec for spec in specs if spec.python == specs[0].python]
+        first = dataclasses.replace(self, pythons="").interpreters()
+        return self.specs_on(first[0]) if first else []
+
+    def specs_on(self, python: Interpreter) -> list[RunSpec]:
+        """What the recorder is asked for on one Python: a run, or one for each start method that it has."""
+        methods = [one for one in self.start_methods if one in python.start_methods]
+        return [self.spec(one, python) for one in methods or [""] * (not self.start_methods)]
 
     def spec(self, start_method: str = "", python: Interpreter | None = None) -> RunSpec:
         """What the recorder is asked for, under one start method, on one Python: by default the build's own."""
