@@ -170,7 +170,9 @@ def test_the_command_line_takes_a_python(python, tmp_path):
             text=True,
             check=True,
         )
-        assert json.loads(done.stdout)["machine"]["python"] == "CPython 4.1.2"
+        ran = json.loads(done.stdout)
+        assert ran["machine"]["python"] == "CPython 4.1.2"
+        assert [line["text"] for line in ran["lines"]] == ["hello"]
 
 
 def test_a_python_that_is_not_there_is_said(tmp_path):
