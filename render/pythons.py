@@ -84,8 +84,8 @@ def cell(text: str) -> str:
     return figure(text) if text[:1].isdigit() else breakable(text)
 
 
-def labels_by_method(run: str) -> str:
-    """What a run printed behind its labels under each start method; the Pythons that print the same together."""
+def labels_by_method(run: str, title: str) -> str:
+    """What a run printed behind its labels, which have a title, under each start method; the Pythons that print the same together."""
     answers: dict[tuple[tuple[str, ...], ...], list[str]] = {}
     methods: dict[str, None] = {}
     for python, recordings in by_python(run):
@@ -96,7 +96,7 @@ def labels_by_method(run: str) -> str:
     text = ""
     for rows, pythons in answers.items():
         cells = [tuple(map(escape, row)) for row in rows]
-        head = ("", *(f"<code>{method}</code>" for method in methods))
+        head = (title, *(f"<code>{method}</code>" for method in methods))
         text += f'<div class="pythons">{table(head, cells)}</div>'
         text += f'<p class="recorded">Python {python_cell(pythons)}</p>'
     return text

@@ -341,10 +341,14 @@ def test_labels_and_times_by_python(recorded):
     assert cells(by_python)[1] == ["3.11.7", "as <imported>", "0.12 s"]
     assert '<data class="figure" value="0.12 s">' in by_python
     assert cells(pythons.times_by_python("x"))[2] == ["3.11.7", "0.12 s", "1.00 s"]
-    assert cells(pythons.labels_by_method("x"))[2] == ["A thing", "as <imported>", "changed"]
+    assert cells(pythons.labels_by_method("x", "What"))[2] == [
+        "A thing",
+        "as <imported>",
+        "changed",
+    ]
     recorded(Run("x", "x.py"), on("3.11.7", "fork", "a: 1"), on("3.11.7", "spawn", "b: 1"))
     with pytest.raises(PageError, match="different labels"):
-        pythons.labels_by_method("x")
+        pythons.labels_by_method("x", "What")
 
 
 def test_what_no_python_here_can_run_is_said(recorded, monkeypatch):
