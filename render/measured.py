@@ -3,13 +3,13 @@
 from typing import Any
 
 from recorder.machine import cores as cores_here
-from recorder.machine import this_machine
 from recorder.recording import Recording
 from render import tables
 from render.blocks import recording_of
 from render.build import build
-from render.figures import figure, mebibytes, seconds
+from render.figures import behind, figure, mebibytes, seconds
 from render.figures import times as times_of
+from render.pythons import fails_under
 from render.runs import PageError
 from render.tables import Measurement, find_row
 
@@ -42,13 +42,6 @@ def ended(run: str) -> str:
     return figure(f"exit status {recordings[0].status}") if recordings else "not run here"
 
 
-def fails_under(*runs: str) -> str:
-    """The start methods under which broken programs fail, and the Python that they ran on."""
-    methods = {m: None for run in runs for m in build.run(run).failing_start_methods}
-    badges = "".join(f"<code>{method}</code> " for method in methods)
-    return f"{badges}on {this_machine().python}"
-
-
 class Figures:
     """The figures of a run: its time, CPU time and memory, and what it printed behind a label."""
 
@@ -79,12 +72,7 @@ class Figures:
         return figure(self[label])
 
     def __getitem__(self, label: str) -> str:
-        for line in self._recording.lines:
-            if line.text.startswith(f"{label}: "):
-                return line.text.removeprefix(f"{label}: ")
-        raise PageError(
-            f"{self._recording.command} printed no line that starts with {label}: "
-        )
+        return behind(self._recording, label)
 
     def seconds_elapsed(self) -> float:
         """The seconds that it printed on its line `Elapsed: ... s`."""

@@ -10,8 +10,7 @@ from recorder.recording import Recording
 from render import interpreters
 from render.blocks import show, table, telling_line
 from render.build import build
-from render.figures import figure
-from render.measured import Figures
+from render.figures import behind, figure
 from render.runs import QUICK, PageError
 from render.site import DOCS
 
@@ -48,6 +47,19 @@ def short_name(python: str) -> str:
     return python.split()[1] + "t" * python.endswith(" free-threaded")
 
 
+def fails_under(*runs: str) -> str:
+    """The start methods under which broken programs fail, and the Pythons on which they did."""
+    found: dict[tuple[str, ...], list[str]] = {}
+    for one in here():
+        if one in build.run(runs[0]).interpreters():
+            methods = [m for run in runs for m in build.run(run).failing_start_methods_on(one)]
+            found.setdefault(tuple(dict.fromkeys(methods)), []).append(one.name)
+    return ", ".join(
+        f"{''.join(f'<code>{method}</code> ' for method in methods)}on CPython {python_cell(pythons)}"
+        for methods, pythons in found.items()
+    )
+
+
 def by_python(run: str) -> list[tuple[str, list[Recording]]]:
     """The recordings of a run on each Python, the oldest Python first."""
     recordings = build.recordings_everywhere(run)
@@ -72,8 +84,9 @@ def labels_by_python(run: str, *labels: str) -> str:
     """What a run printed behind some labels, on each Python."""
     rows = []
     for python, recordings in by_python(run):
-        said = Figures(recordings[0])
-        rows.append((python_cell([python]), *(cell(said[label]) for label in labels)))
+        rows.append(
+            (python_cell([python]), *(cell(behind(recordings[0], label)) for label in labels))
+        )
     if not rows:
         return not_run(run)
     return f'<div class="pythons">{table(("Python", *labels), rows)}</div>'
@@ -129,7 +142,7 @@ def times_by_python(*runs: str) -> str:
         rows = [
             (
                 python_cell([python]),
-                *(figure(Figures(one)["Elapsed"]) for one in in_order(recordings, methods)),
+                *(figure(behind(one, "Elapsed")) for one in in_order(recordings, methods)),
             )
             for python, recordings in by_python(run)
         ]

@@ -197,9 +197,13 @@ class Run:
 
     @property
     def failing_start_methods(self) -> list[str]:
-        """The start methods under which the fault shows, on this Python."""
-        found = [spec.start_method for spec in self.specs()]
-        return [m for m in found if any(outcome.fault for outcome in self.expected(m))]
+        """The start methods under which the fault shows, on the build's own Python."""
+        return self.failing_start_methods_on(interpreter())
+
+    def failing_start_methods_on(self, python: Interpreter) -> list[str]:
+        """The start methods under which the fault shows, on one Python."""
+        found = [spec.start_method for spec in self.specs_on(python)]
+        return [m for m in found if any(one.fault for one in self.expected(m, python.name))]
 
 
 def fits_version(python: Interpreter, versions: str) -> bool:
