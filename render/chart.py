@@ -26,6 +26,8 @@ RUN = "var(--bp-run, royalblue)"
 WAIT = "var(--bp-wait, gray)"
 QUEUE = "var(--bp-queue, royalblue)"
 PIPE = "var(--bp-pipe, chocolate)"
+DATA = "var(--bp-data, olivedrab)"
+LOCK = "var(--bp-lock, purple)"
 
 SHAPES = {  # beside circle and tick
     "diamond": "M0-5 5 0 0 5-5 0z",
@@ -34,6 +36,12 @@ SHAPES = {  # beside circle and tick
     "line": "M-6 0H6",
     "bar": "M-5-6H5V6H-5z",
     "box": "M-3-5H3V5H-3z",
+    "strip": "M-6-1H6V1H-6z",
+    "band": "M-6-3H6V3H-6z",
+    "dashes": "M-6-1h4v2h-4zM1-1h5v2H1z",
+    "dots": "M-6-1h2v2h-2zM0-1h2v2H0z",
+    "up": "M0 0 4 9H-4z",
+    "down": "M0 0 4-9H-4z",
 }
 
 Function = Callable[[float], float]

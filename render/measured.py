@@ -33,6 +33,8 @@ class Names(dict[str, Any]):
         super().__init__({function.__name__: function for function in functions})
 
     def __missing__(self, name: str) -> "Figures":
+        if build.run(name).traced:
+            raise PageError(f"the run {name} is traced: no figure comes from it")
         return Figures(recording_of(name))
 
 
@@ -43,7 +45,10 @@ def ended(run: str) -> str:
 
 
 class Figures:
-    """The figures of a run: its time, CPU time and memory, and what it printed behind a label."""
+    """The figures of a run: its time, CPU time and memory, and what it printed behind a label.
+
+    A space in a label is an underscore in a request.
+    """
 
     def __init__(self, recording: Recording) -> None:
         self._recording = recording
@@ -69,7 +74,7 @@ class Figures:
         return seconds(self._recording.wall - self.seconds_elapsed())
 
     def __getattr__(self, label: str) -> str:
-        return figure(self[label])
+        return figure(self[label.replace("_", " ")])
 
     def __getitem__(self, label: str) -> str:
         return behind(self._recording, label)

@@ -17,7 +17,7 @@ from typing import Any
 
 import markdown_exec
 
-from render import blocks, measured, pythons, site
+from render import blocks, cast, measured, messages, pythons, results, site
 from render.build import build
 from render.runs import PageError
 
@@ -36,7 +36,10 @@ VIEWS: dict[str, Callable[..., str]] = {
         blocks.fix,
         blocks.changes,
         blocks.source_of,
+        cast.drawing,
         measured.fastest_list,
+        results.results,
+        messages.messages,
         site.machine_table,
         site.runs_table,
         site.faults_list,

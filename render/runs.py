@@ -102,6 +102,7 @@ class Run:
             is none of them, it is run on the newest one that is here.
         pythons: The versions of Python that it is run on besides, each that is here; "": none. A quick
             build has its own Python only.
+        traced: Whether its processes note their calls: then no figure comes from it.
     """
 
     name: str
@@ -115,6 +116,7 @@ class Run:
     timed: bool = False
     needs: str = ""
     pythons: str = ""
+    traced: bool = False
 
     def interpreters(self) -> list[Interpreter]:
         """The Pythons that it is run on, the build's own first; none: it can't be run here."""
@@ -153,6 +155,7 @@ class Run:
             arguments=(*option, *shlex.split(text)),
             hangs=any(one.hangs for one in self.expected(start_method, python.name)),
             timeout=self.timeout,
+            traced=self.traced,
             start_method=start_method,
             python=python.executable,
             lock=LOCK,

@@ -12,10 +12,11 @@ import yaml
 
 from recorder.machine import this_machine
 from recorder.recording import Recording
-from render.blocks import FRAME, place, table, terminal_line
+from render.blocks import table, terminal_line
 from render.build import build
 from render.figures import mebibytes, seconds
 from render.runs import ROOT, PageError, Run
+from render.story import place_of
 
 DOCS = ROOT / "docs"
 
@@ -65,9 +66,9 @@ def run_rows(run: Run) -> str:
         cells = (
             "" if rows else f"<code>{escape(command)}</code>",
             f"<code>{method}</code>" if method else "",
-            seconds(recording.wall),
-            seconds(recording.cpu),
-            mebibytes(recording.peak_memory),
+            "traced" if run.traced else seconds(recording.wall),
+            "" if run.traced else seconds(recording.cpu),
+            "" if run.traced else mebibytes(recording.peak_memory),
             "hung" if recording.hung else f"status {recording.status}",
         )
         rows += f"<tr>{''.join(f'<td>{cell}</td>' for cell in cells)}</tr>"
@@ -141,10 +142,14 @@ def words_on_screen(recording: Recording) -> list[str]:
 
 def stands_in(recording: Recording) -> list[str]:
     """In which call the parent of a run that hung stood, in words."""
-    stacks = ("\n".join(p.stack) for p in recording.processes if p.role == "parent")
-    main = "".join(stacks).rpartition("(most recent call first)")[2]
-    where = re.search("<code>.*?</code>", place(FRAME.findall(main))) if main else None
-    return [f"It stands still, the parent in {where[0]}."] if where else []
+    main = (
+        thread
+        for process in recording.processes
+        for thread in process.threads
+        if process.role == "parent" and thread.tid == process.pid
+    )
+    where = [called for thread in main if (called := place_of(thread)[0])]
+    return [f"It stands still, the parent in <code>{where[0]}</code>."] if where else []
 
 
 def rules_list(group: str) -> str:

@@ -9,7 +9,7 @@ import sys
 import pytest
 from bs4 import BeautifulSoup
 
-from recorder.recording import Line
+from recorder.recording import Frame, Line, Thread
 from recorder.watch import watch
 from render import blocks
 from render.blocks import fix
@@ -23,6 +23,7 @@ from render.site import (
 )
 from tests.harness import with_each_method
 from tests.recordings import recording
+from tests.test_story import assert_story
 
 ALL = read_runs()
 RUNS = {name: run for name, run in ALL.items() if run.program.startswith("faults/")}
@@ -69,6 +70,8 @@ def test_the_broken_one_fails_as_expected(name, start_method):
     run = RUNS[name]
     seen = record(run.spec(start_method))
     run.check(seen, start_method)
+    if seen.hung:
+        assert_story(name, seen)
     fixed = name.replace("_broken", "_fixed")
     if fixed != name and faults_of(name, start_method):
         with pytest.raises(PageError):  # else what is expected of the fixed one says nothing
@@ -165,6 +168,9 @@ def test_the_line_that_says_how_a_run_ended():
     notes = ("PicklingError: no", "when serializing a dict", "when serializing an object", "")
     run = recording(status=1, lines=tuple(Line(0.5, text) for text in notes))
     assert blocks.verdict(run) == "exit status 1: PicklingError: no"
+    warning = ("x.py:9: UserWarning: resource_tracker: a block", "  warnings.warn('a block')")
+    run = recording(status=1, lines=tuple(Line(0.5, one) for one in ("OSError: no", *warning)))
+    assert blocks.verdict(run) == "exit status 1: OSError: no"
     assert blocks.verdict(recording(ended="hang")) == "stands still, for ever"
 
 
@@ -189,10 +195,10 @@ def test_the_words_on_a_screen():
     assert words_on_screen(recording(lines=(Line(0.5, "the end"),))) == [
         "<code>the end</code>"
     ]
-    stack = "Current thread 0x1 (most recent call first):", '  File "x.py", line 3 in main'
-    parent = dataclasses.replace(recording().processes[0], stack=stack)
+    main = Thread(10, frames=(Frame("<python>/q.py", 103, "get"), Frame("x.py", 3, "main")))
+    parent = dataclasses.replace(recording().processes[0], threads=(main,))
     hung = recording(ended="hang", lines=(), processes=(parent,))
-    assert words_on_screen(hung) == ["It stands still, the parent in <code>main()</code>."]
+    assert words_on_screen(hung) == ["It stands still, the parent in <code>get()</code>."]
 
 
 def test_the_list_of_faults_says_where_a_fault_is_not_everywhere():

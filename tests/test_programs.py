@@ -340,6 +340,60 @@ PROGRAMS = [
         long=None,
     ),
     Program(
+        "questions/queue_kinds.py",
+        prints=r" +Queue +JoinableQueue +SimpleQueue\n"
+        r"put\(\), nobody reads( +returns){2} +waits\n"
+        r"who pickles( +QueueFeederThread){2} +MainThread\n"
+        r"put\(\) of a Lock( +returns, prints){2} +raises TypeError\n"
+        r"get\(timeout=...\)( +raises Empty){2} +raises TypeError\n"
+        r"more than maxsize( +raises Full){2} +raises TypeError\n"
+        r"put\(\) after close\(\)( +raises ValueError){2} +raises OSError\n"
+        r"join\(\) +has none +returns +has none\n\n"
+        r"((?!.*shutdown).+\n){6}queue\.Queue, for threads:\n.+ task_done\n",
+        methods=tuple(START_METHODS),
+        long=None,
+    ),
+    Program(
+        "questions/queue_end.py",
+        prints=r"Sentinel: 30 of 30 tasks done\nEvent: [12]?\d of 30 tasks done\n",
+        methods=tuple(START_METHODS),
+        long=None,
+    ),
+    Program(
+        "questions/shared_state.py",
+        quick="--updates 10 --rounds 2",
+        prints=r"updates a second +median +lowest +highest +x dict\n"
+        r"(\S.*?( +[\d,.]+){4}\n){6}Updates lost: 0\n",
+        medians=(-4,),
+        methods=tuple(START_METHODS),
+        long=None,
+    ),
+    Program(
+        "questions/exit_codes.py",
+        prints=r"the worker +exitcode   standard error\n"
+        r"return 5 +0\nsys\.exit\(\) +0\nsys\.exit\(3\) +3\nsys\.exit\(256\) +(0|256)\n"
+        r"sys\.exit\(\"no input\"\) +1   no input\n"
+        r"int\('x'\) +1   ValueError: .+\nCtrl-C +1   KeyboardInterrupt\nos\._exit\(4\) +4\n"
+        r"os\.abort\(\) +(-6|\d+)   Fatal Python error: Aborted\n"
+        r"read address 0 +(-1[01]|1)   .+\nterminate\(\) +-?15\nkill\(\) +-?9\n",
+        methods=tuple(START_METHODS),
+        long=None,
+    ),
+    Program(
+        "questions/death_errors.py",
+        prints=r"It had sent nothing\n"
+        r"  recv\(\), Pipe\(duplex=False\): EOFError\n  recv\(\), Pipe\(\): EOFError\n"
+        r"  poll\(\), Pipe\(\): returns True\n  send\(\), Pipe\(\): BrokenPipeError .+\n"
+        r"It had sent the beginning of a message\n  recv\(\): OSError: got end of file .+\n"
+        r"It had not read a request\n  recv\(\): ConnectionResetError .+\n"
+        r"It had a Queue\n  get\(timeout=0\.1\): Empty\n"
+        r"It was the process of a Manager\n  a further call of a proxy: BrokenPipeError .+\n"
+        r"  a new dict\(\): ConnectionRefusedError .+\n"
+        r"It was a worker of a ProcessPoolExecutor\n  result\(\): BrokenProcessPool\n",
+        methods=tuple(START_METHODS),
+        long=None,
+    ),
+    Program(
         "faults/join_before_get_size.py",
         prints=r"(workers: [15], join\(\) returns up to [\d,]+ bytes each, hangs from [\d,]+\n){2}",
         methods=tuple(START_METHODS[:1]),  # the others take long
@@ -594,6 +648,72 @@ PROGRAMS = [
         busy=0,
         before=ANYTHING,
     ),
+    # Questions, first half
+    Program(
+        "questions/return_value.py",
+        prints=r"result: 12\nexception: ValueError: -1 has no square root\n",
+        long=None,
+    ),
+    Program(
+        "questions/return_value_process.py",
+        prints=r"return: exit code 0, and no result\nsys\.exit\(400\): exit code (144|400)\n"
+        r"Pipe: 400\nQueue: \{20: 400, 21: 441, 22: 484\}\n",  # Windows keeps all of the code
+        long=None,
+    ),
+    Program(
+        "questions/slower.py",
+        quick="--tasks 8 --rounds 1",
+        prints=r"Workers: \d+, start method \w+\nTheir start: \d+ ms\n"
+        r" +task .+\n( +10*(,000)?( +[\d,.]+ µs){3}( +\d+\.\d{3}){2}\n){5}"
+        r"argument, .+\n( +10*(,000)+( +[\d,.]+ µs){2} +\d+\.\d{3}\n){5}"
+        r"One by one workers pay from: (.+)\n"
+        r"In chunks workers pay from: (.+)\nWith arguments workers pay up to: (.+)\n",
+        long=None,
+    ),
+    Program(
+        "questions/back_pressure.py",
+        quick="--items 12",
+        prints=r"seconds +no maxsize, MiB +maxsize=8, MiB\n( +\d+\.\d\d( +\d+\.\d){2}\n){21}"
+        r"(Without maxsize at most: .+ MiB\n)(Without maxsize all were .+ s\n){2}"
+        r"(With maxsize at most: .+ MiB\n)(With maxsize all were .+ s\n){2}",
+        long=None,
+    ),
+    Program(
+        "questions/how_large.py",
+        quick="--mib 4 --largest 16777216",
+        prints=r"(On Windows .+\n|5 bytes, header: 00000005\n"
+        r"2,147,483,647 bytes, header: 7fffffff\n"
+        r"2,147,483,648 bytes, header: ffffffff 00000000 80000000\n)"
+        r"Arrived: 16,777,216 bytes\nIts receiver had: (nan|1[5-9]|2\d) MiB\n"
+        r"4 MiB by: .+\n(\S.+?( +[\d.]+| +nan){2}\n){4}",
+        long=None,
+    ),
+    Program(
+        "questions/measuring.py",
+        quick="--count 1000 --rounds 2",
+        prints=r"2 workers count to 1,000 each, start method \w+\n"
+        r"Around start: [\d.]+ ms\nCPU time of the parent: [\d.]+ ms\n"
+        r"Workers that failed: [\d.]+ ms\n(Well (first run|median|lowest|highest): [\d.]+ ms\n){4}"
+        r"A message of 8,388,608 bytes on a Queue\nAround put: [\d.]+ ms\n"
+        r"(Until there (first run|median|lowest|highest): [\d.]+ ms\n){4}"
+        r"time may be set: True\nperf_counter may be set: False\n",
+        long=None,
+    ),
+    Program(
+        "questions/numpy_arrays.py",
+        quick="--mib 1 --rounds 2",
+        prints=table("Messages of 1,048,576 bytes, start method ", 6),
+        medians=(-4,),
+        packages={"numpy": "numpy"},
+        long=None,
+    ),
+    Program(
+        "questions/numpy_closed.py",
+        prints=r"read_array: exit code (-\d+|3221225477)\nsum: 0\.0\n"
+        r"read_kept_array: exit code 0\n",
+        packages={"numpy": "numpy"},
+        long=None,
+    ),
 ]
 if sys.version_info >= (3, 14):
     PROGRAMS.append(
@@ -785,7 +905,13 @@ def test_what_many_programs_need_is_the_same_text_in_each(name):
 
 
 def test_ctrl_c_is_held_back_in_one_way_only():
+    about_it = (
+        "questions/ctrl_c_unblocked.py",
+        "questions/inherited.py",
+    )  # they ask what it does
     for program in PROGRAMS:
+        if program.file in about_it:
+            continue
         for name, text in functions_of(EXAMPLES / program.file).items():
             if name not in SHARED:
                 assert "pthread_sigmask" not in text, f"{program.file}: {name}"

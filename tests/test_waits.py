@@ -1,21 +1,21 @@
 """What the kernel says of waiting threads is read right: with a time limit, without, or unknown."""
 
 import contextlib
-import itertools
 import os
 import signal
 import socket
 import subprocess
 import sys
+import textwrap
 
 import psutil
 import pytest
 
-from recorder import kernel
-from recorder.kernel import Waits, look
+from examples.recipes import who_waits
+from recorder.waits import AVAILABLE, Look, Waits, reasons
 from tests.harness import wait_until
 
-pytestmark = pytest.mark.skipif(not kernel.AVAILABLE, reason="Linux on x86-64 or arm64 only")
+pytestmark = pytest.mark.skipif(not AVAILABLE, reason="Linux on x86-64 or arm64 only")
 
 BEGIN = """
 import multiprocessing, os, queue, select, signal, socket, subprocess, sys, threading, time
@@ -91,6 +91,11 @@ def tree(pid):
     return [pid, *(process.pid for process in psutil.Process(pid).children(recursive=True))]
 
 
+def look(pid, before=None):
+    """Look at a program as the recorder does, that knows all its processes."""
+    return Look(pid, tree(pid), before)
+
+
 @pytest.fixture
 def start(tmp_path):
     """Start a program, wait until it has said so, and end it and its children afterwards."""
@@ -117,20 +122,21 @@ def start(tmp_path):
 )
 def test_waits(start, waits, what, text):
     process = start(text)
-    inode = os.fstat(process.stdout.fileno()).st_ino
     if "subprocess" in text:
         wait_until(lambda: len(tree(process.pid)) == 2, "the child has started")
 
     def looks():
         """Five looks in a row: while a thread starts, single ones say something else."""
-        return [look(tree(process.pid), set(), inode) for _ in range(5)]
+        first = look(process.pid)
+        return [first, *(look(process.pid, first) for _ in range(4))]
 
     def settled():
-        answers = looks()
-        return {answer for answer, _ in answers} == {waits} and answers
+        found = looks()
+        return {one.waits for one in found} == {waits} and found
 
-    answers = wait_until(settled, f"{what}: {waits}")
-    assert waits is not Waits.FOREVER or answers[0] == answers[-1]
+    found = wait_until(settled, f"{what}: {waits}")
+    assert not found[0].proves, "one look proves nothing"
+    assert found[-1].proves == (waits is Waits.FOREVER)
 
 
 PLAYS = """
@@ -143,8 +149,10 @@ while True: reader.send(1); reader.recv()
 def test_who_was_woken_in_between_is_seen(start):
     """Both may wait without a limit at each look, but one of them ran between them."""
     process = start(PLAYS)
-    looks = [look(tree(process.pid), set(), 0) for _ in range(50)]
-    assert not any(a == b and a[0] is Waits.FOREVER for a, b in itertools.pairwise(looks))
+    looks = [look(process.pid)]
+    for _ in range(50):
+        looks.append(look(process.pid, looks[-1]))
+    assert not any(one.proves for one in looks)
 
 
 ENDED = """
@@ -158,42 +166,70 @@ def test_a_process_whose_first_thread_has_ended_still_waits(start):
     """It looks like one that has ended, and another thread of it sleeps."""
     process = start(ENDED)
     wait_until(lambda: psutil.Process(process.pid).status() == "zombie", "it has ended", 15)
-    assert look([process.pid], set(), 0) == (Waits.LIMITED, None)
+    assert look(process.pid).waits is Waits.LIMITED
 
 
 def test_one_that_has_ended_and_is_not_waited_for_changes_nothing(start):
     process = start("if os.fork() == 0: os._exit(0)\nreader.recv()")
     wait_until(lambda: len(tree(process.pid)) == 2, "the child has started", 15)
-    wait_until(lambda: look(tree(process.pid), set(), 0)[0] is Waits.FOREVER, "a hang", 15)
+    wait_until(lambda: look(process.pid, look(process.pid)).proves, "a hang", 15)
 
 
 def test_a_local_socket_whose_other_end_is_elsewhere(start):
     ours, theirs = socket.socketpair()
     with ours, theirs:
         process = start("socket.socket(fileno=0).recv(1)", theirs)
-        wait_until(
-            lambda: look(tree(process.pid), set(), 0)[0] is Waits.UNKNOWN, "unknown", 15
-        )
+        wait_until(lambda: look(process.pid).waits is Waits.UNKNOWN, "unknown", 15)
 
 
-def test_who_is_aside_may_wait_for_anything(start):
-    process = start(UNKNOWN["a network socket"])
-    wait_until(lambda: look([process.pid], {process.pid}, 0)[0] is Waits.FOREVER, "aside", 15)
+def test_who_only_serves_may_wait_for_anything(start):
+    """The resource tracker, and the fork server, that waits in a socket of its own."""
+    text = """
+    context = multiprocessing.get_context("forkserver"); lock = context.Lock(); lock.acquire()
+    context.Process(target=os.getpid).start(); lock.acquire()
+    """
+    process = start(textwrap.dedent(text))
+    wait_until(lambda: look(process.pid, look(process.pid)).proves, "a hang", 15)
+    assert len(tree(process.pid)) == 3
 
 
 def test_a_process_that_has_ended_is_no_proof(start):
     process = start("")
     os.waitid(os.P_PID, process.pid, os.WEXITED | os.WNOWAIT)
-    assert look([process.pid], set(), 0)[0] is Waits.LIMITED
+    assert look(process.pid).waits is Waits.LIMITED
     process.wait()
-    assert look([process.pid], set(), 0)[0] is Waits.LIMITED
+    assert Look(process.pid, [process.pid]).waits is Waits.LIMITED
 
 
 def test_where_it_may_not_be_read_nothing_is_said(start, monkeypatch):
     process = start(FOREVER["a lock"])
+    read = who_waits.read
+    monkeypatch.setattr(
+        who_waits, "read", lambda name: "" if "syscall" in name else read(name)
+    )
+    assert look(process.pid, look(process.pid)).waits is Waits.UNKNOWN
+    assert reasons(process.pid) == {process.pid: ("", True)}
 
-    def refuse(pid, name):
-        raise PermissionError(name)
 
-    monkeypatch.setattr(kernel, "read", refuse)
-    assert look([process.pid], set(), 0) == (Waits.UNKNOWN, None)
+def test_a_child_by_its_handle(start):
+    """A process waits for the end of another one by a pidfd, as asyncio and subprocess do."""
+    text = "p = select.poll(); p.register(os.pidfd_open(child)); p.poll()"
+    process = start(text)
+    wait_until(lambda: look(process.pid, look(process.pid)).proves, "a hang", 15)
+    (wait,) = look(process.pid).wait_list(process.pid)
+    assert (wait.kind, wait.by) == ("end", (tree(process.pid)[1],))
+
+
+TIMER = """
+import ctypes
+libc, timer = ctypes.CDLL(None), ctypes.c_void_p()
+signal.signal(signal.SIGUSR1, print)
+event = (ctypes.c_char * 64)(*struct.pack("qii", 0, signal.SIGUSR1, 0))
+assert libc.timer_create(1, event, ctypes.byref(timer)) == 0
+lock.acquire()
+"""
+
+
+def test_a_timer_of_posix_may_wake_it(start):
+    process = start("import struct" + TIMER)
+    wait_until(lambda: look(process.pid).waits is Waits.UNKNOWN, "unknown", 15)
