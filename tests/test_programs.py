@@ -400,6 +400,16 @@ PROGRAMS = [
         long=None,
     ),
     Program(
+        "faults/pool_deaths.py",
+        prints=r"ValueError: Pool: ValueError, executor: ValueError\n"
+        r"sys\.exit\(3\): Pool: no answer, executor: SystemExit\n"
+        r"os\._exit\(3\): Pool: no answer, executor: BrokenProcessPool\n"
+        r"SIGKILL: Pool: no answer, executor: BrokenProcessPool\n"
+        r"an exception that can't be built again: executor: BrokenProcessPool\n",
+        methods=tuple(START_METHODS),
+        long=None,
+    ),
+    Program(
         "recipes/who_waits.py",
         quick="-- sleep 0.1",
         prints=r"It has ended, exit status 0: nobody was stuck\.\n",
