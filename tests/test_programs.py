@@ -393,6 +393,27 @@ PROGRAMS = [
         long=None,
     ),
     Program(
+        "questions/pool_ends.py",
+        prints=r" +tasks done   their callers get\n"
+        r"Pool: close\(\), join\(\) +12 of 12     a result\n"
+        r"(Pool: (terminate\(\)|end of with) +\d of 12     a result, no answer, ever\n){2}"
+        r"(Executor: (shutdown\(\)|end of with) +12 of 12     a result\n){2}"
+        r"Executor: cancel_futures +\d+ of 12     CancelledError, a result\n"
+        r"(Executor: (terminate|kill)_workers\(\)(: not in this Python; 3\.14 and newer have it"
+        r"| +\d of 12     BrokenProcessPool, CancelledError, a result)\n){2}",
+        methods=tuple(START_METHODS),
+        long=None,
+    ),
+    Program(
+        "questions/pool_ahead.py",
+        prints=r"Taken of 1,000 inputs before the first result:\n"
+        r"Pool\.imap\(\): 1,000\nExecutor\.map\(\): 1,000\n"
+        r"Executor\.map\(buffersize=4\): (5|not in this Python; 3\.14 and newer have it)\n"
+        r"map_ahead\(\): 5\n",
+        methods=tuple(START_METHODS),
+        long=None,
+    ),
+    Program(
         "faults/join_before_get_size.py",
         prints=r"(workers: [15], join\(\) returns up to [\d,]+ bytes each, hangs from [\d,]+\n){2}",
         methods=tuple(START_METHODS[:1]),  # the others take long
