@@ -1,4 +1,4 @@
-"""End a pool that has work left, in each way: which tasks are done, and what become the others?
+"""End a pool that has work left, in each way: what becomes of its tasks?
 
 python pool_ends.py --start-method spawn
 """
