@@ -394,6 +394,27 @@ PROGRAMS = [
         long=None,
     ),
     Program(
+        "questions/pool_ends.py",
+        prints=r" +tasks done   their callers get\n"
+        r"Pool: close\(\), join\(\) +12 of 12     a result\n"
+        r"(Pool: (terminate\(\)|end of with) +\d of 12     a result, no answer, ever\n){2}"
+        r"(Executor: (shutdown\(\)|end of with) +12 of 12     a result\n){2}"
+        r"Executor: cancel_futures +\d+ of 12     CancelledError, a result\n"
+        r"(Executor: (terminate|kill)_workers\(\)(: not in this Python; 3\.14 and newer have it"
+        r"| +\d of 12     BrokenProcessPool, CancelledError, a result)\n){2}",
+        methods=tuple(START_METHODS),
+        long=None,
+    ),
+    Program(
+        "questions/pool_ahead.py",
+        prints=r"Taken of 1,000 inputs before the first result:\n"
+        r"Pool\.imap\(\): 1,000\nExecutor\.map\(\): 1,000\n"
+        r"Executor\.map\(buffersize=4\): (5|not in this Python; 3\.14 and newer have it)\n"
+        r"map_ahead\(\): 5\n",
+        methods=tuple(START_METHODS),
+        long=None,
+    ),
+    Program(
         "faults/join_before_get_size.py",
         prints=r"(workers: [15], join\(\) returns up to [\d,]+ bytes each, hangs from [\d,]+\n){2}",
         methods=tuple(START_METHODS[:1]),  # the others take long
@@ -762,9 +783,11 @@ STOPPED = [program for program in PROGRAMS if program.long is not None]
 @on_posix
 def test_every_program_has_one_row():
     files = {file.relative_to(EXAMPLES).as_posix() for file in EXAMPLES.rglob("*.py")}
-    others = r"faults/.*_(broken|fixed)\.py|first_steps/one_dies\.py|(.*/)?__init__\.py|questions/crash\.py"
+    # test_faults.py runs those that are stuck, and render/pythons.py the one that crashes
+    apart = r"first_steps/one_dies\.py|questions/(where_stuck|crash)\.py"
     if sys.version_info < (3, 14):
-        others += r"|questions/interpreter_queue\.py"
+        apart += r"|questions/interpreter_queue\.py"
+    others = rf"faults/.*_(broken|fixed)\.py|{apart}|(.*/)?__init__\.py"
     files = [file for file in files if not re.fullmatch(others, file)]
     assert sorted(program.file for program in PROGRAMS) == sorted(files)
 
