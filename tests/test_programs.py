@@ -421,6 +421,12 @@ PROGRAMS = [
         long=None,
     ),
     Program(
+        "faults/open_files_count.py",
+        prints=r"Pipe: 2\n(.+: \d\n){6}",
+        methods=tuple(START_METHODS),
+        long=None,
+    ),
+    Program(
         "faults/pool_deaths.py",
         prints=r"ValueError: Pool: ValueError, executor: ValueError\n"
         r"sys\.exit\(3\): Pool: no answer, executor: SystemExit\n"
