@@ -372,9 +372,9 @@ class Picture:
         output = y + FEEDER
         bottom = (output if self.printed else y) + (24 if self.hung else 16)
         notes = self.notes()
-        ticks = self.x.thinned(
-            (t for m in self.chosen for t in m.moments()), self.labels.pixels
-        )
+        moments = [t for m in self.chosen for t in m.moments()]
+        moments += [line.at for line in self.printed]
+        ticks = self.x.thinned(moments, self.labels.pixels)
         names = [
             chart.text(0, self.places[lane], name, -10)
             for lane, name in self.labels_of.items()
