@@ -145,7 +145,7 @@ def match_messages(processes: Iterable[TracedProcess]) -> list[Message]:
             lane = (process.pid, call.thread)
             if call.what == "pipe":
                 peers |= {call.channel: call.size, call.size: call.channel}
-            elif call.began > cut or call.failed:
+            elif call.began > cut or call.failed or not call.channel:
                 continue
             elif call.what in SENDS:
                 sent[call.channel].append((lane, call))

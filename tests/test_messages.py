@@ -94,6 +94,11 @@ def test_a_receiver_is_never_said_to_have_taken_what_was_not_yet_sent():
     assert sent_and_taken(match_messages([taker, sender])) == [(WORKER, 5, None)]
 
 
+def test_of_a_channel_that_is_not_known_nothing_is_said():
+    sender = process(WORKER, call("send", 1, 2, 0, 5))
+    assert match_messages([process(PARENT, call("recv", 1, 3, 0, 5)), sender]) == []
+
+
 def test_a_receive_that_found_the_end_takes_nothing():
     sender = process(WORKER, call("send", 5, 6, PIPE, 5))
     taker = process(PARENT, call("recv", 1, 2, PIPE, failed=True), call("recv", 3, 7, PIPE, 5))
