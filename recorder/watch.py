@@ -77,7 +77,7 @@ def watch(
         timeout: Seconds after which the run is ended.
         hangs: Whether it is expected to hang: where the kernel can't tell how its threads
             wait, stillness for `stall_seconds` is then taken for the hang.
-        start_method: The start method that it uses; by default this Python's.
+        start_method: The start method that it uses; by default that of the Python.
         python: The interpreter that runs it.
         stall_seconds: More than any wait in the program can take.
         traced: Whether its processes note their calls. No time of such a run is a figure.
@@ -88,11 +88,11 @@ def watch(
         The recording. No process of the run is left, also when this function is interrupted.
 
     Raises:
-        FileNotFoundError: There is no such program.
+        FileNotFoundError: There is no such program, or no such interpreter.
         OSError: The run could not be started, or its supervisor was killed.
     """
     with program.open("rb"):
-        pass  # a program that can't be read is the caller's error, not the run's
+        machine = this_machine(python)  # what can't be read or run is the caller's error
     recorded = datetime.datetime.now(datetime.UTC).isoformat(timespec="seconds")
     with raise_on_termination(), Watcher((program, *beside), arguments, python, traced) as run:
         ended, evidence = run.watch(timeout, stall_seconds if hangs else math.inf, progress)
@@ -111,8 +111,8 @@ def watch(
         program=name or program.name,
         arguments=tuple(arguments),
         recorded=recorded,
-        machine=this_machine(),
-        start_method=start_method or this_machine().start_method,
+        machine=machine,
+        start_method=start_method or machine.start_method,
         lines=tuple(Line(at, scrub(text)) for at, text in output.lines()),
         dropped=output.read - len(output.text),
         status=run.status if ended == "exit" else None,

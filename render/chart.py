@@ -201,6 +201,21 @@ def notes(lines: Iterable[str], y: float, left: float) -> str:
     return group("note", found, fill=FAINT)
 
 
+def standalone(text: str, width: float = 820) -> str:
+    """A picture as a file of its own, which no page styles."""
+    found = re.search(r' style="height:([\d.]+)px;padding:0 ([\d.]+)px 0 ([\d.]+)px"', text)
+    assert found, "not a picture"
+    height, right, left = map(float, found.groups())
+    place = f' x="{short(left + 10)}" y="10" height="{short(height)}"'
+    inner = text.replace(found[0], place, 1)
+    inner = inner.replace('width="100%"', f'width="{short(width - left - right - 20)}"', 1)
+    return (
+        f'<svg xmlns="http://www.w3.org/2000/svg" width="{short(width)}" '
+        f'height="{short(height + 20)}" font-family="sans-serif" style="background:white">'
+        f"{inner}</svg>\n"
+    )
+
+
 def picture(
     title: str,
     description: str,

@@ -3,13 +3,13 @@
 from typing import Any
 
 from recorder.machine import cores as cores_here
-from recorder.machine import this_machine
 from recorder.recording import Recording
 from render import tables
 from render.blocks import recording_of
 from render.build import build
-from render.figures import figure, mebibytes, seconds
+from render.figures import behind, figure, mebibytes, seconds
 from render.figures import times as times_of
+from render.pythons import fails_under
 from render.runs import PageError
 from render.tables import Measurement, find_row
 
@@ -27,7 +27,7 @@ class Names(dict[str, Any]):
 
     def __init__(self) -> None:
         functions = (
-            cores, fails_under, faster, largest, message_cost, message_share, message_size, rate, ratio, sooner,
+            cores, ended, fails_under, faster, largest, message_cost, message_share, message_size, rate, ratio, sooner,
             speed_up, sweep, times, trip,
         )  # fmt: skip
         super().__init__({function.__name__: function for function in functions})
@@ -38,11 +38,10 @@ class Names(dict[str, Any]):
         return Figures(recording_of(name))
 
 
-def fails_under(*runs: str) -> str:
-    """The start methods under which broken programs fail, and the Python that they ran on."""
-    methods = {m: None for run in runs for m in build.run(run).failing_start_methods}
-    badges = "".join(f"<code>{method}</code> " for method in methods)
-    return f"{badges}on {this_machine().python}"
+def ended(run: str) -> str:
+    """The exit status of a run, or that no Python here is new enough for it."""
+    recordings = build.recordings(run)
+    return figure(f"exit status {recordings[0].status}") if recordings else "not run here"
 
 
 class Figures:
@@ -78,12 +77,7 @@ class Figures:
         return figure(self[label.replace("_", " ")])
 
     def __getitem__(self, label: str) -> str:
-        for line in self._recording.lines:
-            if line.text.startswith(f"{label}: "):
-                return line.text.removeprefix(f"{label}: ")
-        raise PageError(
-            f"{self._recording.command} printed no line that starts with {label}: "
-        )
+        return behind(self._recording, label)
 
     def seconds_elapsed(self) -> float:
         """The seconds that it printed on its line `Elapsed: ... s`."""

@@ -17,7 +17,7 @@ from typing import Any
 
 import markdown_exec
 
-from render import blocks, cast, measured, messages, results, site
+from render import blocks, cast, measured, messages, pythons, results, site
 from render.build import build
 from render.runs import PageError
 
@@ -46,6 +46,13 @@ VIEWS: dict[str, Callable[..., str]] = {
         site.symptoms_list,
         site.rules_list,
         site.glossary,
+        pythons.pythons_here,
+        pythons.where_there,
+        pythons.labels_by_python,
+        pythons.labels_by_method,
+        pythons.lines_by_python,
+        pythons.times_by_python,
+        pythons.faults_by_python,
     )
 }
 

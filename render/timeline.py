@@ -232,7 +232,7 @@ def bars(
         if not roomy and end_of(process, recording)[0] == "badly":
             failed.append(chart.box(x(ended) - 0.6, x(ended) + 0.6, row.floor - 1, 3))
     mains = [row for row in rows if row.lane.is_process]
-    for lane, start, end, share in cpu_blocks([row.lane.process for row in mains], x):
+    for lane, start, end, share in cpu_blocks([row.lane for row in mains], x):
         rise = max(0.7 * share * pitch, 1)
         blocks.append(chart.box(x(start), x(end), mains[lane].floor - rise, rise))
     yield chart.path("life", lives, fill=chart.WAIT)
@@ -407,21 +407,33 @@ def axis_notes(recording: Recording, processes: int) -> list[str]:
     return found
 
 
-def cpu_blocks(
-    lanes: Sequence[Process], x: chart.Scale
-) -> list[tuple[int, float, float, float]]:
+def cpu_blocks(lanes: Sequence[Lane], x: chart.Scale) -> list[tuple[int, float, float, float]]:
     """The share of a core that each process had while it ran: (lane, from, to, share)."""
     apart = max(0.04, x.high / 150)  # the system counts CPU time in steps of 0.01 s
     while True:
         found = [
-            (n, max(start, x.low), end, share)
-            for n, p in enumerate(lanes)
-            for start, end, share in busy_intervals(p, apart)
+            (number, *block)
+            for number, lane in enumerate(lanes)
+            for start, end, share in busy_intervals(lane.process, apart)
             if end > x.low
+            for block in [trimmed(lane, x, max(start, x.low), end, share)]
         ]
         if len(found) <= BLOCKS:
             return found
         apart *= 1.3  # in the end one share is all there is of a process, and few enough
+
+
+def trimmed(
+    lane: Lane, x: chart.Scale, start: float, end: float, share: float
+) -> tuple[float, float, float]:
+    """A block without that part at its beginning or end for which the thread is known to wait."""
+    cpu = share * (end - start)
+    for a, b, kind in spans_of(lane.thread, lane.process, x) if lane.thread else ():
+        if kind in REASONS and start < a < end <= b:
+            end = a
+        elif kind in REASONS and a <= start < b < end:
+            start = b
+    return start, end, min(cpu / max(end - start, 0.001), 1)
 
 
 def busy_intervals(process: Process, apart: float) -> Iterator[tuple[float, float, float]]:

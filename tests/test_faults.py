@@ -39,6 +39,7 @@ ELSEWHERE = [  # programs of other pages that are meant to hang or to fail
     for name, run in ALL.items()
     if name not in RUNS and any(outcome.hangs or outcome.status for outcome in run.outcomes)
     for spec in run.specs()
+    if spec.python == sys.executable
 ]
 
 pytestmark = pytest.mark.skipif(

@@ -6,6 +6,7 @@ name; the programs that fail on purpose, and their fixed twins, are tested in te
 
 import ast
 import re
+import sys
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -393,9 +394,40 @@ PROGRAMS = [
         long=None,
     ),
     Program(
+        "questions/pool_ends.py",
+        prints=r" +tasks done   their callers get\n"
+        r"Pool: close\(\), join\(\) +12 of 12     a result\n"
+        r"(Pool: (terminate\(\)|end of with) +\d of 12     a result, no answer, ever\n){2}"
+        r"(Executor: (shutdown\(\)|end of with) +12 of 12     a result\n){2}"
+        r"Executor: cancel_futures +\d+ of 12     CancelledError, a result\n"
+        r"(Executor: (terminate|kill)_workers\(\)(: not in this Python; 3\.14 and newer have it"
+        r"| +\d of 12     BrokenProcessPool, CancelledError, a result)\n){2}",
+        methods=tuple(START_METHODS),
+        long=None,
+    ),
+    Program(
+        "questions/pool_ahead.py",
+        prints=r"Taken of 1,000 inputs before the first result:\n"
+        r"Pool\.imap\(\): 1,000\nExecutor\.map\(\): 1,000\n"
+        r"Executor\.map\(buffersize=4\): (5|not in this Python; 3\.14 and newer have it)\n"
+        r"map_ahead\(\): 5\n",
+        methods=tuple(START_METHODS),
+        long=None,
+    ),
+    Program(
         "faults/join_before_get_size.py",
         prints=r"(workers: [15], join\(\) returns up to [\d,]+ bytes each, hangs from [\d,]+\n){2}",
         methods=tuple(START_METHODS[:1]),  # the others take long
+        long=None,
+    ),
+    Program(
+        "faults/pool_deaths.py",
+        prints=r"ValueError: Pool: ValueError, executor: ValueError\n"
+        r"sys\.exit\(3\): Pool: no answer, executor: SystemExit\n"
+        r"os\._exit\(3\): Pool: no answer, executor: BrokenProcessPool\n"
+        r"SIGKILL: Pool: no answer, executor: BrokenProcessPool\n"
+        r"an exception that can't be built again: executor: BrokenProcessPool\n",
+        methods=tuple(START_METHODS),
         long=None,
     ),
     Program(
@@ -591,6 +623,41 @@ PROGRAMS = [
         says=r"(Worker \d ended without a word, exit code -9\n){3}"
         r"nothing found, but not all is searched\n",
     ),
+    smallest(
+        "questions/default_start_method.py",
+        rf"Default: {START_METHODS[0]}\nAll: {', '.join(sorted(START_METHODS))}\n",
+        count=None,
+    ),
+    Program(
+        "questions/large_messages.py",
+        quick="--rounds 1",
+        prints=r"Message: 16 MiB\nMedian: .+ MiB a second\nFrom: .+ to .+ MiB a second\n",
+        methods=(),
+        long=None,
+    ),
+    Program(
+        "questions/thread_at_import.py",
+        prints=r"worker: got the lock\n",
+        methods=("spawn",),  # under the others it may hang: see runs.toml
+        long=None,
+    ),
+    Program(
+        "questions/who_imports.py",
+        quick="--start-method spawn",
+        prints=r"parent: imports this file\n([\w ]+: imports this file\n)?worker 1: works\n"
+        r"(worker 2: imports this file\n)?worker 2: works\n",
+        methods=(),
+        refuses=None,  # it has printed before it reads them
+        long=None,
+    ),
+    Program(
+        "questions/five_ways.py",
+        quick="--count 1000",
+        prints=rf"Global interpreter lock: (yes|no)\nLoop: {SECONDS}Threads: {SECONDS}"
+        rf"Interpreters: (none\n|{SECONDS})Processes: {SECONDS}Total: 5,000 each time\n",
+        methods=(),
+        long=None,
+    ),
     Program(
         "recipes/testing_processes.py",
         prints=rf"{ANYTHING}\b4 passed.*\n",
@@ -679,12 +746,48 @@ PROGRAMS = [
         long=None,
     ),
 ]
+if sys.version_info >= (3, 14):
+    PROGRAMS.append(
+        Program(
+            "questions/interpreter_queue.py",
+            quick="--count 1000",
+            prints=r"(Subinterpreter [1-5]: 1,000\n){5}Total: 5,000\n",
+            methods=(),
+            long=None,
+        )
+    )
+if sys.platform != "win32":  # these are about signals and the fork server
+    PROGRAMS += [
+        Program(
+            "questions/ctrl_c_unblocked.py",
+            prints=r"Ctrl-C is (still|no longer) blocked\n",
+            long=None,
+        ),
+        Program(
+            "questions/inherited.py",
+            prints=r"Global variable: .+\nOpen file: .+\nEnvironment variable: .+\n"
+            r"Blocked signal: .+\nWorking directory: changed\nsys.path: changed\n",
+            long=None,
+        ),
+        Program(
+            "questions/preload.py",
+            quick="--preload asyncio",
+            prints=r"First: \d+ ms\nLater: \d+ ms\n",
+            methods=(),
+            long=None,
+        ),
+    ]
 STOPPED = [program for program in PROGRAMS if program.long is not None]
 
 
+@on_posix
 def test_every_program_has_one_row():
     files = {file.relative_to(EXAMPLES).as_posix() for file in EXAMPLES.rglob("*.py")}
-    others = r"faults/.*_(broken|fixed)\.py|first_steps/one_dies\.py|(.*/)?__init__\.py"
+    # test_faults.py runs those that are stuck, and render/pythons.py the one that crashes
+    apart = r"first_steps/one_dies\.py|questions/(where_stuck|crash)\.py"
+    if sys.version_info < (3, 14):
+        apart += r"|questions/interpreter_queue\.py"
+    others = rf"faults/.*_(broken|fixed)\.py|{apart}|(.*/)?__init__\.py"
     files = [file for file in files if not re.fullmatch(others, file)]
     assert sorted(program.file for program in PROGRAMS) == sorted(files)
 
@@ -835,7 +938,13 @@ def test_what_many_programs_need_is_the_same_text_in_each(name):
 
 
 def test_ctrl_c_is_held_back_in_one_way_only():
+    about_it = (
+        "questions/ctrl_c_unblocked.py",
+        "questions/inherited.py",
+    )  # they ask what it does
     for program in PROGRAMS:
+        if program.file in about_it:
+            continue
         for name, text in functions_of(EXAMPLES / program.file).items():
             if name not in SHARED:
                 assert "pthread_sigmask" not in text, f"{program.file}: {name}"

@@ -329,6 +329,16 @@ def test_what_is_not_known_of_a_pipe_is_not_drawn_as_full():
     assert f"H500V{empty:g}" in area
 
 
+def test_who_is_known_to_wait_is_not_drawn_as_running():
+    """The CPU time is known for longer times than the waits are: a block ends where one begins."""
+    threads = (Thread(100, ((0.0, "data"), (0.4, "runs"), (1.5, "end"))),)
+    life = process(100, 0, 2, (2, 1.1), role="parent", threads=threads)
+    picture = Timeline(run_of([life], wall=2.0))
+    assert picture.spans("ran") == [(0.4, 1.5)]
+    ((_, _, top, floor),) = picture.boxes("ran")
+    assert floor - top > 15  # a whole core for as long as it ran
+
+
 def test_two_pictures_have_one_axis_and_a_proven_hang_goes_on_to_its_end():
     picture = Timeline(hung(), until=4.0)
     assert picture.spans("life")[0] == (0, 2)

@@ -12,7 +12,9 @@ import psutil
 import pytest
 
 from examples.recipes import who_waits
-from recorder.waits import AVAILABLE, Look, Waits, reasons
+from recorder.recording import Frame
+from recorder.waits import AVAILABLE, Look, Pipes, Waits, match_stacks, reasons
+from recorder.waits import UNKNOWN as UNKNOWN_FILL
 from tests.harness import wait_until
 
 pytestmark = pytest.mark.skipif(not AVAILABLE, reason="Linux on x86-64 or arm64 only")
@@ -157,15 +159,22 @@ def test_who_was_woken_in_between_is_seen(start):
 
 ENDED = """
 import ctypes
-threading.Thread(target=time.sleep, args=(60,)).start()
-ctypes.CDLL(None).syscall({"x86_64": 60, "aarch64": 93}[os.uname().machine], 0)
+if os.fork() == 0:
+    threading.Thread(target=time.sleep, args=(60,)).start()
+    ctypes.CDLL(None).syscall({"x86_64": 60, "aarch64": 93}[os.uname().machine], 0)
+os.wait()
 """
 
 
 def test_a_process_whose_first_thread_has_ended_still_waits(start):
     """It looks like one that has ended, and another thread of it sleeps."""
     process = start(ENDED)
-    wait_until(lambda: psutil.Process(process.pid).status() == "zombie", "it has ended", 15)
+
+    def first_thread_has_ended():
+        _, *children = tree(process.pid)
+        return [psutil.Process(child).status() for child in children] == ["zombie"]
+
+    wait_until(first_thread_has_ended, "its first thread has ended", 15)
     assert look(process.pid).waits is Waits.LIMITED
 
 
@@ -233,3 +242,95 @@ lock.acquire()
 def test_a_timer_of_posix_may_wake_it(start):
     process = start("import struct" + TIMER)
     wait_until(lambda: look(process.pid).waits is Waits.UNKNOWN, "unknown", 15)
+
+
+REASONS = {
+    "end": FOREVER["a child"],
+    "data": FOREVER["a simple queue"],
+    "room": FOREVER["a full pair of sockets"],
+    "semaphore": LIMITED["a semaphore"],
+    "own": FOREVER["a lock"],
+    "sleeps": LIMITED["sleep"],
+    "runs": LIMITED["a computation"],
+    "outside": UNKNOWN["a terminal"],
+}
+
+
+@pytest.mark.parametrize("what", REASONS)
+def test_the_reason_of_waiting_in_one_word(start, what):
+    process = start(REASONS[what])
+    wait_until(lambda: reasons(process.pid)[process.pid][0] == what, what, 15)
+
+
+BORROWED = """
+import fcntl
+ends = [os.pipe() for _ in "abc"]
+os.write(ends[0][1], b"x" * 1000)
+os.close(ends[1][0])
+fcntl.fcntl(ends[2][1], fcntl.F_SETPIPE_SZ, 4096); os.write(ends[2][1], b"x" * 4096)
+os.read(os.pipe()[0], 1)
+"""
+
+
+def test_how_full_each_pipe_is(start):
+    process = start(BORROWED)
+    pipes = Pipes(os.fstat(process.stdout.fileno()).st_ino)
+
+    def both():
+        pipes.find(process.pid)
+        pipes.sample(0.5)
+        return len(pipes.seen) == 2
+
+    wait_until(both, "both are filled", 15)
+    pipes.sample(0.7)  # nothing changes
+    found = sorted(pipes.found([]), key=lambda pipe: pipe.capacity)
+    assert [(pipe.capacity, pipe.samples) for pipe in found] == [
+        (4096, ((0.5, 4096),)),
+        (65536, ((0.5, 1000),)),
+    ]
+    process.kill()
+    process.wait()
+    pipes.sample(0.9)
+    assert [pipe.samples[1:] for pipe in pipes.found([])] == [((0.9, UNKNOWN_FILL),)] * 2
+
+
+def test_only_the_writing_end_of_a_pipe_is_borrowed():
+    """To hold the reading end, even for an instant, would hide a broken pipe."""
+    here, there = os.pipe()
+    pipes = Pipes()
+    pipes.find(os.getpid())
+    assert pipes.ends[os.readlink(f"/proc/self/fd/{there}")] == [(os.getpid(), there)]
+    os.close(here), os.close(there)
+
+
+STACK = [
+    "Thread 0x0000000000003000 (most recent call first):",
+    '  File "x.py", line 1 in newest',
+    "",
+    "Thread 0x0000000000001000 (most recent call first):",
+    '  File "x.py", line 2 in older',
+    "",
+    "Current thread 0x0000000000002000 (most recent call first):",
+    '  File "x.py", line 3 in main',
+]
+
+
+@pytest.mark.parametrize(
+    ("pointers", "names"),
+    [
+        ({7: 0x9000, 8: 0x0F00, 9: 0x2F00}, {7: "main", 8: "older", 9: "newest"}),
+        ({7: 0x9000, 8: 0x0F00}, {}),  # a thread that was not looked at
+        ({7: 0x9000, 8: 0x0F00, 9: 0x2F00, 10: 0x4000}, {}),  # one that is not Python's
+        ({7: 0x9000, 8: 0x0F00, 9: 0x0E00}, {}),  # two of them on one stack
+        ({}, {7: "main"}),  # nobody was looked at
+    ],
+)
+def test_whose_stack_it_is(pointers, names):
+    found = match_stacks(STACK, 7, pointers)
+    assert {tid: frames[0].function for tid, frames in found.items()} == names
+
+
+def test_of_one_thread_the_stack_is_certain():
+    (frames,) = match_stacks(STACK[-2:], 7, {7: 1, 8: 2}).values()
+    assert frames == (Frame("x.py", 3, "main"),)
+    assert match_stacks(["<truncated>"], 7, {}) == {}

@@ -24,7 +24,6 @@ def main(start_method=None):
     worker = multiprocessing.get_context(start_method).Process(target=work)
     worker.start()
     worker.join()
-    print(f"worker: exit code {worker.exitcode}", flush=True)
     return worker.exitcode
 
 
