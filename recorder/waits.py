@@ -18,7 +18,7 @@ import re
 import struct
 import sys
 import termios
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 
 from examples.recipes import who_waits
 from recorder.recording import Frame, Pipe, Thread, Wait
@@ -127,6 +127,12 @@ def reason(pid: int, tid: int) -> tuple[str, bool]:
         file = any(target.startswith("/") and "/dev/" not in target for target in targets)
         return ("sleeps" if limited else "runs" if file else "outside"), not limited
     return ("room" if any(to_write for _, to_write in wanted) else "data"), not limited
+
+
+def memory_of(pids: Iterable[int]) -> int:
+    """The memory of processes in bytes, in which what they share counts once; 0: not told."""
+    found = (who_waits.read(f"{pid}/smaps_rollup").partition("\nPss:")[2] for pid in pids)
+    return sum(1024 * int(text.split()[0]) for text in found if text)
 
 
 def handle_of(pid: int) -> int | None:
