@@ -196,7 +196,8 @@ class Recording:
             CPU time or wrote anything for longer than the caller allows; else empty.
         wall: Seconds from its start to its end, or to the moment when the recorder ended it.
         cpu: CPU seconds of all its processes together.
-        peak_memory: The largest sum of the resident memory of its processes, in bytes.
+        peak_memory: The largest sum of the memory of its processes, in bytes: what they share
+            counts once where the system tells (Linux), else for each.
         left_behind: How many processes it left running when it ended. The recorder ended them.
         processes: Every process that was seen, in the order of their starts.
         leftover: What could not be removed of the run's folder.

@@ -46,6 +46,7 @@ CLOSELY = 0.001  # seconds between two looks for new processes, where a hang is 
 ENDINGS = 0.1  # seconds after a process has ended, in which much happens
 SAMPLING_SHARE = 0.015  # of one core: with all else, the watcher stays below 2 % of one
 SAMPLING_START = 0.02  # seconds of CPU time for many samples at the start
+WEIGHING = 0.0004  # seconds of CPU time to ask for a process's share of memory
 RUN_ID_VARIABLE = "RECORDED_RUN"  # in the environment of every process of a run
 HELPERS = ("multiprocessing.resource_tracker", "multiprocessing.forkserver")
 
@@ -120,7 +121,7 @@ def watch(
         evidence=evidence,
         wall=wall,
         cpu=round(max(run.reaped_cpu, sum(p.samples[-1][1] for p in processes)), 3),
-        peak_memory=run.peak_memory,
+        peak_memory=run.weight or run.resident,
         left_behind=left_behind if ended == "exit" else 0,
         processes=processes,
         leftover=tuple(f"<tmp>/{os.path.relpath(path, run.place)}" for path in run.left),
@@ -256,7 +257,8 @@ class Watcher:
         self.first = 0  # the program's process ID
         self.status: int | None = None
         self.wall = self.reaped_cpu = 0.0
-        self.peak_memory = 0
+        self.resident = self.weighed = self.weight = 0  # see `weigh`
+        self.spent = 0.0  # seconds of CPU time for samples
         self.ending = False  # the recorder ends what is left
         self.over = False  # the supervisor has ended
         self.error = "the supervisor of the run was killed"  # until it says something else
@@ -365,7 +367,7 @@ class Watcher:
 
         self.pump(ENDING, lambda: self.over or bool(self.first))
         before = None
-        moved = spent = 0.0
+        moved = 0.0
         while not self.pump(0, ended):
             at, began = self.now(), time.thread_time()
             state, waiting = self.sample(at)
@@ -376,7 +378,7 @@ class Watcher:
             if kind is waits.Waits.LIMITED:
                 moved = at
             proven = look is not None and look.proves
-            spent += time.thread_time() - began
+            self.spent += time.thread_time() - began
             before, self.look = state, look
             self.wall = at
             progress(at)
@@ -388,7 +390,7 @@ class Watcher:
                 self.full_pipes = list(look.full_pipes(at)) if look and evidence else []
                 return ("hang" if evidence else "timeout"), evidence
             # Often at the start and where processes end, and never more than the share in the end.
-            rested = (spent - SAMPLING_START) / SAMPLING_SHARE - at
+            rested = (self.spent - SAMPLING_START) / SAMPLING_SHARE - at
             usual = min(at / 20, 0.1) if at - self.last_end > ENDINGS else 0.0
             pause = max(0.005, usual, rested)
             self.rest(min(pause, max(timeout - at, 0.0)), stall_seconds < math.inf, ended)
@@ -462,9 +464,21 @@ class Watcher:
                     if now not in observed.searched:
                         observed.searched.add(now)
                         self.pipes_seen.find(pid)
-        self.peak_memory = max(self.peak_memory, memory)
+        self.weigh(at, memory)
         self.pipes_seen.sample(at)
         return (state, self.output.read), waiting
+
+    def weigh(self, at: float, resident: int) -> None:
+        """Note the memory of all; and what is shared once, when it has grown and may be asked.
+
+        To ask costs more than all the rest of a sample: so only after a growth by a quarter.
+        """
+        self.resident = max(self.resident, resident)
+        living = [pid for pid, observed in self.known.items() if observed.ended is None]
+        left = SAMPLING_START + SAMPLING_SHARE * at - self.spent
+        if resident > 1.25 * self.weighed and left > WEIGHING * len(living):
+            self.weighed = resident
+            self.weight = max(self.weight, waits.memory_of(living))
 
     def role(self, observed: ObservedProcess, process: psutil.Process) -> str:
         """What a process is, by its command line, which a fork server's children share."""

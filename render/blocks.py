@@ -16,7 +16,7 @@ from recorder.recording import Recording
 from render import plots, question_plots
 from render.build import build
 from render.figures import seconds
-from render.runs import EXAMPLES, PageError
+from render.runs import EXAMPLES, ROOT, PageError
 from render.story import Story
 from render.timeline import ending as draw_ending
 from render.timeline import timeline as draw_timeline
@@ -147,7 +147,15 @@ def marked_up(sentence: str, recording: Recording) -> str:
     linked = re.sub(
         r"\bline (\d+)(?! of)", rf'<a href="#{stem}-\1">line \1</a>', escape(sentence)
     )
-    return re.sub("`(.+?)`", r"<code>\1</code>", linked)
+    return with_terms(re.sub("`(.+?)`", r"<code>\1</code>", linked))
+
+
+def with_terms(text: str) -> str:
+    """A text with what the glossary says of a feeder thread and of a semaphore."""
+    said = (ROOT / "docs/terms.txt").read_text(encoding="utf-8")
+    for term, meaning in re.findall(r"^\*\[(feeder thread|semaphore)\]: (.+)$", said, re.M):
+        text = text.replace(term, f'<abbr title="{escape(meaning)}">{term}</abbr>')
+    return text
 
 
 # What faulthandler writes beside the stacks.

@@ -122,6 +122,21 @@ def test_the_life_of_each_process(method):
     assert 5 * 2**20 < recording.peak_memory < 2**30
 
 
+SHARES = """
+import multiprocessing, time
+held = bytearray(b"x") * 2**26
+if __name__ == "__main__":
+    context = multiprocessing.get_context("fork")
+    for _ in range(3): context.Process(target=time.sleep, args=(0.3,)).start()
+"""
+
+
+@on_linux
+def test_memory_that_processes_share_counts_once(program):
+    recording = watch(program(SHARES))
+    assert 2**26 < recording.peak_memory < 2 * 2**26
+
+
 def test_stdout_and_stderr_share_one_order(program):
     recording = watch(
         program("""

@@ -79,8 +79,8 @@ class Thread:
 
 def read(name):
     """The text of a file of /proc; "" if it is not there or may not be read."""
-    with contextlib.suppress(OSError), open(f"/proc/{name}", errors="replace") as file:
-        return file.read()
+    with contextlib.suppress(OSError), open(f"/proc/{name}", "rb", buffering=0) as file:
+        return file.read().decode(errors="replace")
     return ""
 
 
