@@ -414,6 +414,18 @@ PROGRAMS = [
         long=None,
     ),
     Program(
+        "questions/system_facts.py",
+        prints=r"System: \w+\nStart methods: \w+ \(default\)(, \w+)*\n"
+        r"Exit code after terminate\(\): -15\nExit code after kill\(\): (-9|-15)\n"
+        r"An end of a Pipe: (Pipe)?Connection\nselect\(\) on it: (works|\w+Error)\n"
+        r"qsize\(\): (0|NotImplementedError)\nLargest maxsize: [\d,]{6,}\n"
+        r"Longest name of shared memory: \d+\nSignals: \d+, SIGKILL: (True|False)\n"
+        r"os\.sched_getaffinity\(\): (True|False)\n",
+        methods=(),
+        long=None,
+        refuses=None,
+    ),
+    Program(
         "faults/join_before_get_size.py",
         prints=r"(workers: [15], join\(\) returns up to [\d,]+ bytes each, hangs from [\d,]+\n){2}",
         methods=tuple(START_METHODS[:1]),  # the others take long
