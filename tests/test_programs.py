@@ -426,6 +426,16 @@ PROGRAMS = [
         refuses=None,
     ),
     Program(
+        "questions/cpu_limits.py",
+        prints=r"os\.cpu_count\(\): \d+\n(len\(os\.sched_getaffinity\(0\)\): \d+\n)?"
+        r"os\.process_cpu_count\(\): (\d+|not in this Python; 3\.13 and newer have it)\n"
+        r"Quota: ([\d.]+|none)\nUsable: [1-9]\d*\n"
+        r"(/dev/shm: [\d,]+ MiB, free: [\d,]+ MiB\n)?",
+        methods=(),
+        long=None,
+        refuses=None,
+    ),
+    Program(
         "faults/join_before_get_size.py",
         prints=r"(workers: [15], join\(\) returns up to [\d,]+ bytes each, hangs from [\d,]+\n){2}",
         methods=tuple(START_METHODS[:1]),  # the others take long
