@@ -445,6 +445,22 @@ PROGRAMS = [
         long=None,
     ),
     Program(
+        "faults/open_files_count.py",
+        prints=r"Pipe: 2\n(.+: \d\n){6}",
+        methods=tuple(START_METHODS),
+        long=None,
+    ),
+    Program(
+        "faults/pool_deaths.py",
+        prints=r"ValueError: Pool: ValueError, executor: ValueError\n"
+        r"sys\.exit\(3\): Pool: no answer, executor: SystemExit\n"
+        r"os\._exit\(3\): Pool: no answer, executor: BrokenProcessPool\n"
+        r"SIGKILL: Pool: no answer, executor: BrokenProcessPool\n"
+        r"an exception that can't be built again: executor: BrokenProcessPool\n",
+        methods=tuple(START_METHODS),
+        long=None,
+    ),
+    Program(
         "recipes/who_waits.py",
         quick="-- sleep 0.1",
         prints=r"It has ended, exit status 0: nobody was stuck\.\n",
@@ -637,6 +653,41 @@ PROGRAMS = [
         says=r"(Worker \d ended without a word, exit code -9\n){3}"
         r"nothing found, but not all is searched\n",
     ),
+    smallest(
+        "questions/default_start_method.py",
+        rf"Default: {START_METHODS[0]}\nAll: {', '.join(sorted(START_METHODS))}\n",
+        count=None,
+    ),
+    Program(
+        "questions/large_messages.py",
+        quick="--rounds 1",
+        prints=r"Message: 16 MiB\nMedian: .+ MiB a second\nFrom: .+ to .+ MiB a second\n",
+        methods=(),
+        long=None,
+    ),
+    Program(
+        "questions/thread_at_import.py",
+        prints=r"worker: got the lock\n",
+        methods=("spawn",),  # under the others it may hang: see runs.toml
+        long=None,
+    ),
+    Program(
+        "questions/who_imports.py",
+        quick="--start-method spawn",
+        prints=r"parent: imports this file\n([\w ]+: imports this file\n)?worker 1: works\n"
+        r"(worker 2: imports this file\n)?worker 2: works\n",
+        methods=(),
+        refuses=None,  # it has printed before it reads them
+        long=None,
+    ),
+    Program(
+        "questions/five_ways.py",
+        quick="--count 1000",
+        prints=rf"Global interpreter lock: (yes|no)\nLoop: {SECONDS}Threads: {SECONDS}"
+        rf"Interpreters: (none\n|{SECONDS})Processes: {SECONDS}Total: 5,000 each time\n",
+        methods=(),
+        long=None,
+    ),
     Program(
         "recipes/testing_processes.py",
         prints=rf"{ANYTHING}\b4 passed.*\n",
@@ -658,14 +709,115 @@ PROGRAMS = [
         busy=0,
         before=ANYTHING,
     ),
+    # Questions, first half
+    Program(
+        "questions/return_value.py",
+        prints=r"result: 12\nexception: ValueError: -1 has no square root\n",
+        long=None,
+    ),
+    Program(
+        "questions/return_value_process.py",
+        prints=r"return: exit code 0, and no result\nsys\.exit\(400\): exit code (144|400)\n"
+        r"Pipe: 400\nQueue: \{20: 400, 21: 441, 22: 484\}\n",  # Windows keeps all of the code
+        long=None,
+    ),
+    Program(
+        "questions/slower.py",
+        quick="--tasks 8 --rounds 1",
+        prints=r"Workers: \d+, start method \w+\nTheir start: \d+ ms\n"
+        r" +task .+\n( +10*(,000)?( +[\d,.]+ µs){3}( +\d+\.\d{3}){2}\n){5}"
+        r"argument, .+\n( +10*(,000)+( +[\d,.]+ µs){2} +\d+\.\d{3}\n){5}"
+        r"One by one workers pay from: (.+)\n"
+        r"In chunks workers pay from: (.+)\nWith arguments workers pay up to: (.+)\n",
+        long=None,
+    ),
+    Program(
+        "questions/back_pressure.py",
+        quick="--items 12",
+        prints=r"seconds +no maxsize, MiB +maxsize=8, MiB\n( +\d+\.\d\d( +\d+\.\d){2}\n){21}"
+        r"(Without maxsize at most: .+ MiB\n)(Without maxsize all were .+ s\n){2}"
+        r"(With maxsize at most: .+ MiB\n)(With maxsize all were .+ s\n){2}",
+        long=None,
+    ),
+    Program(
+        "questions/how_large.py",
+        quick="--mib 4 --largest 16777216",
+        prints=r"(On Windows .+\n|5 bytes, header: 00000005\n"
+        r"2,147,483,647 bytes, header: 7fffffff\n"
+        r"2,147,483,648 bytes, header: ffffffff 00000000 80000000\n)"
+        r"Arrived: 16,777,216 bytes\nIts receiver had: (nan|1[5-9]|2\d) MiB\n"
+        r"4 MiB by: .+\n(\S.+?( +[\d.]+| +nan){2}\n){4}",
+        long=None,
+    ),
+    Program(
+        "questions/measuring.py",
+        quick="--count 1000 --rounds 2",
+        prints=r"2 workers count to 1,000 each, start method \w+\n"
+        r"Around start: [\d.]+ ms\nCPU time of the parent: [\d.]+ ms\n"
+        r"Workers that failed: [\d.]+ ms\n(Well (first run|median|lowest|highest): [\d.]+ ms\n){4}"
+        r"A message of 8,388,608 bytes on a Queue\nAround put: [\d.]+ ms\n"
+        r"(Until there (first run|median|lowest|highest): [\d.]+ ms\n){4}"
+        r"time may be set: True\nperf_counter may be set: False\n",
+        long=None,
+    ),
+    Program(
+        "questions/numpy_arrays.py",
+        quick="--mib 1 --rounds 2",
+        prints=table("Messages of 1,048,576 bytes, start method ", 6),
+        medians=(-4,),
+        packages={"numpy": "numpy"},
+        long=None,
+    ),
+    Program(
+        "questions/numpy_closed.py",
+        prints=r"read_array: exit code (-\d+|3221225477)\nsum: 0\.0\n"
+        r"read_kept_array: exit code 0\n",
+        packages={"numpy": "numpy"},
+        long=None,
+    ),
 ]
+if sys.version_info >= (3, 14):
+    PROGRAMS.append(
+        Program(
+            "questions/interpreter_queue.py",
+            quick="--count 1000",
+            prints=r"(Subinterpreter [1-5]: 1,000\n){5}Total: 5,000\n",
+            methods=(),
+            long=None,
+        )
+    )
+if sys.platform != "win32":  # these are about signals and the fork server
+    PROGRAMS += [
+        Program(
+            "questions/ctrl_c_unblocked.py",
+            prints=r"Ctrl-C is (still|no longer) blocked\n",
+            long=None,
+        ),
+        Program(
+            "questions/inherited.py",
+            prints=r"Global variable: .+\nOpen file: .+\nEnvironment variable: .+\n"
+            r"Blocked signal: .+\nWorking directory: changed\nsys.path: changed\n",
+            long=None,
+        ),
+        Program(
+            "questions/preload.py",
+            quick="--preload asyncio",
+            prints=r"First: \d+ ms\nLater: \d+ ms\n",
+            methods=(),
+            long=None,
+        ),
+    ]
 STOPPED = [program for program in PROGRAMS if program.long is not None]
 
 
+@on_posix
 def test_every_program_has_one_row():
     files = {file.relative_to(EXAMPLES).as_posix() for file in EXAMPLES.rglob("*.py")}
-    stuck = r"first_steps/one_dies\.py|questions/where_stuck\.py"  # test_faults.py runs them
-    others = rf"faults/.*_(broken|fixed)\.py|{stuck}|(.*/)?__init__\.py"
+    # test_faults.py runs those that are stuck, and render/pythons.py the one that crashes
+    apart = r"first_steps/one_dies\.py|questions/(where_stuck|crash)\.py"
+    if sys.version_info < (3, 14):
+        apart += r"|questions/interpreter_queue\.py"
+    others = rf"faults/.*_(broken|fixed)\.py|{apart}|(.*/)?__init__\.py"
     files = [file for file in files if not re.fullmatch(others, file)]
     assert sorted(program.file for program in PROGRAMS) == sorted(files)
 
@@ -816,7 +968,13 @@ def test_what_many_programs_need_is_the_same_text_in_each(name):
 
 
 def test_ctrl_c_is_held_back_in_one_way_only():
+    about_it = (
+        "questions/ctrl_c_unblocked.py",
+        "questions/inherited.py",
+    )  # they ask what it does
     for program in PROGRAMS:
+        if program.file in about_it:
+            continue
         for name, text in functions_of(EXAMPLES / program.file).items():
             if name not in SHARED:
                 assert "pthread_sigmask" not in text, f"{program.file}: {name}"
