@@ -26,12 +26,8 @@ from tests.harness import PYTHON, with_each_method
 from tests.recordings import recording
 from tests.test_story import assert_story
 
-<<<<<<< HEAD
-ALL = {name: run for name, run in read_runs().items() if not run.traced}
-=======
 HERE = interpreter(PYTHON)
-ALL = read_runs()
->>>>>>> pythons
+ALL = {name: run for name, run in read_runs().items() if not run.traced}
 RUNS = {name: run for name, run in ALL.items() if run.program.startswith("faults/")}
 FIXED = [name for name in RUNS if name.endswith("_fixed")]
 OTHERS = [

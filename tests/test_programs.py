@@ -349,7 +349,9 @@ PROGRAMS = [
         r"more than maxsize( +raises Full){2} +raises TypeError\n"
         r"put\(\) after close\(\)( +raises ValueError){2} +raises OSError\n"
         r"join\(\) +has none +returns +has none\n\n"
-        r"((?!.*shutdown).+\n){6}queue\.Queue, for threads:\n.+ task_done\n",
+        r"(\w+:\n  .+\n){3}\n"
+        r"queue\.Queue has shutdown\(\): (yes|no)\n"
+        r"multiprocessing\.Queue has shutdown\(\): no\n",
         methods=tuple(START_METHODS),
         long=None,
     ),
