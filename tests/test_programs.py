@@ -345,6 +345,14 @@ PROGRAMS = [
         long=None,
     ),
     Program(
+        "faults/pool_exception_cpu.py",
+        prints=r"Thread-\d+ \(_handle_results\): .+ missing 1 required positional argument.+\n"
+        r"Used: \d\.\d\d s\n"
+        r"AssertionError: Cannot have cache with result_handl?er not alive\n",
+        methods=tuple(START_METHODS),
+        long=None,
+    ),
+    Program(
         "faults/pool_deaths.py",
         prints=r"ValueError: Pool: ValueError, executor: ValueError\n"
         r"sys\.exit\(3\): Pool: no answer, executor: SystemExit\n"
