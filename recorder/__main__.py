@@ -2,11 +2,11 @@
 
 import argparse
 import os
+import shutil
 import sys
 from pathlib import Path
 
 from recorder import store
-from recorder.recording import Recording
 from recorder.watch import TIMEOUT, watch
 
 
@@ -19,6 +19,8 @@ def main() -> int:
     run.add_argument("--timeout", type=float, default=TIMEOUT, help="seconds it may take")
     run.add_argument("--hangs", action="store_true", help="it is expected to hang")
     run.add_argument("--start-method", default="", help="what the recording says it used")
+    run.add_argument("--svg", type=Path, metavar="FILE", help="write its picture to a file")
+    run.add_argument("--python", default=sys.executable, help="the interpreter that runs it")
     run.add_argument("program", type=Path)
     run.add_argument("arguments", nargs=argparse.REMAINDER)
     listing = commands.add_parser("list", help="list the store, with each recording's age")
@@ -53,30 +55,22 @@ def run_program(parser: argparse.ArgumentParser, args: argparse.Namespace) -> in
         parser.error(f"no such program: {args.program}")
     if not 0 < args.timeout < float("inf"):
         parser.error(f"argument --timeout: {args.timeout} is not a number of seconds above 0")
-    how = {"timeout": args.timeout, "hangs": args.hangs, "start_method": args.start_method}
-    recording = watch(args.program, args.arguments, **how)
-    print(recording.to_json() if args.json else describe(recording))
+    recording = watch(
+        args.program,
+        args.arguments,
+        timeout=args.timeout,
+        hangs=args.hangs,
+        start_method=args.start_method,
+        python=os.path.abspath(shutil.which(args.python) or args.python),
+    )
+    # Words and pictures are not the recorder's: only its command line asks for them.
+    from render import terminal
+
+    if args.svg:
+        args.svg.write_text(terminal.picture(recording), encoding="utf-8")
+    colour = sys.stdout.isatty() and not os.environ.get("NO_COLOR")
+    print(recording.to_json() if args.json else terminal.describe(recording, colour))
     return int(recording.ended != ("hang" if args.hangs else "exit"))
-
-
-def describe(recording: Recording) -> str:
-    """A recording in lines for a terminal."""
-    end = {
-        "exit": f"exit status {recording.status}",
-        "hang": f"hung ({recording.evidence}), ended by the recorder",
-        "timeout": "not done at the timeout, ended by the recorder",
-    }[recording.ended]
-    used = f"{recording.cpu:.2f} s of CPU time, {recording.peak_memory / 2**20:.0f} MiB"
-    left = f"{recording.left_behind} processes left behind"
-    lines = [f"$ {recording.command}", recording.output]
-    lines.append(f"{end} after {recording.wall:.2f} s; {used}, {left}")
-    for process in recording.processes:
-        life = f"{process.started:.2f} s to {process.ended:.2f} s"
-        cpu = f"{process.samples[-1][1]:.2f} s CPU"
-        lines.append(f"{process.role} {process.pid}: {life}, {cpu}")
-        lines.extend(f"    {line}" for line in process.stack)
-    lines.extend(f"could not be removed: {path}" for path in recording.leftover)
-    return "\n".join(lines)
 
 
 if __name__ == "__main__":

@@ -37,6 +37,71 @@ class Line:
 
 
 @dataclass(frozen=True)
+class Frame:
+    """A call that a thread was in: the file, the line, and the function."""
+
+    file: str
+    line: int
+    function: str
+
+
+@dataclass(frozen=True)
+class Wait:
+    """What a thread waited for when its run hung.
+
+    Attributes:
+        kind: "end" (of a process), "data", "room", "semaphore" (of several processes), "own"
+            (another thread of its process, or a lock of theirs); "outside" when somebody else
+            could bring it, or that can't be told; "live" when it ran or had a time limit.
+        by: The process IDs of those who could bring it.
+        channel: Which pipe or socket, as the kernel names it.
+    """
+
+    kind: str
+    by: tuple[int, ...] = ()
+    channel: str = ""
+
+
+@dataclass(frozen=True)
+class Thread:
+    """A thread of a process.
+
+    Attributes:
+        tid: Its ID; that of the main thread is the process's own.
+        samples: Pairs of (seconds from the start of the run, what it did from then on): a kind
+            of wait, "runs", "sleeps", or "" when it had ended.
+        waits: What it waited for when the run hung: any one of these would have woken it.
+        frames: Where it stood when the recorder ended it, the innermost call first; none when
+            it isn't certain which stack is this thread's.
+    """
+
+    tid: int
+    samples: tuple[tuple[float, str], ...] = ()
+    waits: tuple[Wait, ...] = ()
+    frames: tuple[Frame, ...] = ()
+
+
+@dataclass(frozen=True)
+class Pipe:
+    """A pipe between the processes that was not empty all the time.
+
+    Attributes:
+        name: The kernel's name of it.
+        capacity: The bytes that fit.
+        samples: Pairs of (seconds from the start of the run, bytes in it from then on; -1 where
+            that can't be told, since nobody could write to it any more).
+        readers: When the run hung: the process IDs of those who could read it.
+        writers: The same of those who could write to it.
+    """
+
+    name: str
+    capacity: int
+    samples: tuple[tuple[float, int], ...]
+    readers: tuple[int, ...] = ()
+    writers: tuple[int, ...] = ()
+
+
+@dataclass(frozen=True)
 class Process:
     """The life of one process of a run, as sampled from outside.
 
@@ -50,6 +115,7 @@ class Process:
         samples: Pairs of (seconds from the start of the run, CPU seconds used so far).
         stack: Where it was stuck when the recorder ended it: the lines of its threads' stacks.
         exit: Its exit code, negative for a signal; None where it is not known, or not its own.
+        threads: Its threads, the main thread first, as far as the system tells.
     """
 
     pid: int
@@ -60,6 +126,54 @@ class Process:
     samples: tuple[tuple[float, float], ...]
     stack: tuple[str, ...] = ()
     exit: int | None = None
+    threads: tuple[Thread, ...] = ()
+
+
+@dataclass(frozen=True)
+class Call:
+    """One call of a traced run, as the process that made it noted it.
+
+    Attributes:
+        what: "run" for the life of a started process; "start" and "join" of a process; "put",
+            "get" and "empty" of a queue; "wait" for several channels; "send" and "recv" of a
+            message by a channel's end, also a queue's; "write" and "read" of bytes, by a program
+            that makes its own messages of them; "pipe" for the making of a channel.
+        began: Seconds from the start of the run.
+        ended: The same for its end; None when it never came.
+        failed: Whether it ended with an exception.
+        thread: The number of the thread in its process, by first calls.
+        feeder: Whether that is the feeder thread of a queue.
+        channel: The inode of the channel's end; both ends of a one-way pipe have the same.
+        size: The bytes of a message (of one that is not there yet: what its receiver asks
+            for); the process ID of what was started or joined; the number of channels that
+            have something; 1 when a queue says that it is empty; of a pipe, its other inode.
+    """
+
+    what: str
+    began: float
+    ended: float | None
+    failed: bool
+    thread: int
+    feeder: bool
+    channel: int
+    size: int
+
+
+@dataclass(frozen=True)
+class TracedProcess:
+    """What one process of a traced run noted: its first and its last calls, by their beginning.
+
+    Attributes:
+        pid: Its process ID.
+        name: What the program calls it; "" for the parent.
+        calls: Its calls.
+        left_out: How many calls between those were not kept.
+    """
+
+    pid: int
+    name: str
+    calls: tuple[Call, ...]
+    left_out: int
 
 
 @dataclass(frozen=True)
@@ -82,10 +196,16 @@ class Recording:
             CPU time or wrote anything for longer than the caller allows; else empty.
         wall: Seconds from its start to its end, or to the moment when the recorder ended it.
         cpu: CPU seconds of all its processes together.
-        peak_memory: The largest sum of the resident memory of its processes, in bytes.
+        peak_memory: The largest sum of the memory of its processes, in bytes: what they share
+            counts once where the system tells (Linux), else for each.
         left_behind: How many processes it left running when it ended. The recorder ended them.
         processes: Every process that was seen, in the order of their starts.
         leftover: What could not be removed of the run's folder.
+        pipes: The pipes between its processes, as far as the system tells.
+        chain: Where it hung, the IDs of threads of which each can only be woken by the next,
+            from the parent on. Where the last could be woken by one of them only, that one
+            stands at the end again: a ring.
+        traced: What its processes noted of themselves, in a traced run.
     """
 
     program: str
@@ -104,6 +224,9 @@ class Recording:
     left_behind: int
     processes: tuple[Process, ...]
     leftover: tuple[str, ...] = ()
+    pipes: tuple[Pipe, ...] = ()
+    chain: tuple[int, ...] = ()
+    traced: tuple[TracedProcess, ...] = ()
 
     @property
     def hung(self) -> bool:

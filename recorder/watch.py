@@ -2,7 +2,7 @@
 
 The program is not changed and not told. Its output is read as it comes, its process tree is
 sampled with psutil, and the run ends in one of three ways: by itself; by a hang, as soon as
-the kernel shows that no process can ever go on (see `recorder.kernel`); or at its timeout. In
+the kernel shows that no process can ever go on (see `recorder.waits`); or at its timeout. In
 the last two every process says where it is stuck, and the whole tree is ended. The parent of
 it all is `recorder.supervisor`, so that nothing is left however the recorder itself ends.
 """
@@ -24,14 +24,13 @@ import time
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import Any, BinaryIO
 
 import psutil
 
-from recorder import supervisor
-from recorder.kernel import Waits, look
+from recorder import supervisor, trace, waits
 from recorder.machine import path_scrubber, short_temporary_folder, this_machine
-from recorder.recording import Line, Process, Recording
+from recorder.recording import Line, Pipe, Process, Recording
 
 TIMEOUT = 60.0  # seconds a run may take
 STALL_SECONDS = 5.0  # of stillness, after which an expected hang is believed without proof
@@ -43,8 +42,11 @@ C_STACK = (
 )
 ENDING = 30.0  # seconds that it may take to end and remove everything
 MAX_OUTPUT_BYTES = 256 * 1024  # bytes of output that are kept
+CLOSELY = 0.001  # seconds between two looks for new processes, where a hang is expected
+ENDINGS = 0.1  # seconds after a process has ended, in which much happens
 SAMPLING_SHARE = 0.015  # of one core: with all else, the watcher stays below 2 % of one
 SAMPLING_START = 0.02  # seconds of CPU time for many samples at the start
+WEIGHING = 0.0004  # seconds of CPU time to ask for a process's share of memory
 RUN_ID_VARIABLE = "RECORDED_RUN"  # in the environment of every process of a run
 HELPERS = ("multiprocessing.resource_tracker", "multiprocessing.forkserver")
 
@@ -60,6 +62,7 @@ def watch(
     start_method: str = "",
     python: str = sys.executable,
     stall_seconds: float = STALL_SECONDS,
+    traced: bool = False,
     progress: Callable[[float], None] = lambda seconds: None,
 ) -> Recording:
     """Run `python PROGRAM ARGUMENTS` to its end, its proven hang or its timeout.
@@ -75,9 +78,10 @@ def watch(
         timeout: Seconds after which the run is ended.
         hangs: Whether it is expected to hang: where the kernel can't tell how its threads
             wait, stillness for `stall_seconds` is then taken for the hang.
-        start_method: The start method that it uses; by default this Python's.
+        start_method: The start method that it uses; by default that of the Python.
         python: The interpreter that runs it.
         stall_seconds: More than any wait in the program can take.
+        traced: Whether its processes note their calls. No time of such a run is a figure.
         progress: Called after each sample with the seconds since the start. An exception that
             it raises ends the run.
 
@@ -85,28 +89,31 @@ def watch(
         The recording. No process of the run is left, also when this function is interrupted.
 
     Raises:
-        FileNotFoundError: There is no such program.
+        FileNotFoundError: There is no such program, or no such interpreter.
         OSError: The run could not be started, or its supervisor was killed.
     """
     with program.open("rb"):
-        pass  # a program that can't be read is the caller's error, not the run's
+        machine = this_machine(python)  # what can't be read or run is the caller's error
     recorded = datetime.datetime.now(datetime.UTC).isoformat(timespec="seconds")
-    with raise_on_termination(), Watcher((program, *beside), arguments, python) as run:
+    with raise_on_termination(), Watcher((program, *beside), arguments, python, traced) as run:
         ended, evidence = run.watch(timeout, stall_seconds if hangs else math.inf, progress)
         output = run.output
         if ended != "exit":
             run.dump_stacks()
         left_behind = run.end_tree(GRACE if ended == "exit" else 0)
+        run.ask_for_exits()
+        traced_processes = trace.read_calls(run.notes, run.started) if run.notes else ()
     scrub = path_scrubber(run.folders, python)
     wall = round(run.wall, 4)
     observed = sorted(run.known.values(), key=lambda process: process.started)
-    processes = tuple(process.to_process(wall, scrub) for process in observed)
+    look = run.look if ended == "hang" else None
+    processes = tuple(process.to_process(wall, scrub, look) for process in observed)
     return Recording(
         program=name or program.name,
         arguments=tuple(arguments),
         recorded=recorded,
-        machine=this_machine(),
-        start_method=start_method or this_machine().start_method,
+        machine=machine,
+        start_method=start_method or machine.start_method,
         lines=tuple(Line(at, scrub(text)) for at, text in output.lines()),
         dropped=output.read - len(output.text),
         status=run.status if ended == "exit" else None,
@@ -114,10 +121,13 @@ def watch(
         evidence=evidence,
         wall=wall,
         cpu=round(max(run.reaped_cpu, sum(p.samples[-1][1] for p in processes)), 3),
-        peak_memory=run.peak_memory,
+        peak_memory=run.weight or run.resident,
         left_behind=left_behind if ended == "exit" else 0,
         processes=processes,
         leftover=tuple(f"<tmp>/{os.path.relpath(path, run.place)}" for path in run.left),
+        pipes=run.pipes_seen.found(run.full_pipes),
+        chain=look.links() if look else (),
+        traced=traced_processes,
     )
 
 
@@ -179,12 +189,38 @@ class ObservedProcess:
     role: str = "worker"
     ended: float | None = None
     samples: list[tuple[float, float]] = field(default_factory=list)
+    handle: int | None = None  # that tells of its end
+    threads: dict[int, list[tuple[float, str]]] = field(default_factory=dict)
+    searched: set[object] = field(default_factory=set)  # when its pipes were looked for
     stack: list[str] = field(default_factory=list)
     exit: int | None = None
 
-    def to_process(self, wall: float, scrub: Callable[[str], str]) -> Process:
+    def note_threads(self, at: float) -> tuple[bool, object]:
+        """Note what each thread does.
+
+        Returns:
+            Whether all of them wait without a time limit; and what changes when there may be
+            a pipe that was not there before.
+        """
+        seen = waits.reasons(self.pid)
+        for tid in self.threads.keys() | seen.keys():
+            samples, (what, _) = self.threads.setdefault(tid, []), seen.get(tid, ("", True))
+            if what != (samples[-1][1] if samples else ""):
+                samples.append((at, what))
+        writes = any(what == "room" for what, _ in seen.values())
+        return all(forever for _, forever in seen.values()), (len(self.threads), writes)
+
+    def to_process(
+        self, wall: float, scrub: Callable[[str], str], look: waits.Look | None
+    ) -> Process:
         """What the recording says of it."""
         ended = wall if self.ended is None else min(self.ended, wall)
+        stack = tuple(map(scrub, self.stack))
+        pointers = look.stack_pointers(self.pid) if look else {}
+        frames = waits.match_stacks(stack, self.pid, pointers)
+        tids = sorted(
+            self.threads.keys() | frames.keys(), key=lambda tid: (tid != self.pid, tid)
+        )
         return Process(
             pid=self.pid,
             parent=self.parent,
@@ -192,8 +228,12 @@ class ObservedProcess:
             started=round(min(self.started, ended), 4),
             ended=round(ended, 4),
             samples=tuple(self.samples) or ((round(ended, 4), 0.0),),
-            stack=tuple(map(scrub, self.stack)),
+            stack=stack,
             exit=self.exit,
+            threads=tuple(
+                waits.thread(tid, self.threads.get(tid, ()), look, frames.get(tid, ()))
+                for tid in tids
+            ),
         )
 
 
@@ -204,7 +244,9 @@ class Watcher:
     of the pipe from here, which also comes when this process dies.
     """
 
-    def __init__(self, files: Sequence[Path], arguments: Sequence[str], python: str) -> None:
+    def __init__(
+        self, files: Sequence[Path], arguments: Sequence[str], python: str, traced: bool
+    ) -> None:
         self.run_id = secrets.token_hex(8)
         self.place = short_temporary_folder()
         self.folder = os.path.join(self.place, f"run-{self.run_id}")
@@ -215,18 +257,22 @@ class Watcher:
         self.first = 0  # the program's process ID
         self.status: int | None = None
         self.wall = self.reaped_cpu = 0.0
-        self.peak_memory = 0
+        self.resident = self.weighed = self.weight = 0  # see `weigh`
+        self.spent = 0.0  # seconds of CPU time for samples
         self.ending = False  # the recorder ends what is left
         self.over = False  # the supervisor has ended
         self.error = "the supervisor of the run was killed"  # until it says something else
         self.left: list[str] = []  # files that it could not remove
         self.reports = b""
+        self.traced = traced
+        self.notes: BinaryIO | None = None  # of a traced run: read when its folder is removed
         self.started = time.monotonic()
         interpreter = [sys.executable, "-I", "-S", supervisor.__file__]
         copied = [str(file.absolute()) for file in files]
         self.supervisor = subprocess.Popen(
             [*interpreter, self.folder, str(len(copied)), *copied, python, *arguments],
-            env=environment(run_folder, self.run_id, temporary),
+            env=environment(run_folder, self.run_id, temporary)
+            | (trace.environment(self.folder) if traced else {}),
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             stderr=subprocess.PIPE,
@@ -236,6 +282,11 @@ class Watcher:
         pipes = self.supervisor.stdin, self.supervisor.stdout, self.supervisor.stderr
         self.pipes = [pipe for pipe in pipes if pipe]
         self.source = self.pipes[2].fileno()  # of the output
+        self.pipes_seen = waits.Pipes(*(os.fstat(pipe.fileno()).st_ino for pipe in self.pipes))
+        self.handles: dict[int, ObservedProcess] = {}
+        self.last_end = -1.0  # when a process was seen to end
+        self.look: waits.Look | None = None  # the last one at waiting threads
+        self.full_pipes: list[Pipe] = []  # at the end of a hang
         self.poll = select.poll()
         for pipe in self.pipes[1:]:
             self.poll.register(pipe, select.POLLIN)
@@ -244,8 +295,10 @@ class Watcher:
         return self
 
     def __exit__(self, *exception: object) -> None:
-        for pipe in self.pipes:
+        for pipe in (*self.pipes, *filter(None, [self.notes])):
             pipe.close()
+        for handle in self.handles:
+            os.close(handle)
         with contextlib.suppress(subprocess.TimeoutExpired):
             self.supervisor.wait(ENDING)
 
@@ -266,7 +319,14 @@ class Watcher:
         return True
 
     def receive(self, descriptor: int) -> None:
-        """Read what there is in one of the pipes, but not for ever."""
+        """Read what there is in one of the pipes, but not for ever; or note who has ended."""
+        if descriptor in self.handles:
+            self.poll.unregister(descriptor)
+            observed = self.handles[descriptor]
+            if observed.ended is None and not self.ending:
+                observed.ended = self.last_end = self.now()
+                observed.exit = waits.exit_of(observed.pid, descriptor)
+            return
         chunk = os.read(descriptor, 65536)
         if not chunk:
             self.poll.unregister(descriptor)
@@ -283,6 +343,8 @@ class Watcher:
         if what == "start":
             self.first, self.started = values
             self.observe(self.first)
+            if self.traced:
+                self.notes = trace.create(self.folder)
         elif what == "done":
             self.error, self.left = values
         elif what == "exit":
@@ -304,22 +366,20 @@ class Watcher:
             return self.status is not None or self.over
 
         self.pump(ENDING, lambda: self.over or bool(self.first))
-        before = looked_before = None
-        moved = spent = 0.0
-        inode = os.fstat(self.source).st_ino
+        before = None
+        moved = 0.0
         while not self.pump(0, ended):
             at, began = self.now(), time.thread_time()
-            state = self.sample(at)
-            waits, looked = Waits.LIMITED, None
-            living = {pid: p.role for pid, p in self.known.items() if p.ended is None}
-            if state == before and self.first in living:  # only now it is worth a look
-                helpers = {pid for pid, role in living.items() if role == "helper"}
-                waits, looked = look(self.find_processes(), helpers, inode)
-            if waits is Waits.LIMITED:
+            state, waiting = self.sample(at)
+            look, kind = None, waits.Waits.LIMITED
+            if state == before and waiting:  # only now it is worth a look
+                look = waits.look(self.first, self.find_processes(), self.look)
+                kind = look.waits if look else waits.Waits.UNKNOWN
+            if kind is waits.Waits.LIMITED:
                 moved = at
-            proven = waits is Waits.FOREVER and looked == looked_before
-            spent += time.thread_time() - began
-            before, looked_before = state, looked
+            proven = look is not None and look.proves
+            self.spent += time.thread_time() - began
+            before, self.look = state, look
             self.wall = at
             progress(at)
             still = at - moved >= stall_seconds
@@ -327,12 +387,30 @@ class Watcher:
                 if self.pump(0, ended):
                     break
                 evidence = "kernel" if proven else "stillness" if still else ""
+                self.full_pipes = list(look.full_pipes(at)) if look and evidence else []
                 return ("hang" if evidence else "timeout"), evidence
-            # Often at the start, then less often, and never more than the share in the end.
-            rested = (spent - SAMPLING_START) / SAMPLING_SHARE - at
-            pause = max(0.005, min(at / 20, 0.1), rested)
-            self.pump(min(pause, max(timeout - at, 0.0)), ended)
+            # Often at the start and where processes end, and never more than the share in the end.
+            rested = (self.spent - SAMPLING_START) / SAMPLING_SHARE - at
+            usual = min(at / 20, 0.1) if at - self.last_end > ENDINGS else 0.0
+            pause = max(0.005, usual, rested)
+            self.rest(min(pause, max(timeout - at, 0.0)), stall_seconds < math.inf, ended)
         return "exit", ""
+
+    def rest(self, seconds: float, closely: bool, ended: Callable[[], bool]) -> None:
+        """Wait for what comes; closely: see also processes that live for some milliseconds."""
+        closely &= self.now() < SETTLING
+        deadline = time.monotonic() + seconds
+        while not self.pump(min(seconds, CLOSELY) if closely else seconds, ended):
+            if time.monotonic() >= deadline:
+                break
+            self.find_new()
+
+    def find_new(self) -> None:
+        """Begin to observe each process that is new."""
+        for pid in self.find_processes():
+            if pid not in self.known:
+                self.observe(pid)
+                self.pipes_seen.find(self.first)
 
     def observe(self, pid: int) -> None:
         """Begin to observe a process, that may have ended by now."""
@@ -340,6 +418,10 @@ class Watcher:
         first = self.known[self.first]
         if observed is first:
             observed.started, observed.role = 0.0, "parent"
+        if observed.handle is None and (handle := waits.handle_of(pid)) is not None:
+            observed.handle = handle
+            self.handles[handle] = observed
+            self.poll.register(handle, select.POLLIN)
         with contextlib.suppress(psutil.NoSuchProcess):
             observed.process = process = psutil.Process(pid)
             observed.parent = process.ppid()
@@ -347,12 +429,14 @@ class Watcher:
                 created = process.create_time() - first.process.create_time()
                 observed.started = max(created, 0.0)
 
-    def sample(self, at: float) -> object:
-        """Note what each process has used; return what changes as long as any works."""
-        for pid in self.find_processes():
-            if pid not in self.known:
-                self.observe(pid)
-        memory, state = 0, []
+    def sample(self, at: float) -> tuple[object, bool]:
+        """Note what each process has used, and how it waits.
+
+        Returns:
+            What changes as long as any of them works; and whether all wait without a limit.
+        """
+        self.find_new()
+        memory, state, waiting = 0, [], self.known[self.first].ended is None
         for pid, observed in self.known.items():
             if observed.ended is not None:
                 continue
@@ -374,8 +458,27 @@ class Watcher:
                 # One that runs, or waits for the disk, is not stuck, even without CPU time.
                 busy = status in (psutil.STATUS_RUNNING, psutil.STATUS_DISK_SLEEP)
                 state.append((pid, cpu, at if busy else None))
-        self.peak_memory = max(self.peak_memory, memory)
-        return state, self.output.read
+                if observed.role != "helper":
+                    waits_forever, now = observed.note_threads(at)
+                    waiting &= waits_forever
+                    if now not in observed.searched:
+                        observed.searched.add(now)
+                        self.pipes_seen.find(pid)
+        self.weigh(at, memory)
+        self.pipes_seen.sample(at)
+        return (state, self.output.read), waiting
+
+    def weigh(self, at: float, resident: int) -> None:
+        """Note the memory of all; and what is shared once, when it has grown and may be asked.
+
+        To ask costs more than all the rest of a sample: so only after a growth by a quarter.
+        """
+        self.resident = max(self.resident, resident)
+        living = [pid for pid, observed in self.known.items() if observed.ended is None]
+        left = SAMPLING_START + SAMPLING_SHARE * at - self.spent
+        if resident > 1.25 * self.weighed and left > WEIGHING * len(living):
+            self.weighed = resident
+            self.weight = max(self.weight, waits.memory_of(living))
 
     def role(self, observed: ObservedProcess, process: psutil.Process) -> str:
         """What a process is, by its command line, which a fork server's children share."""
@@ -425,6 +528,12 @@ class Watcher:
             shutil.rmtree(self.folder, ignore_errors=True)
             raise OSError(self.error)
         return left
+
+    def ask_for_exits(self) -> None:
+        """Ask how those have ended whose own parent alone was told."""
+        for handle, observed in self.handles.items():
+            if observed.ended is not None and observed.exit is None:
+                observed.exit = waits.exit_of(observed.pid, handle)
 
     def find_processes(self) -> list[int]:
         """Every process of the run at this moment."""

@@ -2,7 +2,6 @@
 
 import ast
 import difflib
-import itertools
 import re
 from collections.abc import Sequence
 from html import escape
@@ -12,11 +11,14 @@ from pygments import highlight
 from pygments.formatters import HtmlFormatter
 from pygments.lexers import get_lexer_by_name
 
+from recorder.machine import this_machine
 from recorder.recording import Recording
-from render import plots
+from render import plots, question_plots
 from render.build import build
 from render.figures import seconds
-from render.runs import EXAMPLES, PageError
+from render.runs import EXAMPLES, ROOT, PageError
+from render.story import Story
+from render.timeline import ending as draw_ending
 from render.timeline import timeline as draw_timeline
 
 EVIDENCE = {
@@ -52,8 +54,10 @@ def console(name: str, start_method: str = "") -> str:
 
 
 def picture(plot: str, name: str, start_method: str = "") -> str:
-    """What a function of `render.plots`, or the timeline, draws of a run."""
-    draw = draw_timeline if plot == "timeline" else getattr(plots, plot)
+    """What a function of `render.plots` or `question_plots`, the timeline, or its end, draws."""
+    own = {"timeline": draw_timeline, "ending": draw_ending}
+    module = plots if hasattr(plots, plot) else question_plots
+    draw = own[plot] if plot in own else getattr(module, plot)
     return f'<div class="picture" data-search-exclude>{draw(recording_of(name, start_method))}</div>'
 
 
@@ -65,9 +69,10 @@ def pair(name: str) -> str:
         verdicts = [
             f"lines printed: {len(recording.lines)}" for recording in recordings.values()
         ]
+    until = max(recording.wall for recording in recordings.values())  # one axis for both
     sides = "".join(
         f'<figure data-search-exclude><figcaption>{label} <strong class="{label}">{says}</strong>'
-        f"</figcaption>{draw_timeline(recording)}</figure>"
+        f"</figcaption>{draw_timeline(recording, until)}</figure>"
         for (label, recording), says in zip(recordings.items(), verdicts, strict=True)
     )
     return f'<div class="pair">{sides}</div>'
@@ -104,55 +109,55 @@ def variant(name: str) -> str:
 
 
 def caption(name: str, start_method: str = "") -> str:
-    """When and on what a run was recorded."""
+    """When and on what a run was recorded; after a page's first one only what differs is shown."""
     recording = recording_of(name, start_method)
     machine = recording.machine
     when = recording.recorded[:16].replace("T", " ")
+    same = ' class="same"' if machine.python == this_machine().python else ""
     return (
-        f'<p class="recorded">Recorded {when} UTC on {machine.cores} cores, {machine.python}, '
-        f"start method <code>{recording.start_method}</code>.</p>"
+        f'<p class="recorded"><span{same}>Recorded {when} UTC on {machine.cores} cores, '
+        f"{machine.python}. </span>Start method: <code>{recording.start_method}</code>.</p>"
     )
 
 
 def stuck(name: str, start_method: str = "") -> str:
-    """Where each process of a run that hung stood: the program's own lines, and the whole stacks folded."""
+    """Who waited for whom in a run that hung, and how that is known; the whole stacks folded."""
     recording = recording_of(name, start_method)
     if not recording.hung:  # a fault that another release of Python reports
         return ""
-    text = (
-        f"<p>There it hung, after {seconds(recording.wall)}. {EVIDENCE[recording.evidence]} "
-        "Then each one was asked where it stood, and ended.</p>"
-    )
-    items = whole = ""
+    story = Story(recording)
+    told = " ".join(marked_up(sentence, recording) for sentence in story.sentences())
+    whole = ""
     for process in recording.processes:
-        threads = "\n".join(process.stack).split("\n\n")
-        frames = [found for one in threads if (found := FRAME.findall(one))]
-        if frames:
-            places = ", and a thread of it in ".join(map(place, reversed(frames)))
-            items += (
-                f"<li>The {process.role}, process ID {process.pid}, stood in {places}.</li>"
-            )
-            stack = [line for line in process.stack if not NOISE.match(line)]
-            whole += code_block("text", escape("\n".join(stack).strip("\n") + "\n"))
-    summary = "<summary>The whole stacks, newest call first</summary>"
-    return f"{text}<ul>{items}</ul><details data-search-exclude>{summary}{whole}</details>"
+        stack = [line for line in process.stack if not NOISE.match(line)]
+        if stack:
+            title = f"<p>{story.names[process.pid].capitalize()}:</p>"
+            whole += title + code_block("text", escape("\n".join(stack).strip("\n") + "\n"))
+    return (
+        f'<p class="story"><strong>Who waits for whom.</strong> {told}</p>'
+        f"<p>It hung after {seconds(recording.wall)}. {EVIDENCE[recording.evidence]} "
+        "Then it was ended.</p><details data-search-exclude>"
+        f"<summary>The whole stacks, newest call first</summary>{whole}</details>"
+    )
 
 
-def place(frames: list[tuple[str, str, str]]) -> str:
-    """Where a thread stood: the innermost line of the program, or else of the library."""
-    here = list(itertools.takewhile(lambda frame: frame[2] != "_bootstrap", frames))
-    for called, (file, line, function) in zip([frames[0], *here], here, strict=False):
-        if not re.search(r"[/\\<]", file):  # the program: it ran in its own folder
-            what = (
-                f"<code>{escape(called[2])}()</code>, called by " if called[0] != file else ""
-            )
-            where = f'<a href="#{Path(file).stem}-{line}">line {line}</a>'
-            return f"{what}<strong><code>{escape(function)}()</code></strong>, {where}"
-    inside = [one for one in here if "multiprocessing" in one[0]] or here or frames
-    return f"<code>{escape(inside[0][2])}()</code> of the library"
+def marked_up(sentence: str, recording: Recording) -> str:
+    """A sentence of a story as HTML: its code, and links to the lines of the program."""
+    stem = Path(recording.program).stem
+    linked = re.sub(
+        r"\bline (\d+)(?! of)", rf'<a href="#{stem}-\1">line \1</a>', escape(sentence)
+    )
+    return with_terms(re.sub("`(.+?)`", r"<code>\1</code>", linked))
 
 
-FRAME = re.compile(r'File "(.+)", line (\d+) in (.+)')
+def with_terms(text: str) -> str:
+    """A text with what the glossary says of a feeder thread and of a semaphore."""
+    said = (ROOT / "docs/terms.txt").read_text(encoding="utf-8")
+    for term, meaning in re.findall(r"^\*\[(feeder thread|semaphore)\]: (.+)$", said, re.M):
+        text = text.replace(term, f'<abbr title="{escape(meaning)}">{term}</abbr>')
+    return text
+
+
 # What faulthandler writes beside the stacks.
 NOISE = re.compile(r"Fatal Python error: Aborted|Extension modules: |<.*truncated.*>")
 

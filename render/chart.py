@@ -26,6 +26,8 @@ RUN = "var(--bp-run, royalblue)"
 WAIT = "var(--bp-wait, gray)"
 QUEUE = "var(--bp-queue, royalblue)"
 PIPE = "var(--bp-pipe, chocolate)"
+DATA = "var(--bp-data, olivedrab)"
+LOCK = "var(--bp-lock, purple)"
 
 SHAPES = {  # beside circle and tick
     "diamond": "M0-5 5 0 0 5-5 0z",
@@ -34,6 +36,12 @@ SHAPES = {  # beside circle and tick
     "line": "M-6 0H6",
     "bar": "M-5-6H5V6H-5z",
     "box": "M-3-5H3V5H-3z",
+    "strip": "M-6-1H6V1H-6z",
+    "band": "M-6-3H6V3H-6z",
+    "dashes": "M-6-1h4v2h-4zM1-1h5v2H1z",
+    "dots": "M-6-1h2v2h-2zM0-1h2v2H0z",
+    "up": "M0 0 4 9H-4z",
+    "down": "M0 0 4-9H-4z",
 }
 
 Function = Callable[[float], float]
@@ -191,6 +199,21 @@ def notes(lines: Iterable[str], y: float, left: float) -> str:
     """Lines of text from the picture's left edge."""
     found = (text(0, y + LINE * number, words, -left) for number, words in enumerate(lines))
     return group("note", found, fill=FAINT)
+
+
+def standalone(text: str, width: float = 820) -> str:
+    """A picture as a file of its own, which no page styles."""
+    found = re.search(r' style="height:([\d.]+)px;padding:0 ([\d.]+)px 0 ([\d.]+)px"', text)
+    assert found, "not a picture"
+    height, right, left = map(float, found.groups())
+    place = f' x="{short(left + 10)}" y="10" height="{short(height)}"'
+    inner = text.replace(found[0], place, 1)
+    inner = inner.replace('width="100%"', f'width="{short(width - left - right - 20)}"', 1)
+    return (
+        f'<svg xmlns="http://www.w3.org/2000/svg" width="{short(width)}" '
+        f'height="{short(height + 20)}" font-family="sans-serif" style="background:white">'
+        f"{inner}</svg>\n"
+    )
 
 
 def picture(

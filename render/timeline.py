@@ -1,21 +1,28 @@
-"""Draws a run as a timeline: a row for each process, and what it printed."""
+"""Draws a run as a timeline: a row for each process and each thread that matters, why it waits, and how full each pipe is."""
 
 import itertools
 import math
 import re
-import signal
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
 
-from recorder.recording import Line, Process, Recording
+from recorder.recording import Line, Pipe, Process, Recording, Thread
 from render import chart
+from render.story import Story, how_it_ended, is_feeder, names_of, place_of
 
 PITCH = 24  # from one lane to the next, when there are few
 HEIGHT = 330  # of all lanes, when there are many
+WORDS = 16  # for a line of words above a lane
+ROOMY = 14  # from one lane to the next: room for words
+FEW = 12  # processes; of more, neither threads nor words are drawn
 # With these limits a timeline stays below 15 kB:
 LANES = 102  # a parent, 100 workers and the resource tracker
-BLOCKS = 160  # times for which the share of a core is drawn
-MARKS = 40  # for lines of output
-LETTERS = 1000  # of all tooltips together
+BLOCKS = 120  # times for which the share of a core is drawn
+SPANS = 120  # times of waiting
+STEPS = 50  # changes in a pipe
+MARKS = 30  # for lines of output
+LETTERS = 800  # of all tooltips together
+LONGEST = 38  # letters of words above a lane
 
 ENDS = {  # how a process ended: shape, colour, and what the legend says
     "well": ("circle", chart.WAIT, "exit status 0"),
@@ -25,45 +32,97 @@ ENDS = {  # how a process ended: shape, colour, and what the legend says
 }
 
 
-def timeline(recording: Recording) -> str:
-    """Draw when each process ran on a core, when it waited, how it ended, and when output came."""
+@dataclass(frozen=True)
+class Look:
+    """How waiting for something is drawn: so that it can be told without colours, too."""
+
+    words: str
+    colour: str
+    width: int
+    shape: str
+    dashes: str = ""
+
+
+REASONS = {
+    "end": Look("waits for a process or thread", chart.WAIT, 4, "strip"),
+    "data": Look("waits for data", chart.DATA, 2, "line"),
+    "room": Look("waits for room", chart.PIPE, 7, "band"),
+    "semaphore": Look("waits for a lock", chart.LOCK, 4, "dashes", "5 2"),
+    "sleeps": Look("sleeps", chart.WAIT, 2, "dots", "2 4"),
+}
+RUNS = "runs"
+SAME = {"own": "end"}  # what is drawn as something else is
+
+
+@dataclass(frozen=True)
+class Lane:
+    """A row: a process with its main thread, or another thread of it."""
+
+    name: str
+    process: Process
+    thread: Thread | None
+    words: str = ""  # above it
+
+    @property
+    def is_process(self) -> bool:
+        """Whether it stands for the process, and not only for a thread of it."""
+        return self.thread is None or self.thread.tid == self.process.pid
+
+
+def timeline(recording: Recording, until: float = 0, since: float = 0) -> str:
+    """Draw when each process ran on a core, why it waited, how it ended, and when output came.
+
+    Args:
+        recording: The run.
+        until: The seconds at which the axis ends at the earliest: as in another picture.
+        since: The seconds at which it begins.
+    """
     order = {"parent": 0, "worker": 1, "helper": 2}
     processes = sorted(recording.processes, key=lambda p: (order[p.role], p.started))
-    lanes, names = processes[:LANES], names_of(recording)
-    pitch = min(PITCH, HEIGHT // max(len(lanes), 1))
-    roomy = pitch >= 14
+    lanes = lanes_of(recording, [p for p in processes if p.ended >= since][:LANES])
+    pitch = min(PITCH, HEIGHT // max(len(lanes), 1)) if len(lanes) > FEW else PITCH
+    roomy = pitch >= ROOMY
     every = math.ceil((chart.FONT + 2) / pitch)  # where lanes are dense, some have no name
-    shown = [names[p.pid] for p in lanes[::every]]
+    pipes = [pipe for pipe in recording.pipes if is_telling(pipe)][:2] if roomy else []
+    shown = [lane.name for lane in lanes[::every]]
     left = 12 + chart.LETTER * max(map(len, ["output", *shown]))
-    ends = [end_of(p, recording) for p in lanes]
-    kinds = {kind for kind, _ in ends if roomy or kind == "badly"}
-    keys = [("bar", chart.RUN, "ran"), ("line", chart.WAIT, "waited")]
-    keys += [("tick", chart.TEXT, "output"), *(ENDS[kind] for kind in ENDS if kind in kinds)]
-    legend, top = chart.legend(keys, left)
-    x = chart.Scale(0, max(recording.wall, 0.001))
-    floors = [top + pitch * number for number, _ in enumerate(lanes, 1)]
-    rows = list(zip(lanes, floors, ends, strict=True))
-    lives = [chart.box(x(p.started), x(p.ended), y, 1 + roomy) for p, y, _ in rows]
-    dense = [row for row in rows if row[2][0] == "badly" and not roomy]
-    failed = [chart.box(x(p.ended) - 0.6, x(p.ended) + 0.6, y - 1, 3) for p, y, _ in dense]
-    blocks = []
-    for lane, start, end, share in cpu_blocks(lanes, x.high):
-        rise = max(0.7 * share * pitch, 1)
-        blocks.append(chart.box(x(start), x(end), floors[lane] - rise, rise))
-    output = top + pitch * len(lanes) + 14
-    middles = [*(y - min(6, pitch / 2) for y in floors[::every]), output]
-    named = zip(middles, [*shown, "output"], strict=True)
+    ends = [end_of(lane.process, recording) for lane in lanes if lane.is_process]
+    x = chart.Scale(since, max(recording.wall, until, since + 0.001))
+    spans = waiting_spans(lanes, x) if roomy else {}
+    legend, top = chart.legend(keys(ends, spans, roomy), left)
+    floors = list(
+        itertools.accumulate((pitch + WORDS * bool(one.words) for one in lanes), initial=top)
+    )[1:]
+    rows = [Row(lane, floor) for lane, floor in zip(lanes, floors, strict=True)]
+    mains = [row for row in rows if row.lane.is_process]
+    bottom = floors[-1] if floors else top
+    parts = [
+        *bars(recording, rows, spans.pop(RUNS, ()), x, pitch),
+        *strokes(spans, x, floors),
+        *ever_after(recording, spans, x, floors),
+        *(end_marks(x, mains, recording) if roomy else ()),
+        *(places(x, mains, recording, chart.NARROW - left) if roomy else ()),
+        chart.group(
+            "words",
+            (chart.text(100, r.floor - 27, r.lane.words) for r in rows if r.lane.words),
+            text_anchor="end",
+        ),
+    ]
+    middles = [floor - min(6, pitch / 2) for floor in floors[::every]]
+    for number, pipe in enumerate(pipes, 1):
+        parts += filled(pipe, bottom, x, recording.wall)
+        shown.append("pipe" if len(pipes) == 1 else f"pipe {number}")
+        middles.append(bottom + 35)
+        bottom += 56
+    output = bottom + 14
+    named = zip([*middles, output], [*shown, "output"], strict=True)
     ticks = x.ticks(chart.NARROW - left - chart.RIGHT, lambda tick: 8 * len(f"{tick:g}") + 12)
     notes = axis_notes(recording, len(processes))
     parts = [
         legend,
         *chart.x_axis(x, ticks, "{:g}".format, top, output + 10),
-        chart.path("life", lives, fill=chart.WAIT),
-        chart.path("ran", blocks, fill=chart.RUN),
-        chart.path("failed", failed, fill=chart.PIPE),
-        *(end_marks(x, rows) if roomy else ()),
+        *parts,
         chart.markers("line", chart.TEXT, output_marks(recording, x, output)),
-        *(places(x, rows) if roomy else ()),
         chart.group("name", (chart.text(0, *one, -12) for one in named), text_anchor="end"),
         chart.notes(notes, output + 38, left),
     ]
@@ -72,52 +131,265 @@ def timeline(recording: Recording) -> str:
     return chart.picture(title, words, height, (left, chart.RIGHT), parts)
 
 
-Row = tuple[Process, float, tuple[str, str]]  # its lower edge, and how it ended
+def ending(recording: Recording) -> str:
+    """Draw the end of a run large: its last tenth of a second, and from the first worker's end on.
+
+    But no more than the last fifth of it.
+    """
+    ends = [p.ended for p in recording.processes if p.role == "worker"]
+    wall = recording.wall
+    since = min(wall - 0.1, min(ends, default=wall) - 0.03)
+    return timeline(recording, since=max(0.8 * wall, since))
+
+
+@dataclass(frozen=True)
+class Row:
+    """A lane at its place: its lower edge."""
+
+    lane: Lane
+    floor: float
+
+
+def lanes_of(recording: Recording, processes: Sequence[Process]) -> list[Lane]:
+    """The rows: each process, and below it those of its threads that matter."""
+    names, story = lane_names(recording), Story(recording)
+    few, found = len(processes) <= FEW, []
+    for process in processes:
+        main = next((one for one in process.threads if one.tid == process.pid), None)
+        stuck = few and recording.hung and process.stack
+        words = words_of(story, process, main) if stuck else ""
+        found.append(Lane(names[process.pid], process, main, words))
+        for thread in process.threads if few else ():
+            writes = any(kind == "room" for _, kind in thread.samples)
+            if thread is not main and (writes or thread.tid in recording.chain):
+                words = words_of(story, process, thread) if recording.hung else ""
+                name = "its feeder" if is_feeder(thread) else "its thread"
+                found.append(Lane(name, process, thread, words))
+    return found
+
+
+def lane_names(recording: Recording) -> dict[int, str]:
+    """Each process's name: as the output says it, or else its role, and its number."""
+    told = re.findall(r"Process ID: (\d+), name: ([^,\n]{1,18})", recording.output)
+    usual = {pid: name.removeprefix("the ") for pid, name in names_of(recording).items()}
+    return usual | {int(pid): name for pid, name in told}
+
+
+def words_of(story: Story, process: Process, thread: Thread | None) -> str:
+    """Where a thread was stuck, and what it waited for, in few words."""
+    if thread is None:
+        return "stuck"
+    called, line, _ = place_of(thread)
+    place = f"{called}, line {line}" if line else called
+    if not thread.waits:
+        return f"stuck in {place}" if place else "stuck" * (thread.tid == process.pid)
+    place = "at its end" if called == "_finalize_join()" else place
+    what = "waits" if len(thread.waits) > 1 else f"waits {story.briefly(process, thread)}"
+    for start in (f"{place}: ", f"line {line}: " if line else ""):
+        if place and len(start + what) <= LONGEST:
+            return start + what
+    return what[:LONGEST]
+
+
+def keys(
+    ends: Sequence[tuple[str, str]], spans: Mapping[str, object], roomy: bool
+) -> list[tuple[str, str, str]]:
+    """What the legend explains: no more than what is there, and no words say."""
+    kinds = {kind for kind, _ in ends if kind == ("stopped" if roomy else "badly")}
+    found = [("bar", chart.RUN, "ran")]
+    found += [
+        (look.shape, look.colour, look.words)
+        for kind, look in REASONS.items()
+        if kind in spans
+    ]
+    found += [] if spans else [("line", chart.WAIT, "waited")]
+    return [
+        *found,
+        ("tick", chart.TEXT, "output"),
+        *(ENDS[kind] for kind in ENDS if kind in kinds),
+    ]
+
+
+def bars(
+    recording: Recording,
+    rows: Sequence[Row],
+    ran: Sequence[tuple[int, float, float]],
+    x: chart.Scale,
+    pitch: float,
+) -> Iterator[str]:
+    """A line for each life, blocks for when it ran; and marks for failures where lanes are dense."""
+    lives, failed, roomy = [], [], pitch >= ROOMY
+    blocks = [
+        chart.box(x(a), x(b), rows[lane].floor - 0.4 * pitch, 0.4 * pitch)
+        for lane, a, b in ran
+    ]
+    for row in rows:
+        process, thread = row.lane.process, row.lane.thread
+        started, ended = process.started, process.ended
+        if not row.lane.is_process and thread:
+            started = thread.samples[0][0] if thread.samples else ended
+        lives.append(chart.box(x(max(started, x.low)), x(ended), row.floor, 1 + roomy))
+        if not roomy and end_of(process, recording)[0] == "badly":
+            failed.append(chart.box(x(ended) - 0.6, x(ended) + 0.6, row.floor - 1, 3))
+    mains = [row for row in rows if row.lane.is_process]
+    for lane, start, end, share in cpu_blocks([row.lane for row in mains], x):
+        rise = max(0.7 * share * pitch, 1)
+        blocks.append(chart.box(x(start), x(end), mains[lane].floor - rise, rise))
+    yield chart.path("life", lives, fill=chart.WAIT)
+    yield chart.path("ran", blocks, fill=chart.RUN)
+    yield chart.path("failed", failed, fill=chart.PIPE)
+
+
+Span = tuple[float, float, str]
+
+
+def spans_of(thread: Thread, process: Process, x: chart.Scale, apart: float = 0) -> list[Span]:
+    """What a thread did, and when: (from, to, what), as far as it is on the axis."""
+    found: list[Span] = []
+    ends = [*(at for at, _ in thread.samples[1:]), process.ended]
+    for (start, kind), end in zip(thread.samples, ends, strict=False):
+        kind = SAME.get(kind, kind)
+        start, end = max(start, x.low), min(end, process.ended, x.high)
+        if found and (end - start < apart or found[-1][2] == kind):
+            found[-1] = (found[-1][0], end, found[-1][2])
+        elif end > start:
+            found.append((start, end, kind))
+    return found
+
+
+def waiting_spans(
+    lanes: Sequence[Lane], x: chart.Scale
+) -> dict[str, list[tuple[int, float, float]]]:
+    """When a thread waited for each reason, or ran beside the main thread: (lane, from, to)."""
+    apart = 0.0
+    while True:
+        found: dict[str, list[tuple[int, float, float]]] = {kind: [] for kind in REASONS}
+        for number, lane in enumerate(lanes):
+            spans = spans_of(lane.thread, lane.process, x, apart) if lane.thread else []
+            for start, end, kind in spans:
+                if kind in REASONS or (kind == RUNS and not lane.is_process):
+                    found.setdefault(kind, []).append((number, start, end))
+        if sum(map(len, found.values())) <= SPANS:
+            return {kind: spans for kind, spans in found.items() if spans}
+        apart = max(1.3 * apart, (x.high - x.low) / 300)
+
+
+def strokes(
+    spans: Mapping[str, Sequence[tuple[int, float, float]]],
+    x: chart.Scale,
+    floors: Sequence[float],
+) -> Iterator[str]:
+    """The times for which threads waited, a path for each reason."""
+    for kind, found in spans.items():
+        look = REASONS[kind]
+        lines = [
+            chart.line((x(start), height), (x(end), height))
+            for lane, start, end in found
+            for height in [floors[lane] + 1 - look.width / 2]
+        ]
+        more = {"stroke_dasharray": look.dashes} if look.dashes else {}
+        yield chart.stroke(
+            f"waits-{kind}", lines, look.colour, stroke_width=str(look.width), **more
+        )
+
+
+def ever_after(
+    recording: Recording,
+    spans: Mapping[str, Sequence[tuple[int, float, float]]],
+    x: chart.Scale,
+    floors: Sequence[float],
+) -> Iterator[str]:
+    """What a hang that is proven would have gone on with, up to the end of the axis."""
+    at = recording.wall
+    for kind, found in spans.items():
+        if recording.evidence == "kernel" and at < x.high:
+            lines = [
+                chart.line((x(at), floors[lane] - 1), (100, floors[lane] - 1))
+                for lane, _, end in found
+                if end >= at
+            ]
+            yield chart.stroke(
+                f"ever-{kind}", lines, REASONS[kind].colour, stroke_dasharray="2 4"
+            )
+
+
+def is_telling(pipe: Pipe) -> bool:
+    """Whether a pipe was ever so full that it is worth a place."""
+    return 4 * max(held for _, held in pipe.samples) >= pipe.capacity
+
+
+def filled(pipe: Pipe, top: float, x: chart.Scale, wall: float) -> list[str]:
+    """How full a pipe was: an area, under the line of its capacity."""
+    floor, rise = top + 50, 30
+    before = [held for at, held in pipe.samples if at <= x.low][-1:]
+    steps = [(x.low, held) for held in before] + [
+        one for one in pipe.samples if one[0] > x.low
+    ]
+    steps = [*steps[:: len(steps) // STEPS + 1], *steps[-1:]]
+    outline = ""
+    for at, held in steps:
+        height = floor - rise * min(max(held, 0) / pipe.capacity, 1)
+        start = f"M{chart.short(10 * x(at))} {chart.short(floor)}"
+        outline += (
+            f"{f'H{chart.short(10 * x(at))}' if outline else start}V{chart.short(height)}"
+        )
+    outline += f"H{chart.short(10 * x(wall))}V{chart.short(floor)}z" if outline else ""
+    full = chart.text(100, top + 10, f"full: {pipe.capacity:,} bytes")
+    return [
+        chart.path("filled", [outline], fill=chart.PIPE, fill_opacity="0.45"),
+        chart.stroke(
+            "capacity",
+            [chart.line((0, floor - rise), (100, floor - rise))],
+            chart.PIPE,
+            stroke_dasharray="4 3",
+        ),
+        chart.stroke("empty", [chart.line((0, floor), (100, floor))], chart.GRID),
+        chart.group("full", [full], text_anchor="end", fill=chart.FAINT),
+    ]
 
 
 def end_of(process: Process, recording: Recording) -> tuple[str, str]:
     """How a process ended: a key of ENDS, and words."""
-    status = process.exit
-    last = process.stack or process.ended >= recording.wall
-    if recording.ended != "exit" and last:
-        return "stopped", "ended by the recorder"
-    if status is None and process.role == "parent":
-        status = recording.status
-    if status is None:
-        return "unseen", "end"
-    if status < 0:
-        known = {number.value: number.name for number in signal.Signals}
-        return "badly", f"killed by {known.get(-status, f'signal {-status}')}"
-    return ("badly" if status else "well"), f"exit status {status}"
+    how = how_it_ended(process, recording)
+    kinds = {"": "unseen", "exit 0": "well", "ended by the recorder": "stopped"}
+    return kinds.get(how, "badly"), how or "end"
 
 
-def end_marks(x: chart.Scale, rows: Sequence[Row]) -> Iterator[str]:
+def end_marks(x: chart.Scale, rows: Sequence[Row], recording: Recording) -> Iterator[str]:
     """A mark where each process ended, a group for each kind of end."""
     for kind, (shape, colour, _) in ENDS.items():
-        marks = (
-            chart.marker(shape, x(p.ended), y, f"{clock(p.ended)}: {words}")
-            for p, y, (one, words) in rows
-            if one == kind
-        )
+        marks = []
+        for row in rows:
+            one, words = end_of(row.lane.process, recording)
+            if one == kind:
+                at = row.lane.process.ended
+                marks.append(chart.marker(shape, x(at), row.floor, f"{clock(at)}: {words}"))
         yield chart.markers(f"end-{kind}", colour, marks)
 
 
-def places(x: chart.Scale, rows: Sequence[Row]) -> Iterator[str]:
-    """Where each process was stuck, or how it failed, on the side of its end that has more room."""
+def places(
+    x: chart.Scale, rows: Sequence[Row], recording: Recording, room: float
+) -> Iterator[str]:
+    """How each process ended, on the right of its end where there is room."""
     halo = {"paint_order": "stroke", "stroke": chart.PAPER, "stroke_width": "4"}
-    for anchor, shift in (("start", 10), ("end", -10)):
-        texts = (
-            chart.text(x(p.ended), y - 9, words, shift)
-            for p, y, (kind, how) in rows
-            if (words := blocked_at(p) if p.stack else how * (kind == "badly"))
-            and (x(p.ended) < 45) == (shift > 0)
-        )
-        yield chart.group("place", texts, text_anchor=anchor, **halo)
+    texts: dict[str, list[str]] = {"start": [], "end": []}
+    for row in rows:
+        kind, how = end_of(row.lane.process, recording)
+        if kind == "badly" or (kind == "well" and len(rows) <= FEW):
+            at = x(row.lane.process.ended)
+            right = (100 - at) / 100 * room > chart.LETTER * len(how)
+            texts["start" if right else "end"].append(
+                chart.text(at, row.floor - 9, how, 10 if right else -10)
+            )
+    for anchor, found in texts.items():
+        yield chart.group("place", found, text_anchor=anchor, **halo)
 
 
 def output_marks(recording: Recording, x: chart.Scale, y: float) -> Iterator[str]:
     """A mark for each line of output, or for lines that came together, with what they say."""
-    by_time = itertools.groupby(recording.lines, lambda line: int(MARKS * line.at / x.high))
+    seen = [line for line in recording.lines if line.at >= x.low]
+    width = x.high - x.low
+    by_time = itertools.groupby(seen, lambda line: int(MARKS * (line.at - x.low) / width))
     groups = [list(lines) for _, lines in by_time]
     for lines in groups:
         at = min(lines[0].at, x.high)
@@ -135,23 +407,33 @@ def axis_notes(recording: Recording, processes: int) -> list[str]:
     return found
 
 
-def names_of(recording: Recording) -> dict[int, str]:
-    """Each process's name: as the output says it, or else its role and process ID."""
-    told = re.findall(r"Process ID: (\d+), name: ([^,\n]{1,18})", recording.output)
-    usual = {process.pid: f"{process.role} {process.pid}" for process in recording.processes}
-    return usual | {int(pid): name for pid, name in told}
-
-
-def cpu_blocks(lanes: Sequence[Process], wall: float) -> list[tuple[int, float, float, float]]:
+def cpu_blocks(lanes: Sequence[Lane], x: chart.Scale) -> list[tuple[int, float, float, float]]:
     """The share of a core that each process had while it ran: (lane, from, to, share)."""
-    apart = max(0.04, wall / 150)  # the system counts CPU time in steps of 0.01 s
+    apart = max(0.04, x.high / 150)  # the system counts CPU time in steps of 0.01 s
     while True:
         found = [
-            (n, *block) for n, p in enumerate(lanes) for block in busy_intervals(p, apart)
+            (number, *block)
+            for number, lane in enumerate(lanes)
+            for start, end, share in busy_intervals(lane.process, apart)
+            if end > x.low
+            for block in [trimmed(lane, x, max(start, x.low), end, share)]
         ]
         if len(found) <= BLOCKS:
             return found
         apart *= 1.3  # in the end one share is all there is of a process, and few enough
+
+
+def trimmed(
+    lane: Lane, x: chart.Scale, start: float, end: float, share: float
+) -> tuple[float, float, float]:
+    """A block without that part at its beginning or end for which the thread is known to wait."""
+    cpu = share * (end - start)
+    for a, b, kind in spans_of(lane.thread, lane.process, x) if lane.thread else ():
+        if kind in REASONS and start < a < end <= b:
+            end = a
+        elif kind in REASONS and a <= start < b < end:
+            start = b
+    return start, end, min(cpu / max(end - start, 0.001), 1)
 
 
 def busy_intervals(process: Process, apart: float) -> Iterator[tuple[float, float, float]]:
@@ -182,29 +464,31 @@ def tooltip(lines: Sequence[Line], letters: int) -> str:
     return words if len(words) <= letters else f"{words[:letters]}…"
 
 
-def blocked_at(process: Process) -> str:
-    """Where the main thread of a process was stuck, from what faulthandler wrote of it."""
-    main = "\n".join(process.stack).rpartition("(most recent call first)")[2]
-    frames = re.findall(r'File "(.+)", line (\d+) in (.+)', main)
-    # After a fork, what lies below _bootstrap is the parent's.
-    frames = list(itertools.takewhile(lambda frame: frame[2] != "_bootstrap", frames))
-    for (_, _, called), (file, line, _) in itertools.pairwise([*frames[:1], *frames]):
-        if not re.search(r"[/\\<]", file):  # the program: it ran in its own folder
-            return f"stuck in {called}(), line {line}"
-    inside = [function for file, _, function in frames if "multiprocessing" in file]
-    return f"stuck in {inside[0]}()" if inside else "stuck"
-
-
 def summary(recording: Recording, processes: Sequence[Process]) -> str:
     """A timeline in words."""
-    names = names_of(recording)
+    names = lane_names(recording)
     words = "; ".join([clock(recording.wall), *axis_notes(recording, 0)]) + "."
+    axis = chart.Scale(0, recording.wall)
     for p in processes[:8]:
         cpu = clock(p.samples[-1][1] if p.samples else 0)
         words += f" {names[p.pid]}: {clock(p.started)} to {clock(p.ended)}, ran for {cpu}, "
-        words += f"{blocked_at(p) if p.stack else end_of(p, recording)[1]}."
+        waited: dict[str, float] = {}
+        for thread in p.threads[:1]:
+            for start, end, kind in spans_of(thread, p, axis):
+                waited[kind] = waited.get(kind, 0) + end - start
+        words += "".join(
+            f"{look.words.replace('waits', 'waited').replace('sleeps', 'slept')} for {clock(waited[kind])}, "
+            for kind, look in REASONS.items()
+            if kind in waited
+        )
+        words += f"{end_of(p, recording)[1]}."
     if len(processes) > 8:
         words += f" {len(processes) - 8} more processes."
+    for pipe in filter(is_telling, recording.pipes[:2]):
+        most = max(held for _, held in pipe.samples)
+        words += f" A pipe held up to {most:,} of {pipe.capacity:,} bytes."
+    if recording.hung:
+        words += " " + " ".join(Story(recording).sentences()).replace("`", "")
     return f"{words} Output: {tooltip(recording.lines, LETTERS // 2) or 'none'}."
 
 

@@ -1,6 +1,7 @@
 """Every broken program fails as `runs.toml` says, every fixed one ends well, and neither passes for the other."""
 
 import ast
+import dataclasses
 import re
 import subprocess
 import sys
@@ -8,29 +9,43 @@ import sys
 import pytest
 from bs4 import BeautifulSoup
 
-from recorder.recording import Line
+from recorder.machine import interpreter
+from recorder.recording import Frame, Line, Thread
 from recorder.watch import watch
 from render import blocks
 from render.blocks import fix
-from render.runs import EXAMPLES, ROOT, PageError, read_runs
-from render.site import failing_start_methods, faults_list, page_fields, pages_of
-from tests.harness import with_each_method
+from render.runs import EXAMPLES, ROOT, PageError, fits_version, read_runs
+from render.site import (
+    failing_start_methods,
+    faults_list,
+    page_fields,
+    pages_of,
+    words_on_screen,
+)
+from tests.harness import PYTHON, with_each_method
 from tests.recordings import recording
+from tests.test_story import assert_story
 
+<<<<<<< HEAD
+ALL = {name: run for name, run in read_runs().items() if not run.traced}
+=======
+HERE = interpreter(PYTHON)
 ALL = read_runs()
+>>>>>>> pythons
 RUNS = {name: run for name, run in ALL.items() if run.program.startswith("faults/")}
 FIXED = [name for name in RUNS if name.endswith("_fixed")]
 OTHERS = [
     (name, spec.start_method)
     for name, run in RUNS.items()
     if name not in FIXED
-    for spec in run.specs()
+    for spec in run.specs_on(HERE)
 ]
 ELSEWHERE = [  # programs of other pages that are meant to hang or to fail
     (name, spec.start_method)
     for name, run in ALL.items()
     if name not in RUNS and any(outcome.hangs or outcome.status for outcome in run.outcomes)
-    for spec in run.specs()
+    if fits_version(HERE, run.needs)
+    for spec in run.specs_on(HERE)
 ]
 
 pytestmark = pytest.mark.skipif(
@@ -39,7 +54,7 @@ pytestmark = pytest.mark.skipif(
 
 
 def record(spec):
-    """Watch the run now, on the Python of the tests."""
+    """Watch the run now, on its Python."""
     return watch(
         spec.program,
         spec.arguments,
@@ -48,19 +63,22 @@ def record(spec):
         timeout=spec.timeout,
         hangs=spec.hangs,
         start_method=spec.start_method,
+        python=spec.python,
     )
 
 
 def faults_of(name, start_method):
     """What the broken program of a pair shows under a start method, if it fails there."""
-    return [outcome for outcome in RUNS[name].expected(start_method) if outcome.fault]
+    return [o for o in RUNS[name].expected(start_method, HERE.name) if o.fault]
 
 
 @pytest.mark.parametrize(("name", "start_method"), OTHERS)
 def test_the_broken_one_fails_as_expected(name, start_method):
     run = RUNS[name]
-    seen = record(run.spec(start_method))
+    seen = record(run.spec(start_method, HERE))
     run.check(seen, start_method)
+    if seen.hung:
+        assert_story(name, seen)
     fixed = name.replace("_broken", "_fixed")
     if fixed != name and faults_of(name, start_method):
         with pytest.raises(PageError):  # else what is expected of the fixed one says nothing
@@ -69,13 +87,13 @@ def test_the_broken_one_fails_as_expected(name, start_method):
 
 @pytest.mark.parametrize(("name", "start_method"), ELSEWHERE)
 def test_the_broken_ones_of_other_pages_fail_as_expected(name, start_method):
-    ALL[name].check(record(ALL[name].spec(start_method)), start_method)
+    ALL[name].check(record(ALL[name].spec(start_method, HERE)), start_method)
 
 
 @pytest.mark.parametrize(("name", "start_method"), with_each_method(FIXED))
 def test_the_fixed_one_ends_well(name, start_method):
     run = RUNS[name]
-    seen = record(run.spec(start_method))
+    seen = record(run.spec(start_method, HERE))
     run.check(seen, start_method)
     for outcome in faults_of(name.replace("_fixed", "_broken"), start_method):
         assert list(outcome.differences(seen)), "the broken one may do the same"
@@ -174,6 +192,20 @@ def test_a_pair_that_ends_alike_counts_its_lines(monkeypatch):
         "lines printed: 1",
         "lines printed: 2",
     ]
+
+
+def test_the_words_on_a_screen():
+    lines = ("Traceback", "RuntimeError: ", "  an attempt", "queue.Empty", "the end")
+    run = recording(status=1, lines=tuple(Line(0.5, text) for text in lines))
+    words = ["<code>RuntimeError: an attempt</code>", "<code>queue.Empty</code>"]
+    assert words_on_screen(run) == words
+    assert words_on_screen(recording(lines=(Line(0.5, "the end"),))) == [
+        "<code>the end</code>"
+    ]
+    main = Thread(10, frames=(Frame("<python>/q.py", 103, "get"), Frame("x.py", 3, "main")))
+    parent = dataclasses.replace(recording().processes[0], threads=(main,))
+    hung = recording(ended="hang", lines=(), processes=(parent,))
+    assert words_on_screen(hung) == ["It stands still, the parent in <code>get()</code>."]
 
 
 def test_the_list_of_faults_says_where_a_fault_is_not_everywhere():

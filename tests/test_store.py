@@ -64,7 +64,7 @@ def test_each_thing_it_depends_on(spec, monkeypatch):
     for field, value in (("python", "CPython 4.0"), ("processor", "another"), ("cores", 99)):
         other = machine.Machine(**{**vars(machine.this_machine()), field: value})
         with monkeypatch.context() as patch:
-            patch.setattr(store, "this_machine", lambda other=other: other)
+            patch.setattr(store, "this_machine", lambda _, other=other: other)
             assert spec.file() != file
 
 
@@ -221,6 +221,10 @@ def call(monkeypatch, *arguments):
 def test_command_line(spec, monkeypatch, capsys):
     assert call(monkeypatch, "run", spec.program, "x") == 0
     assert "exit status 1 after" in capsys.readouterr().out
+    file = spec.program.with_suffix(".svg")
+    assert call(monkeypatch, "run", "--svg", file, spec.program, "x") == 0
+    assert "Timeline of python one.py x" in file.read_text()
+    capsys.readouterr()
     assert call(monkeypatch, "run", "--json", "--start-method", "m", spec.program) == 0
     assert json.loads(capsys.readouterr().out)["start_method"] == "m"
     store.record(spec)

@@ -1,15 +1,17 @@
 """What render/timeline.py draws: lanes, bars and marks at the right places."""
 
 import itertools
+import re
 import subprocess
 import sys
 from dataclasses import replace
 
 import pytest
 
-from recorder.recording import Line, Process
+from recorder.recording import Frame, Line, Pipe, Process, Thread, Wait
+from recorder.waits import match_stacks
 from render.runs import ROOT
-from render.timeline import timeline
+from render.timeline import ending, timeline
 from tests.pictures import Picture, near
 from tests.recordings import recording
 
@@ -24,8 +26,10 @@ def run_of(processes, lines=(), *, wall=4.0, ended="exit", status=0):
     )
 
 
-def process(pid, started, ended, *samples, role="worker", stack=()):
-    return Process(pid, 100, role, started, ended, samples, stack)
+def process(pid, started, ended, *samples, role="worker", stack=(), threads=()):
+    found = match_stacks(stack, pid, {}).items()
+    threads = threads or tuple(Thread(tid, frames=frames) for tid, frames in found)
+    return Process(pid, 100, role, started, ended, samples, stack, threads=threads)
 
 
 def two_workers():
@@ -48,8 +52,8 @@ def two_workers():
 class Timeline(Picture):
     """A timeline, its places read off the axis as a reader does."""
 
-    def __init__(self, run):
-        super().__init__(timeline(run))
+    def __init__(self, run, draw=timeline, **how):
+        super().__init__(draw(run, **how))
 
     def seconds(self, x):
         (x0, _), *_, (x1, _) = self.places("axis-label")
@@ -67,7 +71,7 @@ class Timeline(Picture):
 
 def test_lanes_are_named_as_the_program_names_them_and_in_their_order():
     picture = Timeline(two_workers())
-    names = ["parent 100", "Left & <right>", "Worker 2", "helper 200", "output"]
+    names = ["parent", "Left & <right>", "Worker 2", "helper", "output"]
     assert picture.texts("name") == names
     heights = [y for _, y in picture.places("name")]
     assert heights == sorted(heights)
@@ -113,7 +117,7 @@ def test_the_axis_starts_at_zero_and_the_cores_are_said():
     picture = Timeline(two_workers())
     assert float(picture.texts("axis-label")[0]) == 0
     assert picture.texts("note") == ["seconds; full height: one core of 2"]
-    assert picture.texts("key-name") == ["ran", "waited", "output", "exit status 0", "end"]
+    assert picture.texts("key-name") == ["ran", "waited", "output"]
 
 
 IN_JOIN = (
@@ -150,7 +154,7 @@ def test_a_hung_run_waits_until_it_is_ended_and_says_where():
     picture = Timeline(run_of(lives, wall=2.0, ended="hang"))
     assert [span[1] for span in picture.boxes("life")] == near([100] * 4, 0.2)
     assert picture.spans("ran") == [(0, 0.5)]
-    assert picture.texts("place") == [
+    assert picture.texts("words") == [
         "stuck in join(), line 34",
         "stuck in _finalize_join()",
         "stuck in forever(), line 12",
@@ -158,7 +162,7 @@ def test_a_hung_run_waits_until_it_is_ended_and_says_where():
     ]
     assert picture.times("end-stopped") == [2] * 4
     assert picture.texts("note")[1] == "it hung, ended after 2.000 s"
-    assert "stuck in join(), line 34" in picture.description
+    assert "The parent stood in join(), line 34 of some_program.py." in picture.description
 
 
 def test_a_run_whose_timeout_came():
@@ -191,14 +195,8 @@ def test_each_end_has_its_mark():
     assert picture.times("end-badly") == [4, 1.001, 3, 3.8]
     assert picture.times("end-unseen") == [3.5]
     # At first those that stand on the right of their mark, for the most room is there:
-    assert picture.texts("place") == [
-        "killed by SIGKILL",
-        "exit status 1",
-        "exit status 1",
-        "killed by signal 200",
-    ]
-    assert "failed or killed" in picture.texts("key-name")
-    assert "1.000 s to 1.001 s, ran for 0.000 s, killed by SIGKILL" in picture.description
+    assert picture.texts("place") == ["SIGKILL", "exit 0", "exit 1", "exit 1", "signal 200"]
+    assert "1.000 s to 1.001 s, ran for 0.000 s, SIGKILL" in picture.description
     assert picture.boxes("life")[1][1] - picture.boxes("life")[1][0] >= 0.29
 
 
@@ -221,6 +219,143 @@ def test_a_failure_is_seen_among_many_lanes():
     assert failed[2:] == near(picture.boxes("life")[51][2:], 2)
     assert "failed or killed" in picture.texts("key-name")
     assert picture.all("end-well") == picture.all("place") == []
+
+
+JOIN = (Frame("<python>/multiprocessing/process.py", 149, "join"), Frame("x.py", 25, "main"))
+FEED = (Frame("<python>/multiprocessing/queues.py", 248, "_feed"),)
+FINALIZE = (
+    Frame("<python>/threading.py", 1119, "join"),
+    Frame("<python>/multiprocessing/queues.py", 199, "_finalize_join"),
+)
+
+
+def hung(evidence="kernel"):
+    """A parent that joins a worker, whose feeder finds no room."""
+    parent = Thread(100, ((0.0, "runs"), (0.5, "end")), (Wait("end", (101,)),), JOIN)
+    worker = Thread(
+        101, ((0.5, "runs"), (0.7, "sleeps"), (1.0, "own")), (Wait("own", (101,)),), FINALIZE
+    )
+    feeder = Thread(
+        102, ((0.6, "runs"), (1.2, "room")), (Wait("room", (100, 101), "pipe:[1]"),), FEED
+    )
+    lives = [
+        process(100, 0, 2, (2, 0.0), role="parent", stack=("x",), threads=(parent,)),
+        process(101, 0.5, 2, (2, 0.0), stack=("x",), threads=(worker, feeder)),
+    ]
+    run = run_of(lives, wall=2.0, ended="hang")
+    pipe = Pipe("pipe:[1]", 1000, ((0.8, 500), (1.2, 1000)), (100, 101), (101,))
+    quiet = Pipe("pipe:[2]", 1000, ((0.8, 50),))
+    return replace(run, pipes=(quiet, pipe), chain=(100, 101, 102, 100), evidence=evidence)
+
+
+def lines(picture, name):
+    """Each line of a path, as (from, to) in seconds."""
+    return [
+        near((picture.seconds(x / 10), picture.seconds(x2 / 10)), 0.02)
+        for x, _, x2, _ in picture.outlines(name)
+    ]
+
+
+def test_the_reason_of_waiting_has_a_look_of_its_own():
+    picture = Timeline(hung())
+    assert lines(picture, "waits-end") == [(0.5, 2), (1, 2)]
+    assert lines(picture, "waits-sleeps") == [(0.7, 1)]
+    assert lines(picture, "waits-room") == [(1.2, 2)]
+    assert picture.texts("key-name") == [
+        "ran",
+        "waits for a process or thread",
+        "waits for room",
+        "sleeps",
+        "output",
+        "ended by the recorder",
+    ]
+    paths = picture.root.findall("svg/path")
+    looks = {
+        one.get("class"): (
+            one.get("stroke"),
+            one.get("stroke-width"),
+            one.get("stroke-dasharray"),
+        )
+        for one in paths
+        if "waits" in one.get("class")
+    }
+    assert len(set(looks.values())) == len({look[1:] for look in looks.values()}) == 3
+    assert "waited for a process or thread for 1.500 s" in picture.description
+
+
+def test_the_feeder_has_a_row_and_each_row_says_for_what_it_waits():
+    picture = Timeline(hung())
+    assert picture.texts("name") == ["parent", "worker", "its feeder", "pipe", "output"]
+    assert picture.texts("words") == [
+        "join(), line 25: waits for the worker",
+        "at its end: waits for its feeder",
+        "_feed(): waits for room",
+    ]
+    assert picture.spans("ran") == [(0.6, 1.2)]
+    assert (
+        "The feeder thread waits for room in a pipe, which is full: 1,000 of 1,000 bytes."
+        in picture.description
+    )
+
+
+def test_a_pipe_is_filled_up_to_the_line_of_its_capacity():
+    picture = Timeline(hung())
+    assert picture.texts("full") == ["full: 1,000 bytes"]
+    ((_, capacity, _, _),), ((_, empty, _, _),) = (
+        picture.outlines("capacity"),
+        picture.outlines("empty"),
+    )
+    (area,) = (one.get("d") for one in picture.root.findall("svg/path[@class='bp-filled']"))
+    start, *steps = re.findall(r"[MHV][^MHVz]+", area)
+    assert start == f"M400 {empty:g}"
+    assert steps == [
+        f"V{(empty + capacity) / 2:g}",
+        "H600",
+        f"V{capacity:g}",
+        "H600",
+        f"V{capacity:g}",
+        "H1000",
+        f"V{empty:g}",
+    ]
+    assert "A pipe held up to 1,000 of 1,000 bytes." in picture.description
+
+
+def test_what_is_not_known_of_a_pipe_is_not_drawn_as_full():
+    run = hung()
+    unknown = replace(run.pipes[1], samples=((0.8, 1000), (1.0, -1)))
+    picture = Timeline(replace(run, pipes=(unknown,)))
+    (area,) = (one.get("d") for one in picture.root.findall("svg/path[@class='bp-filled']"))
+    ((_, empty, _, _),) = picture.outlines("empty")
+    assert f"H500V{empty:g}" in area
+
+
+def test_who_is_known_to_wait_is_not_drawn_as_running():
+    """The CPU time is known for longer times than the waits are: a block ends where one begins."""
+    threads = (Thread(100, ((0.0, "data"), (0.4, "runs"), (1.5, "end"))),)
+    life = process(100, 0, 2, (2, 1.1), role="parent", threads=threads)
+    picture = Timeline(run_of([life], wall=2.0))
+    assert picture.spans("ran") == [(0.4, 1.5)]
+    ((_, _, top, floor),) = picture.boxes("ran")
+    assert floor - top > 15  # a whole core for as long as it ran
+
+
+def test_two_pictures_have_one_axis_and_a_proven_hang_goes_on_to_its_end():
+    picture = Timeline(hung(), until=4.0)
+    assert picture.spans("life")[0] == (0, 2)
+    assert lines(picture, "ever-end") == [(2, 4)] * 2
+    assert lines(picture, "ever-room") == [(2, 4)]
+    assert Timeline(hung("stillness"), until=4.0).outlines("ever-end") == []
+
+
+def test_the_ending_is_drawn_large():
+    picture = Timeline(two_workers(), draw=ending)
+    assert picture.texts("name") == ["parent", "Worker 2", "helper", "output"]
+    assert min(x for x, *_ in picture.boxes("life")) == near(0, 0.1)
+    (x0, _), *_ = picture.places("axis-label")
+    assert float(picture.texts("axis-label")[0]) >= 3.2 and x0 >= 0
+    assert picture.tooltips("line") == [
+        "4.000 s: Process ID: 102, name: Worker 2, subtotal: 1,000"
+    ]
 
 
 def test_an_empty_run_and_one_that_was_never_sampled():
@@ -257,7 +392,10 @@ def test_short_and_long_runs(wall):
 def test_many_workers_who_change_all_the_time_and_print_a_lot(workers):
     def life(pid):
         changing = [(n / 10, (n // 2) / 10 + pid % 3 * n / 100) for n in range(1, 101)]
-        return process(pid, pid % 10 / 100, 10.0, *changing)
+        kinds = itertools.cycle(("runs", "data", "room", "semaphore", "sleeps", "end"))
+        samples = tuple((n / 20, next(kinds)) for n in range(2, 200))
+        threads = tuple(Thread(pid + 100_000 * n, samples) for n in range(3))
+        return process(pid, pid % 10 / 100, 10.0, *changing, threads=threads)
 
     lives = [process(100, 0.0, 10.0, (10.0, 1.0), role="parent")]
     lives += [life(pid) for pid in range(10_000, 10_000 + workers)]
@@ -265,14 +403,19 @@ def test_many_workers_who_change_all_the_time_and_print_a_lot(workers):
         (n / 50, f"Process ID: {10_000 + n}, name: A worker's name {n}, <&> {'long ' * 30}")
         for n in range(500)
     ]
-    picture = Timeline(
-        with_exits(run_of(lives, lines, wall=10.0), 0, *[-9 * (n % 2) for n in range(workers)])
+    run = with_exits(
+        run_of(lives, lines, wall=10.0), 0, *[-9 * (n % 2) for n in range(workers)]
     )
-    lanes = min(workers + 1, 102)
+    steps = tuple((n / 100, n * 37 % 65536) for n in range(1000))
+    picture = Timeline(
+        replace(run, pipes=tuple(Pipe(f"pipe:[{n}]", 65536, steps) for n in range(9)))
+    )
+    few = workers <= 5
+    lanes = min(workers + 1, 102) + 2 * workers * few
     assert len(picture.boxes("life")) == lanes
-    assert len({round(low) for *_, low in picture.boxes("ran")}) == lanes
-    assert 35 <= len(picture.all("line")) <= 41
-    more = workers + 1 - lanes
+    assert len({round(low) for *_, low in picture.boxes("ran")}) >= min(workers + 1, 102)
+    assert 25 <= len(picture.all("line")) <= 31
+    more = max(workers + 1 - 102, 0)
     assert (f"{more} more processes not drawn" in picture.text) == (more > 0)
     heights = [y for _, y in picture.places("name")]
     assert min(after - before for before, after in itertools.pairwise(heights)) > 12

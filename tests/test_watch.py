@@ -13,7 +13,7 @@ from pathlib import Path
 import psutil
 import pytest
 
-from recorder import supervisor
+from recorder import machine, supervisor, waits
 from recorder.machine import path_scrubber
 from recorder.recording import Recording
 from recorder.watch import (
@@ -120,6 +120,21 @@ def test_the_life_of_each_process(method):
     sampled = sum(process.samples[-1][1] for process in recording.processes)
     assert 0 < sampled <= recording.cpu + 0.001
     assert 5 * 2**20 < recording.peak_memory < 2**30
+
+
+SHARES = """
+import multiprocessing, time
+held = bytearray(b"x") * 2**26
+if __name__ == "__main__":
+    context = multiprocessing.get_context("fork")
+    for _ in range(3): context.Process(target=time.sleep, args=(0.3,)).start()
+"""
+
+
+@on_linux
+def test_memory_that_processes_share_counts_once(program):
+    recording = watch(program(SHARES))
+    assert 2**26 < recording.peak_memory < 2 * 2**26
 
 
 def test_stdout_and_stderr_share_one_order(program):
@@ -241,6 +256,7 @@ def test_paths_are_replaced_as_a_whole(monkeypatch, folders, home, text, scrubbe
 def test_the_prefix_of_the_system_is_not_pythons(monkeypatch, prefix):
     monkeypatch.setattr(sys, "prefix", prefix)
     monkeypatch.setattr(sys, "base_prefix", prefix)
+    monkeypatch.setattr(machine, "interpreter", machine.interpreter.__wrapped__)  # ask again
     assert path_scrubber({})("/usr/share/x /usr/local/y") == "/usr/share/x /usr/local/y"
 
 
@@ -312,6 +328,71 @@ def test_the_frames_of_the_interpreter_are_left_out():
     addresses = [f"{C_STACK} (most recent call first):", '  Binary file "python"']
     assert stack_of_python([*mine, "", *addresses]) == mine
     assert stack_of_python(mine) == mine
+
+
+@on_linux
+@with_method
+def test_what_is_known_at_the_end_of_a_hang(program, method):
+    """The ring, the frames of each thread in it, and the pipe that is full."""
+    recording = watch(program(HANGS), [method], hangs=True)
+    parent, *_, worker = recording.processes
+    (joins,), (ends, feeds) = parent.threads, worker.threads
+    assert [thread.tid for thread in (joins, ends)] == [parent.pid, worker.pid]
+    assert [(wait.kind, wait.by) for wait in joins.waits] == [("end", (worker.pid,))]
+    assert [(wait.kind, wait.by) for wait in ends.waits] == [("own", (worker.pid,))]
+    (room,) = feeds.waits
+    assert (room.kind, set(room.by)) == ("room", {parent.pid, worker.pid})
+    assert [thread.samples[-1][1] for thread in (joins, ends, feeds)] == ["end", "own", "room"]
+    stands = [{frame.function for frame in one.frames} for one in (joins, ends, feeds)]
+    assert [
+        name in names
+        for name, names in zip(("join", "_finalize_join", "_feed"), stands, strict=True)
+    ] == [True] * 3
+    (pipe,) = (one for one in recording.pipes if one.name == room.channel)
+    assert pipe.samples[-1][1] > pipe.capacity - 4096
+    assert set(pipe.readers) == {parent.pid, worker.pid}
+    assert recording.chain == (parent.pid, worker.pid, feeds.tid, parent.pid)
+    assert Recording.from_json(recording.to_json()) == recording
+
+
+ENDINGS = """
+import multiprocessing, os, sys, time
+
+def end(how):
+    os._exit(3) if how else os.kill(os.getpid(), 9)
+
+if __name__ == "__main__":
+    context = multiprocessing.get_context(sys.argv[1])
+    for how in (0, 1):
+        worker = context.Process(target=end, args=(how,))
+        worker.start()
+        worker.join()
+    time.sleep(0.1)
+    sys.exit(5)
+"""
+
+
+def tells_exits():
+    """Whether the kernel tells how a process ended that its own parent has waited for."""
+    process = subprocess.Popen(["true"])
+    handle = waits.handle_of(process.pid)
+    process.wait()
+    code = waits.exit_of(process.pid, handle)
+    if handle is not None:
+        os.close(handle)
+    return code == 0
+
+
+@on_linux
+@pytest.mark.skipif(not tells_exits(), reason="needs Linux 6.15")
+@with_method
+def test_how_each_process_ended(program, method):
+    parent, *others = watch(program(ENDINGS), [method]).processes
+    workers = [process for process in others if process.role == "worker"]
+    assert parent.exit == 5
+    # Under load, one that lives for a millisecond only may not be seen.
+    assert {process.exit for process in workers} <= {-9, 3}
+    assert workers and all(process.ended < parent.ended - 0.09 for process in workers)
 
 
 @on_linux
@@ -638,6 +719,5 @@ def test_no_such_program():
 
 
 def test_no_such_interpreter(program):
-    recording = watch(program(""), python="/nowhere/python")
-    assert recording.status == 127
-    assert recording.output == "python: No such file or directory\n"
+    with pytest.raises(FileNotFoundError):
+        watch(program(""), python="/nowhere/python")

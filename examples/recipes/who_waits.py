@@ -42,7 +42,7 @@ MILLISECONDS = ((7, 232, 281), (22,))[MACHINE]  # calls whose limit is a number;
 PLAIN = {  # what needs no further look: may somebody come, and what is said of it
     "busy": ("live", "runs"),
     "limit": ("live", "sleeps, or waits with a time limit"),
-    "alarm": ("outside", "waits, and its handler of SIGALRM may wake it"),
+    "alarm": ("outside", "waits, and a timer may wake it"),
     "stopped": ("outside", "is stopped by a signal; SIGCONT lets it go on"),
     "unreadable": ("outside", "can't be read by you"),
 }
@@ -79,8 +79,8 @@ class Thread:
 
 def read(name):
     """The text of a file of /proc; "" if it is not there or may not be read."""
-    with contextlib.suppress(OSError):
-        return Path("/proc", name).read_text(encoding="utf-8", errors="replace")
+    with contextlib.suppress(OSError), open(f"/proc/{name}", "rb", buffering=0) as file:
+        return file.read().decode(errors="replace")
     return ""
 
 
@@ -130,6 +130,20 @@ def family(root):
     return found
 
 
+def read_call(pid, tid):
+    """The system call in which a thread is blocked, its arguments, and whether it has a limit."""
+    number, *values = read(f"{pid}/task/{tid}/syscall").split() or [""]
+    if not values:
+        return ("busy" if number else "unreadable"), [], False
+    values = [int(value, 16) for value in values]
+    call, _, limit = NAMES.get(int(number), "").partition(" ")
+    if not limit:
+        return call or f"call {number}", values, call == "sleep"
+    value = values[int(limit)]
+    limited = not value & 0x8000_0000 if int(number) in MILLISECONDS else value != 0
+    return call, values, limited
+
+
 def read_thread(pid, tid):
     """One thread and the call in which it waits; None if it has ended."""
     lines = read(f"{pid}/task/{tid}/status").splitlines()
@@ -137,24 +151,18 @@ def read_thread(pid, tid):
     state = status.get("State", "X")[0]
     if state in "ZX":
         return None
-    number, *values = read(f"{pid}/task/{tid}/syscall").split() or [""]
-    if state in "Tt" or not number:
-        return Thread(pid, tid, "stopped" if state in "Tt" else "unreadable")
-    if state != "S" or not values:
-        return Thread(pid, tid, "busy")
-    call, _, limit = NAMES.get(int(number), f"call {number}").partition(" ")
-    values = [int(value, 16) for value in values]
-    if call == "sleep" or (call != "call" and limit and has_limit(number, values[int(limit)])):
-        call = "limit"
-    elif int(status["SigCgt"], 16) >> 13 & 1:
-        call = "alarm"
+    call, values, limited = read_call(pid, tid)
+    if state in "Tt":
+        call = "stopped"
+    elif call not in PLAIN:
+        if state != "S":
+            call = "busy"
+        elif limited:
+            call = "limit"
+        elif int(status["SigCgt"], 16) >> 13 & 1 or read(f"{pid}/timers"):
+            call = "alarm"
     ran = [line for line in lines if "ctxt_switches" in line]
-    return Thread(pid, tid, call, values, [number, *values, *ran])
-
-
-def has_limit(number, value):
-    """Whether this argument of a call says that it ends after a time."""
-    return not value & 0x8000_0000 if int(number) in MILLISECONDS else value != 0
+    return Thread(pid, tid, call, values, [call, *values, *ran])
 
 
 def descriptors(pid, call, values):
@@ -200,13 +208,17 @@ class Look:
         root (int): Its first process.
         before (Look | None): An earlier look. Who has run since then is not stuck.
         everybody (bool): Whether to see which other programs hold its pipes, too.
+        pids (list[int] | None): Its processes, where they are known already.
     """
 
-    def __init__(self, root, before=None, everybody=False):
+    def __init__(self, root, before=None, everybody=False, pids=None):
         self.root, self.holders, self.maps = root, {}, {}
-        pids = {pid: command(pid) for pid in family(root)}
-        self.zombies = {pid: int(stat(pid)[-1]) for pid in pids if stat(pid)[0] == "Z"}
-        self.commands = {pid: one for pid, one in pids.items() if one and not is_tracker(one)}
+        pids = {pid: command(pid) for pid in pids or family(root)}
+        ended = [pid for pid in pids if stat(pid)[0] == "Z" and len(listed(f"{pid}/task")) < 2]
+        self.zombies = {pid: int(stat(pid)[-1]) for pid in ended}
+        self.commands = {
+            pid: one for pid, one in pids.items() if pid not in ended and not is_tracker(one)
+        }
         self.parents = {pid: int(stat(pid)[1]) for pid in self.commands}
         for pid in {*self.commands, *(listed("") if everybody else ())}:
             if pid != os.getpid() and (pid in self.commands or pid not in pids):
@@ -225,11 +237,12 @@ class Look:
     def note_descriptors(self, pid):
         """Note which pipes and sockets a process holds, and how."""
         for number in listed(f"{pid}/fd"):
-            with contextlib.suppress(OSError, IndexError):
-                target = os.readlink(f"/proc/{pid}/fd/{number}")
+            with contextlib.suppress(OSError):
+                link = f"/proc/{pid}/fd/{number}"
+                target = os.readlink(link)
                 if target.startswith(("pipe:", "socket:")):
-                    flags = read(f"{pid}/fdinfo/{number}").partition("flags:")[2].split()[0]
-                    entry = (pid, number, int(flags, 8) & 3)
+                    rights = os.lstat(link).st_mode >> 7 & 3  # 2: to read, 1: to write
+                    entry = (pid, number, (None, 1, 0, 2)[rights])
                     self.holders.setdefault(target, set()).add(entry)
 
     def ends(self, target, *modes):
@@ -262,7 +275,7 @@ class Look:
         if call == "futex":
             return [self.futex(pid, values)]
         found = [self.descriptor(pid, *one) for one in descriptors(pid, call, values)]
-        return found or [Wait("outside", f"waits in system call {thread.ran[0]}")]
+        return found or [Wait("outside", f"waits in system {call}")]
 
     def end_of(self, pids):
         return Wait("end", f"waits for {self.name(pids, 'or')} to end", pids)
@@ -303,8 +316,12 @@ class Look:
             by, where = self.ends(target, 0 if to_write else 1, 2), "a pipe"
         elif kind == "socket":
             by, where = self.ends(f"socket:[{peer(int(inode[:-1]))}]", 0, 1, 2), "a socket"
+        elif target == "anon_inode:[pidfd]":
+            which = read(f"{pid}/fdinfo/{number}").partition("Pid:")[2].split()
+            return self.end_of({int(which[0])} & set(self.commands))
         else:
-            by, where = set(), target
+            events = target == "anon_inode:[eventfd]"  # without a name: only from within
+            by, where = set(self.commands) if events else set(), target
         if not by or not by <= set(self.commands):
             return Wait("outside", f"{what} {where}: it may come from outside the program")
         if kind == "pipe" and not to_write and (servers := [*filter(self.is_server, by)]):
@@ -440,7 +457,7 @@ def own_locks(look, waits):
 
 
 def fill(look, target):
-    """How full a pipe is, in words. To open an end changes nothing while all stand still."""
+    """The bytes in a pipe, and how many fit. To open it changes nothing while all stand still."""
     import fcntl  # not there on Windows
     import termios
 
@@ -449,11 +466,10 @@ def fill(look, target):
             end = os.open(f"/proc/{pid}/fd/{number}", os.O_RDONLY | os.O_NONBLOCK)
             try:
                 held = struct.unpack("i", fcntl.ioctl(end, termios.FIONREAD, bytes(4)))[0]
-                size = fcntl.fcntl(end, fcntl.F_GETPIPE_SZ)
-                return f" that is full: {held:,} of {size:,} bytes"
+                return held, fcntl.fcntl(end, fcntl.F_GETPIPE_SZ)
             finally:
                 os.close(end)
-    return ""
+    return None
 
 
 def lines_of(pid):
@@ -532,9 +548,14 @@ class Report:
                 f"waits for any of {len(thread.waits)} things. Only {others} could bring one"
             )
         elif wait.kind in ("data", "room"):
-            full = fill(self.look, wait.key) if thread in self.look.stuck else ""
             verb = "write to" if wait.kind == "data" else "read"
-            what += f"{full * (wait.kind == 'room')}. Only {others or 'this process itself'} could {verb} it"
+            if (
+                wait.kind == "room"
+                and thread in self.look.stuck
+                and (full := fill(self.look, wait.key))
+            ):
+                what += f" that is full: {full[0]:,} of {full[1]:,} bytes"
+            what += f". Only {others or 'this process itself'} could {verb} it"
         where = f" ({self.lines[thread.tid]})" if thread.tid in self.lines else ""
         text = f"{self.who(thread, before)}{where} {what}."
         return text[0].upper() + text[1:]

@@ -1,0 +1,217 @@
+"""Says in sentences who waited for whom when a run hung: each from what the recording proves.
+
+Code stands in backticks, as on a page, and lines of the program as "line 25".
+"""
+
+import itertools
+import re
+import signal
+from collections.abc import Collection, Iterator
+
+from recorder.recording import Frame, Process, Recording, Thread
+
+LIBRARY = re.compile(r"[/\\<]")  # in the path of a file that is not of the program's folder
+FEEDER = "_feed"  # the function of a Queue's thread that writes into its pipe
+AT_ITS_END = "_finalize_join"  # where a process waits for its feeder threads before it ends
+
+
+def names_of(recording: Recording) -> dict[int, str]:
+    """What each process is called: "the parent", "the worker" or "worker 2", "the helper"."""
+    names: dict[int, str] = {}
+    for role in ("parent", "worker", "helper"):
+        alike = [process for process in recording.processes if process.role == role]
+        for number, process in enumerate(alike, 1):
+            names[process.pid] = f"{role} {number}" if len(alike) > 1 else f"the {role}"
+    return names
+
+
+def how_it_ended(process: Process, recording: Recording) -> str:
+    """How a process ended, in the words of a terminal; "" where that is not known."""
+    if recording.ended != "exit" and (process.stack or process.ended >= recording.wall):
+        return "ended by the recorder"
+    status = process.exit
+    if status is None and process.role == "parent":
+        status = recording.status
+    if status is None:
+        return ""
+    known = {number.value: number.name for number in signal.Signals}
+    return f"exit {status}" if status >= 0 else known.get(-status, f"signal {-status}")
+
+
+def own_frames(thread: Thread) -> list[Frame]:
+    """Where a thread stood, without what a forked process has from its parent's stack."""
+
+    def is_own(frame: Frame) -> bool:
+        forked = frame.function == "_launch" and "popen_fork" in frame.file
+        return frame.function != "_bootstrap" and not forked
+
+    return list(itertools.takewhile(is_own, thread.frames))
+
+
+def place_of(thread: Thread) -> tuple[str, int, str]:
+    """Where a thread stood: the function that the program called, its line, and its file.
+
+    The line is 0 where none of the program's own is known; the function is then the library's.
+    """
+    frames = own_frames(thread)
+    for called, here in itertools.pairwise([*frames[:1], *frames]):
+        if not LIBRARY.search(here.file):
+            return f"{called.function}()", here.line, here.file
+    inside = [frame for frame in frames if "multiprocessing" in frame.file]
+    return (f"{inside[0].function}()" if inside else ""), 0, ""
+
+
+def is_feeder(thread: Thread) -> bool:
+    """Whether this is the thread that writes into the pipe of a Queue."""
+    return any(frame.function == FEEDER for frame in thread.frames)
+
+
+class Story:
+    """Who waited for whom in a run that hung."""
+
+    def __init__(self, recording: Recording) -> None:
+        self.recording = recording
+        self.names = names_of(recording)
+        self.processes = {process.pid: process for process in recording.processes}
+        self.owners = {
+            thread.tid: (process, thread)
+            for process in recording.processes
+            for thread in process.threads
+        }
+        self.pipes = {pipe.name: pipe for pipe in recording.pipes}
+
+    def sentences(self) -> list[str]:
+        """One after the other: each thread waits for the next; or where all stood, if no more is known."""
+        chain = self.recording.chain
+        ring = len(chain) > 1 and chain[-1] in chain[:-1]
+        path = chain[:-1] if ring else chain
+        found: list[str] = []
+        for before, tid in zip([0, *path], path, strict=False):
+            found += self.link(tid, before)
+            found += self.likewise(tid, before)
+        if ring:
+            found[-1] = f"{found[-1][:-1]}, and {self.subject(chain[-1], 0)} waits."
+        elif found and found[-1].startswith("only "):
+            found[-1] = f"{found[-1][:-1]}, and it waits."
+        found += self.ended() if chain else self.stood()
+        return [f"{text[0].upper()}{text[1:]}" for text in found]
+
+    def link(self, tid: int, before: int) -> Iterator[str]:
+        """What one thread waits for, and who could bring it."""
+        process, thread = self.owners[tid]
+        what, only = self.wanted(process, thread)
+        at_its_end = AT_ITS_END in [frame.function for frame in own_frames(thread)]
+        start = "at its end " if at_its_end else ""
+        yield f"{start}{self.subject(tid, before)} waits{self.where(thread)} {what}."
+        if only:
+            yield f"{only}."
+
+    def likewise(self, tid: int, before: int) -> Iterator[str]:
+        """Who else could have woken the thread before, and waits in the same place."""
+        _, thread = self.owners[tid]
+        by = (
+            {pid for wait in self.owners[before][1].waits for pid in wait.by} if before else ()
+        )
+        for pid in sorted(set(by) & set(self.owners) - {tid, self.owners[tid][0].pid}):
+            process, other = self.owners[pid]
+            if other.waits and self.where(other) and self.where(other) == self.where(thread):
+                yield f"so does {self.names[process.pid]}."
+
+    def subject(self, tid: int, before: int) -> str:
+        """What a thread is called, after a sentence about another one."""
+        process, thread = self.owners[tid]
+        name = self.names[process.pid]
+        if tid == process.pid:
+            return name
+        kind = "feeder thread" if is_feeder(thread) else "other thread"
+        same = before in self.owners and self.owners[before][0] is process
+        return f"the {kind}" if same else f"the {kind} of {name}"
+
+    def where(self, thread: Thread) -> str:
+        """Where in the program it waits; "" where that is not known, or not the program's."""
+        called, line, file = place_of(thread)
+        if not line:
+            return ""
+        other = "" if file == self.recording.program.rpartition("/")[2] else f" of {file}"
+        return f" in `{called}`, line {line}{other},"
+
+    def wanted(self, process: Process, thread: Thread) -> tuple[str, str]:
+        """What a thread waits for; and who alone could bring it, where that is to be said."""
+        if len(thread.waits) != 1:
+            by = {pid for wait in thread.waits for pid in wait.by}
+            many = f"for any of {len(thread.waits)} things"
+            return many, f"only {self.list(by, process.pid)} could bring one"
+        (wait,) = thread.waits
+        others = self.list(wait.by, process.pid)
+        where = "a pipe" if wait.channel.startswith("pipe:") else "a socket"
+        if wait.kind == "end":
+            return f"for {self.list(wait.by, 0, 'or')} to end", ""
+        if wait.kind == "own":
+            return self.own(process, thread)
+        if wait.kind == "data":
+            return f"for data from {where}", f"only {others} could write to it"
+        if wait.kind == "room":
+            pipe = self.pipes.get(wait.channel)
+            full = f": {pipe.samples[-1][1]:,} of {pipe.capacity:,} bytes" if pipe else ""
+            return f"for room in {where}, which is full{full}", f"only {others} could read it"
+        if wait.kind == "semaphore":
+            what = "for a lock between processes (a semaphore)"
+            return what, f"only {others} could release it"
+        return "for what can't be told", ""
+
+    def briefly(self, process: Process, thread: Thread) -> str:
+        """What a thread waits for, in few words."""
+        (wait,) = thread.waits
+        if wait.kind == "end":
+            return f"for {self.list(wait.by, 0, 'or')}"
+        if wait.kind == "own":
+            feeder = "feeder" in self.own(process, thread)[0]
+            return "for its feeder" if feeder else "for a lock of its own"
+        known = {"data": "for data", "room": "for room", "semaphore": "for a lock"}
+        return known.get(wait.kind, "")
+
+    def own(self, process: Process, thread: Thread) -> tuple[str, str]:
+        """What it is to wait for another thread of the same process, or for a lock."""
+        others = [one for one in process.threads if one.waits and one is not thread]
+        if not others:
+            return "for a lock of its own, and no other thread of it is left to release it", ""
+        frames = own_frames(thread)
+        joins = any(f.function == "join" and "threading" in f.file for f in frames)
+        if joins and len(others) == 1:
+            return f"for its {'feeder' if is_feeder(others[0]) else 'other'} thread to end", ""
+        return "for another of its threads, or for a lock of theirs", ""
+
+    def list(self, pids: Collection[int], own: int, conjunction: str = "and") -> str:
+        """Processes in words; who waits is left out, if there is anybody else."""
+        order = [process.pid for process in self.recording.processes]
+        known = sorted((pid for pid in pids if pid in order), key=order.index)
+        words = [self.names[pid] for pid in known if pid != own]
+        if len(words) > 1 and all(word.startswith("worker ") for word in words):
+            words = [word.removeprefix("worker ") for word in words]
+            words[0] = f"worker{'s' if conjunction == 'and' else ''} {words[0]}"
+        if not words:
+            return f"{self.names[own]} itself" if own else "a process"
+        if len(words) > 4:
+            words[3:] = [f"{len(words) - 3} others"]
+        *most, last = words
+        return f"{', '.join(most)} {conjunction} {last}" if most else last
+
+    def stood(self) -> Iterator[str]:
+        """Where each thread stood, without a word on what it waited for."""
+        for tid, (_, thread) in self.owners.items():
+            if thread.frames:
+                called = place_of(thread)[0]
+                where = self.where(thread) or f" in `{called}` of the library" * bool(called)
+                yield f"{self.subject(tid, 0)} stood{where.rstrip(',') or ' somewhere'}."
+
+    def ended(self) -> Iterator[str]:
+        """Which workers had ended before, and how."""
+        for process in self.recording.processes:
+            how = how_it_ended(process, self.recording)
+            name = self.names[process.pid]
+            if process.role != "worker" or how == "ended by the recorder":
+                continue
+            if how.startswith("exit "):
+                yield f"{name} has ended, exit status {how[5:]}."
+            else:
+                yield f"{name} was killed, by {how}." if how else f"{name} has ended."

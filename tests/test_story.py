@@ -1,0 +1,200 @@
+"""What the site says of who waited for whom, for each program of it that hangs."""
+
+import re
+import sys
+from dataclasses import replace
+
+import pytest
+
+from recorder.recording import Frame, Pipe, Process, Thread, Wait
+from recorder.waits import AVAILABLE
+from recorder.watch import watch
+from render import blocks
+from render.runs import read_runs
+from render.story import Story, how_it_ended
+from tests.harness import PYTHON
+from tests.recordings import recording
+
+W = r"(?:the worker|worker \d)"
+SILENT = r"The parent waits in `{}\(\)`, line \d+, for data from a pipe\. Only the parent itself could write to it, and it waits\."
+ASKS = rf"The parent waits in `{{}}\(\)`, line \d+, for data from a pipe\. Only {W} could write to it\."
+JOINS = rf"The parent waits in `join\(\)`, line \d+, for {W} to end\."
+AT_ITS_END = r"At its end {} waits for its feeder thread to end\."
+FULL = r"The feeder thread waits for room in a pipe, which is full: 6\d,\d+ of 65,536 bytes\."
+RING = "could {} it, and the parent waits."
+LOCKED = rf"(?i:{W}) waits in `{{}}\(\)`, line \d+, for a lock between processes \(a semaphore\)\. Only the parent could release it, and the parent waits\."
+ALONE = r"(?i:{}) waits in `{}\(\)`, line \d+, for a lock of its own, and no other thread of it is left to release it\."
+STORIES = {  # how each begins; then only workers that have ended are named
+    "join_before_get_broken": [
+        JOINS,
+        AT_ITS_END.format(W),
+        FULL,
+        "Only the parent " + RING.format("read"),
+    ],
+    "dead_worker_queue_broken": [SILENT.format("get")],
+    "dead_worker_pipe_broken": [SILENT.format("recv")],
+    "worker_exception_broken": [SILENT.format("get")],
+    "unpicklable_put_broken": [SILENT.format("get")],
+    "one_dies": [SILENT.format("get")],
+    "dead_worker_siblings_broken": [
+        r"The parent waits in `recv\(\)`, line \d+, for data from a pipe\. Only workers \d and \d could write to it\.",
+        ALONE.format(W, "wait"),
+        r"So does worker \d\.",
+    ],
+    "killed_holding_lock_broken": [
+        ASKS.format("get"),
+        AT_ITS_END.format(W),
+        r"The feeder thread waits for a lock between processes \(a semaphore\)\.",
+        "Only the parent " + RING.format("release"),
+    ],
+    "terminate_worker_broken": [ASKS.format("get"), LOCKED.format("put")],
+    "idle_worker_killed_broken": [ASKS.format("recv"), LOCKED.format("get")],
+    "event_set_broken": [
+        r"The parent waits in `set\(\)`, line \d+, for a lock between processes \(a semaphore\)\.",
+        rf"Only {W} could release it\.",
+        LOCKED.format("wait"),
+    ],
+    "fork_with_threads_broken": [JOINS, ALONE.format(W, "work")],
+    "two_way_deadlock_broken": [
+        rf"The parent waits in `send\(\)`, line \d+, for room in a socket, which is full\. Only {W} could read it\.",
+        rf"(?i:{W}) waits in `send\(\)`, line \d+, for room in a socket, which is full\. Only the parent could read it, and the parent waits\.",
+    ],
+    "ctrl_c_broken": [
+        AT_ITS_END.format("the parent"),
+        FULL,
+        "Only the parent itself " + RING.format("read"),
+    ],
+    "sentinel_too_few_broken": [
+        JOINS,
+        rf"(?i:{W}) waits in `get\(\)`, line \d+, for data from a pipe\.",
+        "Only the parent " + RING.format("write to"),
+    ],
+    "task_done_too_few_broken": [
+        rf"The parent waits in `join\(\)`, line \d+, for a lock between processes \(a semaphore\)\. Only {W} could release it\.",
+        rf"(?i:{W}) waits in `get\(\)`, line \d+, for data from a pipe\.",
+        "Only the parent " + RING.format("write to"),
+    ],
+    "large_argument_broken": [
+        r"The parent waits in `start\(\)`, line \d+, for room in a pipe, which is full: 65,536 of 65,536 bytes\.",
+        "Only the parent itself could read it, and it waits.",
+    ],
+}
+ENDED = r"(?:(?: Worker \d| The worker) (?:was killed, by SIG\w+|has ended(?:, exit status \d)?)\.)*"
+HANGING = [
+    (name, spec)
+    for name, run in read_runs().items()
+    for spec in run.specs()
+    if any(outcome.hangs for outcome in run.expected(spec.start_method))
+]
+
+
+def assert_story(name, seen):
+    """Assert that the right ring is named, where the system tells of it."""
+    if AVAILABLE:
+        told = " ".join(Story(seen).sentences())
+        assert re.fullmatch(" ".join(STORIES[name]) + ENDED, told), told
+
+
+def test_each_program_that_hangs_has_its_story():
+    assert {name for name, _ in HANGING} <= set(STORIES)
+
+
+@pytest.mark.skipif(sys.executable == PYTHON, reason="test_faults.py asks this Python")
+@pytest.mark.parametrize(("name", "spec"), HANGING)
+def test_the_right_ring_on_another_python(name, spec):
+    seen = watch(
+        spec.program,
+        spec.arguments,
+        beside=spec.beside,
+        name=spec.name,
+        hangs=True,
+        start_method=spec.start_method,
+        python=PYTHON,
+    )
+    if seen.hung:  # what hangs in one release raises in another
+        assert_story(name, seen)
+    else:
+        assert name == "large_argument_broken"
+
+
+JOINS_BY = (Frame("lib/process.py", 149, "join"), Frame("hello.py", 25, "main"))
+
+
+def run_of(*processes, chain=(), **more):
+    return recording(processes=processes, ended="hang", chain=chain, **more)
+
+
+def process(pid, waits=(), frames=(), role="worker", exit=None):
+    threads = (Thread(pid, (), tuple(waits), tuple(frames)),)
+    stack = ("x",) * bool(waits or frames)
+    return Process(
+        pid, 1, role, 0.0, 1.0 if stack else 0.5, ((1.0, 0.1),), stack, exit, threads
+    )
+
+
+def told(run):
+    return " ".join(Story(run).sentences())
+
+
+def test_where_nothing_is_proven_it_says_where_each_stood():
+    parent = process(10, frames=JOINS_BY, role="parent")
+    worker = process(11, frames=[Frame("lib/multiprocessing/queues.py", 1, "get")])
+    assert told(run_of(parent, worker, process(12))) == (
+        "The parent stood in `join()`, line 25. Worker 1 stood in `get()` of the library."
+    )
+
+
+def test_a_line_of_another_file_is_named_with_it():
+    frames = [Frame("lib/x.py", 1, "get"), Frame("helper.py", 7, "take"), *JOINS_BY[1:]]
+    parent = process(10, frames=frames, role="parent")
+    assert told(run_of(parent)) == "The parent stood in `get()`, line 7 of helper.py."
+
+
+def test_the_sentence_ends_where_the_chain_ends():
+    parent = process(10, [Wait("end", (11,))], JOINS_BY, "parent")
+    worker = process(11, [Wait("outside")])
+    run = run_of(parent, worker, process(12, exit=-9), process(13, exit=0), chain=(10,))
+    assert told(run) == (
+        "The parent waits in `join()`, line 25, for worker 1 to end. "
+        "Worker 2 was killed, by SIGKILL. Worker 3 has ended, exit status 0."
+    )
+
+
+def test_many_could_bring_one_of_many_things():
+    waits = [Wait("data", (10, number), "pipe:[1]") for number in range(11, 17)]
+    workers = [process(number) for number in range(11, 17)]
+    run = run_of(process(10, waits, JOINS_BY, "parent"), *workers, chain=(10,))
+    assert told(run).startswith(
+        "The parent waits in `join()`, line 25, for any of 6 things. "
+        "Only workers 1, 2, 3 and 3 others could bring one, and it waits."
+    )
+
+
+def test_of_a_pipe_that_could_not_be_asked_no_bytes_are_told():
+    waits = [Wait("room", (10, 11), "pipe:[1]")]
+    run = run_of(process(10, waits, role="parent"), process(11), chain=(10,))
+    assert "for room in a pipe, which is full. Only the worker could read it" in told(run)
+    pipe = Pipe("pipe:[1]", 4096, ((0.5, 4000),))
+    assert "which is full: 4,000 of 4,096 bytes." in told(replace(run, pipes=(pipe,)))
+
+
+@pytest.mark.parametrize(
+    ("exit", "ended", "words"),
+    [
+        (0, 0.5, "exit 0"),
+        (-15, 0.5, "SIGTERM"),
+        (None, 0.5, ""),
+        (None, 1.0, "ended by the recorder"),
+    ],
+)
+def test_how_a_process_ended(exit, ended, words):
+    one = replace(process(11, exit=exit), ended=ended)
+    assert how_it_ended(one, run_of(one)) == words
+
+
+def test_a_sentence_on_a_page_links_to_the_lines_of_the_program():
+    text = "The <parent> waits in `join()`, line 25, of `x()`, line 7 of y.py."
+    assert blocks.marked_up(text, recording(program="faults/a_b.py")) == (
+        'The &lt;parent&gt; waits in <code>join()</code>, <a href="#a_b-25">line 25</a>, '
+        "of <code>x()</code>, line 7 of y.py."
+    )
