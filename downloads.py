@@ -118,10 +118,14 @@ def as_markdown(page: str) -> str:
     # The colours of code are most of a page's elements, and no Markdown has them.
     article = re.sub(r"<pre>.*?</pre>", without_spans, article_of(page), flags=re.DOTALL)
     # A picture holds further ones; it ends where its frame does.
-    article = re.sub(r"<svg\b.*?</svg>(?=</(?:div|figure)>)", picture_in_words, article)
+    article = re.sub(
+        r"<svg\b.*?</svg>(?=</(?:div|figure)>|<figcaption)", picture_in_words, article
+    )
     soup = BeautifulSoup(article, "html.parser")
     for extra in soup.select(".headerlink, script, style, button, .md-path"):
         extra.decompose()
+    for cell in soup.select("tbody th"):
+        cell.name = "td"  # of a row of nothing else a second head would be made
     text = Converter(heading_style="ATX", bullets="-").convert_soup(soup)
     return f"{text.strip()}\n"
 

@@ -135,13 +135,11 @@ def main(workers, total=5_000_000, runs=3, start_method=None):
             for worker in team:
                 worker.kill()
                 worker.join()
-    print("         Queue, seconds          Pipe, seconds")
-    print("workers  median    min    max    median    min    max")
+    print(f"{'Queue, milliseconds':>28} {'Pipe, milliseconds':>23}")
+    print(f"workers {'  median     min     max' * 2}")
     for size, both in times.items():
-        cells = [
-            f"{statistics.median(s):6.3f} {min(s):6.3f} {max(s):6.3f}" for s in both.values()
-        ]
-        print(f"{size:7}  {cells[0]}    {cells[1]}")
+        found = [f(s) for s in both.values() for f in (statistics.median, min, max)]
+        print(f"{size:7} " + "".join(f"{1000 * seconds:8.1f}" for seconds in found))
     return rows
 
 

@@ -11,6 +11,19 @@ addEventListener("DOMContentLoaded", () => {
   for (const button of document.querySelectorAll(".program .copy")) button.hidden = false;
 });
 
+// The list of symptoms shows those lines only that have the words.
+addEventListener("DOMContentLoaded", () => {
+  const filter = document.querySelector(".filter");
+  if (!filter) return;
+  filter.hidden = false;
+  filter.addEventListener("input", ({ target }) => {
+    const words = target.value.toLowerCase().split(/\s+/);
+    const items = [...document.querySelectorAll(".symptoms li")];
+    for (const item of items) item.hidden = !words.every((word) => item.textContent.toLowerCase().includes(word));
+    filter.querySelector("output").textContent = `${items.filter((item) => !item.hidden).length} of ${items.length}`;
+  });
+});
+
 // Of a console block what one types is copied, without the prompt and the output.
 const copied = ({ target }) => {
   const code = target.closest("[data-md-type=copy]")?.closest("pre").querySelector("code");

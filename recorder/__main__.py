@@ -2,6 +2,7 @@
 
 import argparse
 import os
+import shutil
 import sys
 from pathlib import Path
 
@@ -19,6 +20,7 @@ def main() -> int:
     run.add_argument("--hangs", action="store_true", help="it is expected to hang")
     run.add_argument("--start-method", default="", help="what the recording says it used")
     run.add_argument("--svg", type=Path, metavar="FILE", help="write its picture to a file")
+    run.add_argument("--python", default=sys.executable, help="the interpreter that runs it")
     run.add_argument("program", type=Path)
     run.add_argument("arguments", nargs=argparse.REMAINDER)
     listing = commands.add_parser("list", help="list the store, with each recording's age")
@@ -53,8 +55,14 @@ def run_program(parser: argparse.ArgumentParser, args: argparse.Namespace) -> in
         parser.error(f"no such program: {args.program}")
     if not 0 < args.timeout < float("inf"):
         parser.error(f"argument --timeout: {args.timeout} is not a number of seconds above 0")
-    how = {"timeout": args.timeout, "hangs": args.hangs, "start_method": args.start_method}
-    recording = watch(args.program, args.arguments, **how)
+    recording = watch(
+        args.program,
+        args.arguments,
+        timeout=args.timeout,
+        hangs=args.hangs,
+        start_method=args.start_method,
+        python=os.path.abspath(shutil.which(args.python) or args.python),
+    )
     # Words and pictures are not the recorder's: only its command line asks for them.
     from render import terminal
 

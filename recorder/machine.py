@@ -1,31 +1,100 @@
 """This machine: what it is, and its own paths, which no recording names."""
 
+import errno
 import functools
-import multiprocessing
+import json
 import os
 import platform
 import re
+import signal
+import subprocess
 import sys
-import sysconfig
 import tempfile
 from collections.abc import Callable, Mapping
+from dataclasses import dataclass
 from pathlib import Path
 
+from recorder.interpreter import describe
 from recorder.recording import Machine
 
 # Folders of the system: a Python that is installed there owns its library only.
 SHARED = {"/", "/usr", "/usr/local", "/opt", "/opt/homebrew", "/opt/local"}
+ANSWERING = 10.0  # seconds in which an interpreter has to answer
+
+
+@dataclass(frozen=True)
+class Interpreter:
+    """A Python of this machine, by what it says of itself.
+
+    Attributes:
+        executable: Its path.
+        implementation: For example "CPython".
+        version: For example "3.14.2".
+        free_threaded: Whether it was built without the global interpreter lock.
+        start_methods: Those that it has, the default first.
+        library: The folder of its standard library.
+        packages: The folder of its installed packages.
+        prefixes: The folders that it is installed in.
+    """
+
+    executable: str
+    implementation: str
+    version: str
+    free_threaded: bool
+    start_methods: tuple[str, ...]
+    library: str
+    packages: str
+    prefixes: tuple[str, ...]
+
+    @property
+    def name(self) -> str:
+        """For example "CPython 3.14.2", or "CPython 3.14.2 free-threaded"."""
+        return f"{self.implementation} {self.version}{' free-threaded' * self.free_threaded}"
 
 
 @functools.cache
-def this_machine() -> Machine:
-    """The machine and the Python that run this."""
+def interpreter(python: str = sys.executable) -> Interpreter:
+    """What a Python of this machine is; it is asked once.
+
+    Raises:
+        OSError: It can't be started, is no Python, or does not answer in time.
+    """
+    try:
+        said = describe() if python == sys.executable else json.loads(ask(python))
+        lists = {name: tuple(value) for name, value in said.items() if isinstance(value, list)}
+        return Interpreter(executable=python, **(said | lists))
+    except (ValueError, TypeError, AttributeError):
+        raise OSError(errno.ENOEXEC, "is no Python that works", python) from None
+
+
+def ask(python: str) -> str:
+    """Let a Python describe itself."""
+    with subprocess.Popen(
+        [python, "-I", os.path.join(os.path.dirname(__file__), "interpreter.py")],
+        stdin=subprocess.DEVNULL,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.DEVNULL,
+        start_new_session=True,
+        text=True,
+    ) as asked:
+        try:
+            answer, _ = asked.communicate(timeout=ANSWERING)
+        except subprocess.TimeoutExpired:
+            os.killpg(asked.pid, signal.SIGKILL)  # a shim may have started others
+            raise TimeoutError(errno.ETIMEDOUT, "does not answer", python) from None
+    return answer
+
+
+@functools.cache
+def this_machine(python: str = sys.executable) -> Machine:
+    """This machine, and one of its Pythons: by default the one that runs this."""
+    asked = interpreter(python)
     return Machine(
         processor=processor(),
         cores=cores(),
         system=system(),
-        python=f"{platform.python_implementation()} {platform.python_version()}",
-        start_method=multiprocessing.get_context().get_start_method(),
+        python=asked.name,
+        start_method=asked.start_methods[0],
     )
 
 
@@ -49,7 +118,9 @@ def system() -> str:
         return f"{platform.system()} {platform.release()}"
 
 
-def path_scrubber(folders: Mapping[str, str], python: str = "") -> Callable[[str], str]:
+def path_scrubber(
+    folders: Mapping[str, str], python: str = sys.executable
+) -> Callable[[str], str]:
     """Return a function that replaces the machine's own paths in a line of output.
 
     A path is replaced only as a whole: where it does not go on to the left or to the right, or
@@ -60,13 +131,13 @@ def path_scrubber(folders: Mapping[str, str], python: str = "") -> Callable[[str
             what lies below it is named from there, as the program itself would.
         python: The interpreter of the run, by default this one.
     """
-    library = sysconfig.get_path("stdlib")
-    prefixes = {sys.prefix, sys.base_prefix} - SHARED
+    asked = interpreter(python)
+    prefixes = set(asked.prefixes) - SHARED
     paths = {
         sys.executable: "python",
         python: "python",
-        sysconfig.get_path("purelib"): "<python>/site-packages",
-        library: "<python>",
+        asked.packages: "<python>/site-packages",
+        asked.library: "<python>",
         tempfile.gettempdir(): "<tmp>",
         os.path.expanduser("~"): "~",
         **dict.fromkeys(prefixes, "<python>"),

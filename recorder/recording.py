@@ -130,6 +130,53 @@ class Process:
 
 
 @dataclass(frozen=True)
+class Call:
+    """One call of a traced run, as the process that made it noted it.
+
+    Attributes:
+        what: "run" for the life of a started process; "start" and "join" of a process; "put",
+            "get" and "empty" of a queue; "wait" for several channels; "send" and "recv" of a
+            message by a channel's end, also a queue's; "write" and "read" of bytes, by a program
+            that makes its own messages of them; "pipe" for the making of a channel.
+        began: Seconds from the start of the run.
+        ended: The same for its end; None when it never came.
+        failed: Whether it ended with an exception.
+        thread: The number of the thread in its process, by first calls.
+        feeder: Whether that is the feeder thread of a queue.
+        channel: The inode of the channel's end; both ends of a one-way pipe have the same.
+        size: The bytes of a message (of one that is not there yet: what its receiver asks
+            for); the process ID of what was started or joined; the number of channels that
+            have something; 1 when a queue says that it is empty; of a pipe, its other inode.
+    """
+
+    what: str
+    began: float
+    ended: float | None
+    failed: bool
+    thread: int
+    feeder: bool
+    channel: int
+    size: int
+
+
+@dataclass(frozen=True)
+class TracedProcess:
+    """What one process of a traced run noted: its first and its last calls, by their beginning.
+
+    Attributes:
+        pid: Its process ID.
+        name: What the program calls it; "" for the parent.
+        calls: Its calls.
+        left_out: How many calls between those were not kept.
+    """
+
+    pid: int
+    name: str
+    calls: tuple[Call, ...]
+    left_out: int
+
+
+@dataclass(frozen=True)
 class Recording:
     """One run of one program, watched from outside.
 
@@ -158,6 +205,7 @@ class Recording:
         chain: Where it hung, the IDs of threads of which each can only be woken by the next,
             from the parent on. Where the last could be woken by one of them only, that one
             stands at the end again: a ring.
+        traced: What its processes noted of themselves, in a traced run.
     """
 
     program: str
@@ -178,6 +226,7 @@ class Recording:
     leftover: tuple[str, ...] = ()
     pipes: tuple[Pipe, ...] = ()
     chain: tuple[int, ...] = ()
+    traced: tuple[TracedProcess, ...] = ()
 
     @property
     def hung(self) -> bool:

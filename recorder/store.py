@@ -14,6 +14,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from examples.recipes import who_waits
+from recorder import trace
 from recorder.machine import this_machine
 from recorder.recording import Recording, command_of
 from recorder.watch import TIMEOUT, watch
@@ -28,6 +29,7 @@ class RunSpec:
     """One run that somebody asks for: what `watch` takes, and what its recording depends on.
 
     Attributes:
+        python: The interpreter that runs it.
         lock: A file that names the installed packages, which matters to a program that imports
             any of them.
         store: The folder where recordings are kept.
@@ -40,6 +42,8 @@ class RunSpec:
     start_method: str = ""
     hangs: bool = False
     timeout: float = TIMEOUT
+    python: str = sys.executable
+    traced: bool = False
     lock: Path | None = None
     store: Path = DEFAULT
 
@@ -58,9 +62,12 @@ class RunSpec:
         lock = b""
         if self.lock and imports_packages(program):
             lock = self.lock.read_bytes()
+        asked: tuple[object, ...]
         asked = (self.name, self.command, self.start_method, self.hangs, self.timeout)
+        if self.traced:
+            asked += ((trace.FOLDER / "sitecustomize.py").read_bytes(),)
         texts = [hashlib.sha256(text).digest() for text in (program, lock, recorder_text())]
-        depends_on = (asked, texts, this_machine(), sys.executable)
+        depends_on = (asked, texts, this_machine(self.python), self.python)
         key = hashlib.sha256(repr(depends_on).encode()).hexdigest()
         return self.store / f"{self.program.stem}-{key[:32]}.json"
 

@@ -24,11 +24,11 @@ import time
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import Any, BinaryIO
 
 import psutil
 
-from recorder import supervisor, waits
+from recorder import supervisor, trace, waits
 from recorder.machine import path_scrubber, short_temporary_folder, this_machine
 from recorder.recording import Line, Pipe, Process, Recording
 
@@ -62,6 +62,7 @@ def watch(
     start_method: str = "",
     python: str = sys.executable,
     stall_seconds: float = STALL_SECONDS,
+    traced: bool = False,
     progress: Callable[[float], None] = lambda seconds: None,
 ) -> Recording:
     """Run `python PROGRAM ARGUMENTS` to its end, its proven hang or its timeout.
@@ -77,9 +78,10 @@ def watch(
         timeout: Seconds after which the run is ended.
         hangs: Whether it is expected to hang: where the kernel can't tell how its threads
             wait, stillness for `stall_seconds` is then taken for the hang.
-        start_method: The start method that it uses; by default this Python's.
+        start_method: The start method that it uses; by default that of the Python.
         python: The interpreter that runs it.
         stall_seconds: More than any wait in the program can take.
+        traced: Whether its processes note their calls. No time of such a run is a figure.
         progress: Called after each sample with the seconds since the start. An exception that
             it raises ends the run.
 
@@ -87,19 +89,20 @@ def watch(
         The recording. No process of the run is left, also when this function is interrupted.
 
     Raises:
-        FileNotFoundError: There is no such program.
+        FileNotFoundError: There is no such program, or no such interpreter.
         OSError: The run could not be started, or its supervisor was killed.
     """
     with program.open("rb"):
-        pass  # a program that can't be read is the caller's error, not the run's
+        machine = this_machine(python)  # what can't be read or run is the caller's error
     recorded = datetime.datetime.now(datetime.UTC).isoformat(timespec="seconds")
-    with raise_on_termination(), Watcher((program, *beside), arguments, python) as run:
+    with raise_on_termination(), Watcher((program, *beside), arguments, python, traced) as run:
         ended, evidence = run.watch(timeout, stall_seconds if hangs else math.inf, progress)
         output = run.output
         if ended != "exit":
             run.dump_stacks()
         left_behind = run.end_tree(GRACE if ended == "exit" else 0)
         run.ask_for_exits()
+        traced_processes = trace.read_calls(run.notes, run.started) if run.notes else ()
     scrub = path_scrubber(run.folders, python)
     wall = round(run.wall, 4)
     observed = sorted(run.known.values(), key=lambda process: process.started)
@@ -109,8 +112,8 @@ def watch(
         program=name or program.name,
         arguments=tuple(arguments),
         recorded=recorded,
-        machine=this_machine(),
-        start_method=start_method or this_machine().start_method,
+        machine=machine,
+        start_method=start_method or machine.start_method,
         lines=tuple(Line(at, scrub(text)) for at, text in output.lines()),
         dropped=output.read - len(output.text),
         status=run.status if ended == "exit" else None,
@@ -124,6 +127,7 @@ def watch(
         leftover=tuple(f"<tmp>/{os.path.relpath(path, run.place)}" for path in run.left),
         pipes=run.pipes_seen.found(run.full_pipes),
         chain=look.links() if look else (),
+        traced=traced_processes,
     )
 
 
@@ -240,7 +244,9 @@ class Watcher:
     of the pipe from here, which also comes when this process dies.
     """
 
-    def __init__(self, files: Sequence[Path], arguments: Sequence[str], python: str) -> None:
+    def __init__(
+        self, files: Sequence[Path], arguments: Sequence[str], python: str, traced: bool
+    ) -> None:
         self.run_id = secrets.token_hex(8)
         self.place = short_temporary_folder()
         self.folder = os.path.join(self.place, f"run-{self.run_id}")
@@ -258,12 +264,15 @@ class Watcher:
         self.error = "the supervisor of the run was killed"  # until it says something else
         self.left: list[str] = []  # files that it could not remove
         self.reports = b""
+        self.traced = traced
+        self.notes: BinaryIO | None = None  # of a traced run: read when its folder is removed
         self.started = time.monotonic()
         interpreter = [sys.executable, "-I", "-S", supervisor.__file__]
         copied = [str(file.absolute()) for file in files]
         self.supervisor = subprocess.Popen(
             [*interpreter, self.folder, str(len(copied)), *copied, python, *arguments],
-            env=environment(run_folder, self.run_id, temporary),
+            env=environment(run_folder, self.run_id, temporary)
+            | (trace.environment(self.folder) if traced else {}),
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             stderr=subprocess.PIPE,
@@ -286,7 +295,7 @@ class Watcher:
         return self
 
     def __exit__(self, *exception: object) -> None:
-        for pipe in self.pipes:
+        for pipe in (*self.pipes, *filter(None, [self.notes])):
             pipe.close()
         for handle in self.handles:
             os.close(handle)
@@ -334,6 +343,8 @@ class Watcher:
         if what == "start":
             self.first, self.started = values
             self.observe(self.first)
+            if self.traced:
+                self.notes = trace.create(self.folder)
         elif what == "done":
             self.error, self.left = values
         elif what == "exit":

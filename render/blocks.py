@@ -11,8 +11,9 @@ from pygments import highlight
 from pygments.formatters import HtmlFormatter
 from pygments.lexers import get_lexer_by_name
 
+from recorder.machine import this_machine
 from recorder.recording import Recording
-from render import plots
+from render import plots, question_plots
 from render.build import build
 from render.figures import seconds
 from render.runs import EXAMPLES, ROOT, PageError
@@ -53,9 +54,10 @@ def console(name: str, start_method: str = "") -> str:
 
 
 def picture(plot: str, name: str, start_method: str = "") -> str:
-    """What a function of `render.plots`, the timeline, or the ending of it, draws of a run."""
+    """What a function of `render.plots` or `question_plots`, the timeline, or its end, draws."""
     own = {"timeline": draw_timeline, "ending": draw_ending}
-    draw = own[plot] if plot in own else getattr(plots, plot)
+    module = plots if hasattr(plots, plot) else question_plots
+    draw = own[plot] if plot in own else getattr(module, plot)
     return f'<div class="picture" data-search-exclude>{draw(recording_of(name, start_method))}</div>'
 
 
@@ -84,10 +86,13 @@ def verdict(recording: Recording) -> str:
     return last if recording.status == 0 else f"exit status {recording.status}: {last}"
 
 
+ADDED = re.compile(r"when serializing |.*Warning: resource_tracker: |  warnings\.warn\(")
+
+
 def telling_line(recording: Recording) -> str:
-    """The last line that a run printed, as HTML; what pickle adds to its error is not it."""
+    """The last line that a run printed, as HTML; what pickle or the resource tracker adds is not it."""
     lines = [terminal_line(line.text) for line in recording.lines]
-    lines = [line for line in lines if line and not line.startswith("when serializing ")]
+    lines = [line for line in lines if line and not ADDED.match(line)]
     return escape(lines[-1]) if lines else "no output"
 
 
@@ -104,13 +109,14 @@ def variant(name: str) -> str:
 
 
 def caption(name: str, start_method: str = "") -> str:
-    """When and on what a run was recorded."""
+    """When and on what a run was recorded; after a page's first one only what differs is shown."""
     recording = recording_of(name, start_method)
     machine = recording.machine
     when = recording.recorded[:16].replace("T", " ")
+    same = ' class="same"' if machine.python == this_machine().python else ""
     return (
-        f'<p class="recorded">Recorded {when} UTC on {machine.cores} cores, {machine.python}, '
-        f"start method <code>{recording.start_method}</code>.</p>"
+        f'<p class="recorded"><span{same}>Recorded {when} UTC on {machine.cores} cores, '
+        f"{machine.python}. </span>Start method: <code>{recording.start_method}</code>.</p>"
     )
 
 

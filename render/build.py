@@ -9,6 +9,7 @@ from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 
 from recorder import store
+from recorder.machine import this_machine
 from recorder.recording import Recording
 from recorder.store import RunSpec
 from render.runs import PageError, Run, read_runs
@@ -58,18 +59,28 @@ class Build:
         return self.runs[name]
 
     def recordings(self, name: str) -> list[Recording]:
-        """The recordings of a run, one for each of its start methods: kept from before, or made now.
+        """The recordings of a run on one Python, one for each of its start methods: kept from before, or made now.
 
         Raises:
             PageError: There is no such run, or it did not come out as `runs.toml` says.
         """
-        run = self.run(name)
+        return self._recorded(name, self.run(name).specs())
+
+    def recordings_everywhere(self, name: str) -> list[Recording]:
+        """Those on each Python that it is run on; none where no such Python is here.
+
+        Raises:
+            PageError: There is no such run, or one of them did not come out as `runs.toml` says.
+        """
+        return self._recorded(name, self.run(name).all_specs())
+
+    def _recorded(self, name: str, specs: list[RunSpec]) -> list[Recording]:
         with self._lock:
-            if not all(spec in self._recordings for spec in run.specs()):
+            if not all(spec in self._recordings for spec in specs):
                 self._load_all()
         if name in self._wrong:
             raise PageError(self._wrong[name])
-        return [self._recordings[spec] for spec in run.specs()]
+        return [self._recordings[spec] for spec in specs]
 
     def fail(self, error: PageError) -> str:
         """Remember that the build must not be published; return the message, with its page."""
@@ -86,7 +97,7 @@ class Build:
         """Load each recording of the site, and record what is missing: all of it, not page by page."""
         missing: list[tuple[Run, RunSpec]] = []
         for run in self.runs.values():
-            for spec in run.specs():
+            for spec in run.all_specs():
                 if spec not in self._recordings:
                     kept = store.load(spec.file())
                     if kept:
@@ -116,7 +127,10 @@ class Build:
     def _record(self, one: tuple[Run, RunSpec]) -> None:
         """Run a program now, and keep the recording if it came out as it must."""
         run, spec = one
-        with self.progress.shown(spec.command) as tick:
+        where = (
+            "" if spec.python == sys.executable else f" on {this_machine(spec.python).python}"
+        )
+        with self.progress.shown(spec.command + where) as tick:
             recording = store.record(spec, tick)
         self._keep(run, spec, recording)
 

@@ -40,6 +40,8 @@ SHAPES = {  # beside circle and tick
     "band": "M-6-3H6V3H-6z",
     "dashes": "M-6-1h4v2h-4zM1-1h5v2H1z",
     "dots": "M-6-1h2v2h-2zM0-1h2v2H0z",
+    "up": "M0 0 4 9H-4z",
+    "down": "M0 0 4-9H-4z",
 }
 
 Function = Callable[[float], float]

@@ -2,6 +2,9 @@
 
 import html
 
+from recorder.recording import Recording
+from render.runs import PageError
+
 
 def figure(text: str) -> str:
     """A figure from a recording."""
@@ -22,3 +25,11 @@ def times(value: float, digits: int = 2) -> str:
 def mebibytes(value: float) -> str:
     """A number of bytes, in MiB."""
     return figure(f"{value / 2**20:.0f} MiB")
+
+
+def behind(recording: Recording, label: str) -> str:
+    """What a run printed behind a label, on the first line that begins with it."""
+    for line in recording.lines:
+        if line.text.startswith(f"{label}: "):
+            return line.text.removeprefix(f"{label}: ")
+    raise PageError(f"{recording.command} printed no line that starts with {label}: ")

@@ -3,13 +3,13 @@
 from typing import Any
 
 from recorder.machine import cores as cores_here
-from recorder.machine import this_machine
 from recorder.recording import Recording
 from render import tables
 from render.blocks import recording_of
 from render.build import build
-from render.figures import figure, mebibytes, seconds
+from render.figures import behind, figure, mebibytes, seconds
 from render.figures import times as times_of
+from render.pythons import fails_under
 from render.runs import PageError
 from render.tables import Measurement, find_row
 
@@ -27,24 +27,28 @@ class Names(dict[str, Any]):
 
     def __init__(self) -> None:
         functions = (
-            cores, fails_under, faster, largest, message_cost, message_share, message_size, rate, ratio, sooner,
+            cores, ended, fails_under, faster, largest, message_cost, message_share, message_size, rate, ratio, sooner,
             speed_up, sweep, times, trip,
         )  # fmt: skip
         super().__init__({function.__name__: function for function in functions})
 
     def __missing__(self, name: str) -> "Figures":
+        if build.run(name).traced:
+            raise PageError(f"the run {name} is traced: no figure comes from it")
         return Figures(recording_of(name))
 
 
-def fails_under(*runs: str) -> str:
-    """The start methods under which broken programs fail, and the Python that they ran on."""
-    methods = {m: None for run in runs for m in build.run(run).failing_start_methods}
-    badges = "".join(f"<code>{method}</code> " for method in methods)
-    return f"{badges}on {this_machine().python}"
+def ended(run: str) -> str:
+    """The exit status of a run, or that no Python here is new enough for it."""
+    recordings = build.recordings(run)
+    return figure(f"exit status {recordings[0].status}") if recordings else "not run here"
 
 
 class Figures:
-    """The figures of a run: its time, CPU time and memory, and what it printed behind a label."""
+    """The figures of a run: its time, CPU time and memory, and what it printed behind a label.
+
+    A space in a label is an underscore in a request.
+    """
 
     def __init__(self, recording: Recording) -> None:
         self._recording = recording
@@ -70,15 +74,10 @@ class Figures:
         return seconds(self._recording.wall - self.seconds_elapsed())
 
     def __getattr__(self, label: str) -> str:
-        return figure(self[label])
+        return figure(self[label.replace("_", " ")])
 
     def __getitem__(self, label: str) -> str:
-        for line in self._recording.lines:
-            if line.text.startswith(f"{label}: "):
-                return line.text.removeprefix(f"{label}: ")
-        raise PageError(
-            f"{self._recording.command} printed no line that starts with {label}: "
-        )
+        return behind(self._recording, label)
 
     def seconds_elapsed(self) -> float:
         """The seconds that it printed on its line `Elapsed: ... s`."""

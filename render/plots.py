@@ -128,7 +128,7 @@ def draw_series(
         places = [(x(row.size), y(row.median)) for row in rows]
         height = min(max(places[-1][1], height + APART), y.start - APART * below)
         names.append(chart.text(100, height, name, 25))
-        marks = [chart.marker(shape or "line", 100, height, dx=16)]
+        marks = [chart.marker(shape or "dots", 100, height, dx=16)]
         if shape:
             told = [row.in_words(number) for row in rows]
             marks += [

@@ -17,7 +17,7 @@ from typing import Any
 
 import markdown_exec
 
-from render import blocks, measured, site
+from render import blocks, cast, measured, messages, pythons, results, site
 from render.build import build
 from render.runs import PageError
 
@@ -36,12 +36,23 @@ VIEWS: dict[str, Callable[..., str]] = {
         blocks.fix,
         blocks.changes,
         blocks.source_of,
+        cast.drawing,
         measured.fastest_list,
+        results.results,
+        messages.messages,
         site.machine_table,
         site.runs_table,
         site.faults_list,
+        site.symptoms_list,
         site.rules_list,
         site.glossary,
+        pythons.pythons_here,
+        pythons.where_there,
+        pythons.labels_by_python,
+        pythons.labels_by_method,
+        pythons.lines_by_python,
+        pythons.times_by_python,
+        pythons.faults_by_python,
     )
 }
 

@@ -1,9 +1,7 @@
 """Reads `examples/runs.toml`: every run of the site, said once, and what must come out of it."""
 
 import dataclasses
-import multiprocessing
 import os
-import platform
 import shlex
 import tomllib
 from collections.abc import Iterator, Mapping
@@ -14,9 +12,11 @@ from typing import Any
 import yaml
 from packaging.specifiers import SpecifierSet
 
+from recorder.machine import Interpreter, interpreter
 from recorder.recording import Recording
 from recorder.store import RunSpec
 from recorder.watch import TIMEOUT
+from render import interpreters
 
 ROOT = Path(__file__).resolve().parent.parent
 EXAMPLES = ROOT / "examples"
@@ -44,6 +44,7 @@ class Outcome:
         fault: Whether this is the fault that a broken program shows.
         start_methods: The start methods that this holds for; none: all.
         python: The Python versions that this holds for, for example ">=3.13,<3.14"; "": all.
+        free_threaded: Whether it holds for a free-threaded Python, or for one with the lock.
     """
 
     status: int = 0
@@ -54,13 +55,14 @@ class Outcome:
     fault: bool = True
     start_methods: tuple[str, ...] = ()
     python: str = ""
+    free_threaded: bool | None = None
 
-    def applies(self, start_method: str) -> bool:
-        """Whether this is to be expected under a start method, on this Python."""
-        version = SpecifierSet(self.python).contains(
-            platform.python_version(), prereleases=True
-        )
-        return version and (not self.start_methods or start_method in self.start_methods)
+    def applies(self, start_method: str, python: str) -> bool:
+        """Whether this is to be expected under a start method, on a Python, named "CPython 3.14.2"."""
+        _, version, *kind = python.split()
+        fits = SpecifierSet(self.python).contains(version, prereleases=True)
+        fits = fits and self.free_threaded in (None, bool(kind))
+        return fits and (not self.start_methods or start_method in self.start_methods)
 
     def differences(self, recording: Recording) -> Iterator[str]:
         """What came out otherwise, in words."""
@@ -96,6 +98,11 @@ class Run:
         outcomes: What may come out of it: one of those that apply.
         timeout: Seconds after which it is ended.
         timed: Whether its time is a figure: nothing else runs beside it then.
+        needs: The versions of Python that it can run on, as ">=3.14"; "": all. Where the build's own
+            is none of them, it is run on the newest one that is here.
+        pythons: The versions of Python that it is run on besides, each that is here; "": none. A quick
+            build has its own Python only.
+        traced: Whether its processes note their calls: then no figure comes from it.
     """
 
     name: str
@@ -107,15 +114,38 @@ class Run:
     outcomes: tuple[Outcome, ...] = field(default=())
     timeout: float = TIMEOUT
     timed: bool = False
+    needs: str = ""
+    pythons: str = ""
+    traced: bool = False
+
+    def interpreters(self) -> list[Interpreter]:
+        """The Pythons that it is run on, the build's own first; none: it can't be run here."""
+        own = interpreter()
+        if QUICK or (not self.pythons and fits_version(own, self.needs)):
+            here = [own]  # no other need be looked for
+        else:
+            here = list(interpreters.find())
+        able = [one for one in here if fits_version(one, self.needs)]
+        more = [one for one in able[1:] if self.pythons and fits_version(one, self.pythons)]
+        return able[:1] + more
+
+    def all_specs(self) -> list[RunSpec]:
+        """What the recorder is asked for: a run for each Python, and on it for each start method that it has."""
+        return [spec for python in self.interpreters() for spec in self.specs_on(python)]
 
     def specs(self) -> list[RunSpec]:
-        """What the recorder is asked for: a run, or one for each start method of this platform."""
-        here = multiprocessing.get_all_start_methods()
-        methods = [method for method in self.start_methods if method in here]
-        return [self.spec(method) for method in methods or [""] * (not self.start_methods)]
+        """Those of them on the first of its Pythons."""
+        first = dataclasses.replace(self, pythons="").interpreters()
+        return self.specs_on(first[0]) if first else []
 
-    def spec(self, start_method: str = "") -> RunSpec:
-        """What the recorder is asked for, under one start method."""
+    def specs_on(self, python: Interpreter) -> list[RunSpec]:
+        """What the recorder is asked for on one Python: a run, or one for each start method that it has."""
+        methods = [one for one in self.start_methods if one in python.start_methods]
+        return [self.spec(one, python) for one in methods or [""] * (not self.start_methods)]
+
+    def spec(self, start_method: str = "", python: Interpreter | None = None) -> RunSpec:
+        """What the recorder is asked for, under one start method, on one Python: by default the build's own."""
+        python = python or interpreter()
         text = f"{self.arguments} {self.quick}" if QUICK else self.arguments
         option = ("--start-method", start_method) if start_method else ()
         return RunSpec(
@@ -123,16 +153,19 @@ class Run:
             beside=tuple(EXAMPLES / one for one in self.beside),
             name=self.program,
             arguments=(*option, *shlex.split(text)),
-            hangs=any(outcome.hangs for outcome in self.expected(start_method)),
+            hangs=any(one.hangs for one in self.expected(start_method, python.name)),
             timeout=self.timeout,
+            traced=self.traced,
             start_method=start_method,
+            python=python.executable,
             lock=LOCK,
             store=STORE,
         )
 
-    def expected(self, start_method: str) -> list[Outcome]:
-        """What may come out under a start method, on this Python."""
-        found = [outcome for outcome in self.outcomes if outcome.applies(start_method)]
+    def expected(self, start_method: str, python: str = "") -> list[Outcome]:
+        """What may come out under a start method, on a Python: by default the build's own."""
+        python = python or interpreter().name
+        found = [one for one in self.outcomes if one.applies(start_method, python)]
         if QUICK and self.quick:
             found = [dataclasses.replace(o, total=o.total and o.total // 100) for o in found]
         return found
@@ -144,11 +177,14 @@ class Run:
             PageError: They differ. The message names the run and the command, and shows the output.
         """
         wrong: list[str] = []
-        outcomes = [list(one.differences(recording)) for one in self.expected(start_method)]
+        expected = self.expected(start_method, recording.machine.python)
+        outcomes = [list(one.differences(recording)) for one in expected]
         if outcomes and all(outcomes):
             wrong.append(" or ".join("; ".join(differences) for differences in outcomes))
         elif not outcomes:
-            wrong.append("runs.toml has no outcome for this Python and start method")
+            wrong.append(
+                f"runs.toml has no outcome for {recording.machine.python} and this start method"
+            )
         if recording.left_behind:
             wrong.append(f"expected no process left behind, got {recording.left_behind}")
         if recording.dropped:
@@ -164,9 +200,18 @@ class Run:
 
     @property
     def failing_start_methods(self) -> list[str]:
-        """The start methods under which the fault shows, on this Python."""
-        found = [spec.start_method for spec in self.specs()]
-        return [m for m in found if any(outcome.fault for outcome in self.expected(m))]
+        """The start methods under which the fault shows, on the build's own Python."""
+        return self.failing_start_methods_on(interpreter())
+
+    def failing_start_methods_on(self, python: Interpreter) -> list[str]:
+        """The start methods under which the fault shows, on one Python."""
+        found = [spec.start_method for spec in self.specs_on(python)]
+        return [m for m in found if any(one.fault for one in self.expected(m, python.name))]
+
+
+def fits_version(python: Interpreter, versions: str) -> bool:
+    """Whether a Python is of some versions; "": all."""
+    return SpecifierSet(versions).contains(python.version, prereleases=True)
 
 
 def read_runs(file: Path = RUNS_FILE) -> dict[str, Run]:
@@ -195,7 +240,7 @@ def read_run(name: str, table: Mapping[str, Any], where: str, examples: Path) ->
         read = tuple(checked(Outcome, shared | one) for one in outcomes)
         run: Run = checked(Run, {"name": name, **own, "outcomes": read})
         run.spec()
-        SpecifierSet(",".join(outcome.python for outcome in read))
+        SpecifierSet(",".join([run.needs, run.pythons, *(outcome.python for outcome in read)]))
     except (TypeError, ValueError) as error:
         raise PageError(f"{where}: {name}: {error}") from None
     for program in (run.program, *run.beside):
@@ -220,5 +265,5 @@ def fits(value: Any, kind: Any) -> bool:
     """Whether a value of TOML is of the type of a field."""
     if kind == tuple[str, ...]:
         return isinstance(value, list) and all(isinstance(one, str) for one in value)
-    plain = {float: (int, float), int | None: (int,)}.get(kind, (kind,))
+    plain = {float: (int, float), int | None: (int,), bool | None: (bool,)}.get(kind, (kind,))
     return type(value) in plain  # true is no number

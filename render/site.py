@@ -11,10 +11,12 @@ import markdown
 import yaml
 
 from recorder.machine import this_machine
-from render.blocks import table
+from recorder.recording import Recording
+from render.blocks import table, terminal_line
 from render.build import build
 from render.figures import mebibytes, seconds
 from render.runs import ROOT, PageError, Run
+from render.story import place_of
 
 DOCS = ROOT / "docs"
 
@@ -64,9 +66,9 @@ def run_rows(run: Run) -> str:
         cells = (
             "" if rows else f"<code>{escape(command)}</code>",
             f"<code>{method}</code>" if method else "",
-            seconds(recording.wall),
-            seconds(recording.cpu),
-            mebibytes(recording.peak_memory),
+            "traced" if run.traced else seconds(recording.wall),
+            "" if run.traced else seconds(recording.cpu),
+            "" if run.traced else mebibytes(recording.peak_memory),
             "hung" if recording.hung else f"status {recording.status}",
         )
         rows += f"<tr>{''.join(f'<td>{cell}</td>' for cell in cells)}</tr>"
@@ -100,6 +102,54 @@ def faults_list(group: str) -> str:
         only = "" if everywhere else f" <span>only {', '.join(methods)}</span>"
         items += f"<li>{seen}<br><small>{title}{only}</small></li>"
     return f'<ul class="faults">{items}</ul>'
+
+
+def symptoms_list(group: str) -> str:
+    """What the broken programs of a group showed in this build, each with the pages about it."""
+    seen: dict[str, dict[str, list[str]]] = {}
+    for page, title, _ in page_fields(pages_of(group), "You see"):
+        link = f'<a href="{page.stem}.html">{title}</a>'
+        for run in broken_runs(page):
+            for recording in build.recordings(run.name):
+                if recording.start_method in run.failing_start_methods:
+                    for words in words_on_screen(recording):
+                        methods = seen.setdefault(words, {}).setdefault(link, [])
+                        methods += [recording.start_method]
+    items = ""
+    for words, links in seen.items():
+        pages = (f"{link} ({', '.join(dict.fromkeys(m))})" for link, m in links.items())
+        items += f"<li>{words}<br><small>{' · '.join(pages)}</small></li>"
+    return f'<ul class="faults symptoms">{items}</ul>'
+
+
+ERROR = re.compile(r"(\w+\.)*\w*(Error|Exception|Interrupt|Warning|Empty|Full)\b")
+
+
+def words_on_screen(recording: Recording) -> list[str]:
+    """The errors that a run printed, and how it stood still or what it printed last, as HTML."""
+    lines = [terminal_line(line.text).strip() for line in recording.lines]
+    lines = [line for line in lines if line]
+    found = [
+        " ".join(lines[at : at + 1 + line.endswith(":")])
+        for at, line in enumerate(lines)
+        if ERROR.match(line)
+    ]
+    if not found and not recording.hung:
+        found = lines[-1:] or ["no output"]
+    told = [f"<code>{escape(line[:160])}</code>" for line in dict.fromkeys(found)]
+    return [*told, *(stands_in(recording) if recording.hung else ())]
+
+
+def stands_in(recording: Recording) -> list[str]:
+    """In which call the parent of a run that hung stood, in words."""
+    main = (
+        thread
+        for process in recording.processes
+        for thread in process.threads
+        if process.role == "parent" and thread.tid == process.pid
+    )
+    where = [called for thread in main if (called := place_of(thread)[0])]
+    return [f"It stands still, the parent in <code>{where[0]}</code>."] if where else []
 
 
 def rules_list(group: str) -> str:
@@ -163,14 +213,15 @@ def inline(text: str) -> str:
 
 def failing_start_methods(page: Path) -> list[str]:
     """The start methods under which the faults of a page show."""
-    text = page.read_text(encoding="utf-8")
-    found = [
-        method
-        for name, run in build.runs.items()
-        if name.endswith("_broken") and f'"{name}"' in text
-        for method in run.failing_start_methods
-    ]
+    found = [method for run in broken_runs(page) for method in run.failing_start_methods]
     return list(dict.fromkeys(found))
+
+
+def broken_runs(page: Path) -> list[Run]:
+    """The runs of broken programs that a page names in its box."""
+    text = page.read_text(encoding="utf-8")
+    named = build.runs.items()
+    return [run for name, run in named if name.endswith("_broken") and f'"{name}"' in text]
 
 
 def glossary() -> str:

@@ -124,3 +124,39 @@ def test_a_start_that_fails_leaves_nothing_behind(tmp_path, program):
         "mine: None done 1",
         "as before: True True",
     ]
+
+
+# Up to Python 3.11 multiprocessing itself settles the default, whenever it spawns.
+UNSETTLED = """
+import multiprocessing, sys
+from {module} import {names}
+
+if __name__ == "__main__":
+    {call}
+    assert multiprocessing.get_start_method(allow_none=True) is None
+    multiprocessing.set_start_method("spawn")
+"""
+
+
+@pytest.mark.parametrize(
+    ("program", "names", "call"),
+    [
+        (
+            "recipes/work_queue.py",
+            "work_queue",
+            "assert len(list(work_queue([-1], abs))) == 1",
+        ),
+        (
+            "recipes/service.py",
+            "load, Lines, reply_to, serve",
+            "list(serve(Lines(sys.stdin.fileno()), load, reply_to))",
+        ),
+        ("channels/shared_ring.py", "Ring", "Ring(4, 64)"),
+    ],
+)
+def test_the_start_method_stays_the_callers_to_set(tmp_path, program, names, call):
+    shutil.copy(EXAMPLES / program, tmp_path)
+    script = tmp_path / "caller.py"
+    script.write_text(UNSETTLED.format(module=Path(program).stem, names=names, call=call))
+    status, _, err = run(tmp_path, script)
+    assert (status, err) == (0, "")

@@ -216,6 +216,18 @@ def test_the_search_finds_a_symptom(window, symptom):
     assert any("faults/" in url for url in search(page, symptom)[:3])
 
 
+def test_the_list_of_symptoms_can_be_filtered(window):
+    page = window()
+    page.goto("faults/symptoms.html")
+    shown = page.locator(".symptoms li:visible")
+    before = shown.count()
+    page.get_by_label("Words on your screen").fill("still join")
+    assert 0 < shown.count() < before
+    assert all("join()" in text for text in shown.all_inner_texts())
+    page.get_by_label("Words on your screen").fill("no program prints this")
+    assert shown.count() == 0
+
+
 def test_the_keyboard_is_enough(window):
     page = window()
     page.goto("queue.html")

@@ -70,3 +70,18 @@ def test_code_ends_no_fence_and_a_picture_is_told():
     assert text.startswith("# A title\n")
     assert '`````console\n$ x\n````\n--8<-- "y"\n`````\n' in text
     assert "Picture: Timeline: It ran." in text
+
+
+def test_a_row_that_heads_a_group_is_no_second_head_of_its_table():
+    head = "<thead><tr><th>Program</th><th>Time</th></tr></thead>"
+    group = '<tbody><tr><th colspan="2" scope="rowgroup">A page</th></tr>'
+    page = f"<article><table>{head}{group}<tr><td>x.py</td><td>1 s</td></tr></tbody></table></article>"
+    lines = downloads.as_markdown(page).splitlines()
+    assert [line for line in lines if "---" in line] == [lines[1]]
+    assert lines[2].startswith("| A page |")
+
+
+def test_a_drawing_is_told_before_its_caption():
+    figure = '<svg class="bp-picture" aria-label="A"><desc>B.</desc><svg></svg></svg>'
+    page = f"<article><figure>{figure}<figcaption>C.</figcaption></figure></article>"
+    assert "Picture: A: B." in downloads.as_markdown(page)

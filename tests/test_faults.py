@@ -1,6 +1,7 @@
 """Every broken program fails as `runs.toml` says, every fixed one ends well, and neither passes for the other."""
 
 import ast
+import dataclasses
 import re
 import subprocess
 import sys
@@ -8,17 +9,23 @@ import sys
 import pytest
 from bs4 import BeautifulSoup
 
-from recorder.recording import Line
+from recorder.recording import Frame, Line, Thread
 from recorder.watch import watch
 from render import blocks
 from render.blocks import fix
 from render.runs import EXAMPLES, ROOT, PageError, read_runs
-from render.site import failing_start_methods, faults_list, page_fields, pages_of
+from render.site import (
+    failing_start_methods,
+    faults_list,
+    page_fields,
+    pages_of,
+    words_on_screen,
+)
 from tests.harness import with_each_method
 from tests.recordings import recording
 from tests.test_story import assert_story
 
-ALL = read_runs()
+ALL = {name: run for name, run in read_runs().items() if not run.traced}
 RUNS = {name: run for name, run in ALL.items() if run.program.startswith("faults/")}
 FIXED = [name for name in RUNS if name.endswith("_fixed")]
 OTHERS = [
@@ -32,6 +39,7 @@ ELSEWHERE = [  # programs of other pages that are meant to hang or to fail
     for name, run in ALL.items()
     if name not in RUNS and any(outcome.hangs or outcome.status for outcome in run.outcomes)
     for spec in run.specs()
+    if spec.python == sys.executable
 ]
 
 pytestmark = pytest.mark.skipif(
@@ -160,6 +168,9 @@ def test_the_line_that_says_how_a_run_ended():
     notes = ("PicklingError: no", "when serializing a dict", "when serializing an object", "")
     run = recording(status=1, lines=tuple(Line(0.5, text) for text in notes))
     assert blocks.verdict(run) == "exit status 1: PicklingError: no"
+    warning = ("x.py:9: UserWarning: resource_tracker: a block", "  warnings.warn('a block')")
+    run = recording(status=1, lines=tuple(Line(0.5, one) for one in ("OSError: no", *warning)))
+    assert blocks.verdict(run) == "exit status 1: OSError: no"
     assert blocks.verdict(recording(ended="hang")) == "stands still, for ever"
 
 
@@ -174,6 +185,20 @@ def test_a_pair_that_ends_alike_counts_its_lines(monkeypatch):
         "lines printed: 1",
         "lines printed: 2",
     ]
+
+
+def test_the_words_on_a_screen():
+    lines = ("Traceback", "RuntimeError: ", "  an attempt", "queue.Empty", "the end")
+    run = recording(status=1, lines=tuple(Line(0.5, text) for text in lines))
+    words = ["<code>RuntimeError: an attempt</code>", "<code>queue.Empty</code>"]
+    assert words_on_screen(run) == words
+    assert words_on_screen(recording(lines=(Line(0.5, "the end"),))) == [
+        "<code>the end</code>"
+    ]
+    main = Thread(10, frames=(Frame("<python>/q.py", 103, "get"), Frame("x.py", 3, "main")))
+    parent = dataclasses.replace(recording().processes[0], threads=(main,))
+    hung = recording(ended="hang", lines=(), processes=(parent,))
+    assert words_on_screen(hung) == ["It stands still, the parent in <code>get()</code>."]
 
 
 def test_the_list_of_faults_says_where_a_fault_is_not_everywhere():

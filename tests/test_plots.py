@@ -28,9 +28,11 @@ def throughput_table(channels=CHANNELS, sizes=SIZES, factor=1.3):
 
 
 def plot(draw, output):
-    return Picture(
-        draw(recording(lines=tuple(Line(0.0, line) for line in output.splitlines())))
-    )
+    lines = tuple(Line(0.0, line) for line in output.splitlines())
+    picture = Picture(draw(recording(lines=lines)))
+    for pixels in (288, 760):  # the narrowest picture, and a wide one
+        picture.check_words_at(pixels)
+    return picture
 
 
 def groups(picture):
@@ -145,6 +147,8 @@ def test_each_line_of_the_throughput_has_its_name(sizes, factor):
     labels = [word for size in sizes for word in size.split()]
     assert picture.texts("axis-label")[-len(labels) :] == labels
     # Its name is at the height of a line's end, or as near as the other names allow.
+    dots = [one.find("path").get("d") for one in picture.all("compare-key")]
+    assert dots == [chart.SHAPES["dots"]] * 5  # as dotted as their lines
     keys = [y for x, y in picture.places("point") + picture.places("compare-key") if x == 100]
     assert sorted(keys) == near(sorted(y for _, y in picture.places("series")), 0.1)
 

@@ -6,6 +6,7 @@ name; the programs that fail on purpose, and their fixed twins, are tested in te
 
 import ast
 import re
+import sys
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -339,9 +340,100 @@ PROGRAMS = [
         long=None,
     ),
     Program(
+        "questions/queue_kinds.py",
+        prints=r" +Queue +JoinableQueue +SimpleQueue\n"
+        r"put\(\), nobody reads( +returns){2} +waits\n"
+        r"who pickles( +QueueFeederThread){2} +MainThread\n"
+        r"put\(\) of a Lock( +returns, prints){2} +raises TypeError\n"
+        r"get\(timeout=...\)( +raises Empty){2} +raises TypeError\n"
+        r"more than maxsize( +raises Full){2} +raises TypeError\n"
+        r"put\(\) after close\(\)( +raises ValueError){2} +raises OSError\n"
+        r"join\(\) +has none +returns +has none\n\n"
+        r"((?!.*shutdown).+\n){6}queue\.Queue, for threads:\n.+ task_done\n",
+        methods=tuple(START_METHODS),
+        long=None,
+    ),
+    Program(
+        "questions/queue_end.py",
+        prints=r"Sentinel: 30 of 30 tasks done\nEvent: [12]?\d of 30 tasks done\n",
+        methods=tuple(START_METHODS),
+        long=None,
+    ),
+    Program(
+        "questions/shared_state.py",
+        quick="--updates 10 --rounds 2",
+        prints=r"updates a second +median +lowest +highest +x dict\n"
+        r"(\S.*?( +[\d,.]+){4}\n){6}Updates lost: 0\n",
+        medians=(-4,),
+        methods=tuple(START_METHODS),
+        long=None,
+    ),
+    Program(
+        "questions/exit_codes.py",
+        prints=r"the worker +exitcode   standard error\n"
+        r"return 5 +0\nsys\.exit\(\) +0\nsys\.exit\(3\) +3\nsys\.exit\(256\) +(0|256)\n"
+        r"sys\.exit\(\"no input\"\) +1   no input\n"
+        r"int\('x'\) +1   ValueError: .+\nCtrl-C +1   KeyboardInterrupt\nos\._exit\(4\) +4\n"
+        r"os\.abort\(\) +(-6|\d+)   Fatal Python error: Aborted\n"
+        r"read address 0 +(-1[01]|1)   .+\nterminate\(\) +-?15\nkill\(\) +-?9\n",
+        methods=tuple(START_METHODS),
+        long=None,
+    ),
+    Program(
+        "questions/death_errors.py",
+        prints=r"It had sent nothing\n"
+        r"  recv\(\), Pipe\(duplex=False\): EOFError\n  recv\(\), Pipe\(\): EOFError\n"
+        r"  poll\(\), Pipe\(\): returns True\n  send\(\), Pipe\(\): BrokenPipeError .+\n"
+        r"It had sent the beginning of a message\n  recv\(\): OSError: got end of file .+\n"
+        r"It had not read a request\n  recv\(\): ConnectionResetError .+\n"
+        r"It had a Queue\n  get\(timeout=0\.1\): Empty\n"
+        r"It was the process of a Manager\n  a further call of a proxy: BrokenPipeError .+\n"
+        r"  a new dict\(\): ConnectionRefusedError .+\n"
+        r"It was a worker of a ProcessPoolExecutor\n  result\(\): BrokenProcessPool\n",
+        methods=tuple(START_METHODS),
+        long=None,
+    ),
+    Program(
+        "questions/pool_ends.py",
+        prints=r" +tasks done   their callers get\n"
+        r"Pool: close\(\), join\(\) +12 of 12     a result\n"
+        r"(Pool: (terminate\(\)|end of with) +\d of 12     a result, no answer, ever\n){2}"
+        r"(Executor: (shutdown\(\)|end of with) +12 of 12     a result\n){2}"
+        r"Executor: cancel_futures +\d+ of 12     CancelledError, a result\n"
+        r"(Executor: (terminate|kill)_workers\(\)(: not in this Python; 3\.14 and newer have it"
+        r"| +\d of 12     BrokenProcessPool, CancelledError, a result)\n){2}",
+        methods=tuple(START_METHODS),
+        long=None,
+    ),
+    Program(
+        "questions/pool_ahead.py",
+        prints=r"Taken of 1,000 inputs before the first result:\n"
+        r"Pool\.imap\(\): 1,000\nExecutor\.map\(\): 1,000\n"
+        r"Executor\.map\(buffersize=4\): (5|not in this Python; 3\.14 and newer have it)\n"
+        r"map_ahead\(\): 5\n",
+        methods=tuple(START_METHODS),
+        long=None,
+    ),
+    Program(
         "faults/join_before_get_size.py",
         prints=r"(workers: [15], join\(\) returns up to [\d,]+ bytes each, hangs from [\d,]+\n){2}",
         methods=tuple(START_METHODS[:1]),  # the others take long
+        long=None,
+    ),
+    Program(
+        "faults/open_files_count.py",
+        prints=r"Pipe: 2\n(.+: \d\n){6}",
+        methods=tuple(START_METHODS),
+        long=None,
+    ),
+    Program(
+        "faults/pool_deaths.py",
+        prints=r"ValueError: Pool: ValueError, executor: ValueError\n"
+        r"sys\.exit\(3\): Pool: no answer, executor: SystemExit\n"
+        r"os\._exit\(3\): Pool: no answer, executor: BrokenProcessPool\n"
+        r"SIGKILL: Pool: no answer, executor: BrokenProcessPool\n"
+        r"an exception that can't be built again: executor: BrokenProcessPool\n",
+        methods=tuple(START_METHODS),
         long=None,
     ),
     Program(
@@ -537,6 +629,41 @@ PROGRAMS = [
         says=r"(Worker \d ended without a word, exit code -9\n){3}"
         r"nothing found, but not all is searched\n",
     ),
+    smallest(
+        "questions/default_start_method.py",
+        rf"Default: {START_METHODS[0]}\nAll: {', '.join(sorted(START_METHODS))}\n",
+        count=None,
+    ),
+    Program(
+        "questions/large_messages.py",
+        quick="--rounds 1",
+        prints=r"Message: 16 MiB\nMedian: .+ MiB a second\nFrom: .+ to .+ MiB a second\n",
+        methods=(),
+        long=None,
+    ),
+    Program(
+        "questions/thread_at_import.py",
+        prints=r"worker: got the lock\n",
+        methods=("spawn",),  # under the others it may hang: see runs.toml
+        long=None,
+    ),
+    Program(
+        "questions/who_imports.py",
+        quick="--start-method spawn",
+        prints=r"parent: imports this file\n([\w ]+: imports this file\n)?worker 1: works\n"
+        r"(worker 2: imports this file\n)?worker 2: works\n",
+        methods=(),
+        refuses=None,  # it has printed before it reads them
+        long=None,
+    ),
+    Program(
+        "questions/five_ways.py",
+        quick="--count 1000",
+        prints=rf"Global interpreter lock: (yes|no)\nLoop: {SECONDS}Threads: {SECONDS}"
+        rf"Interpreters: (none\n|{SECONDS})Processes: {SECONDS}Total: 5,000 each time\n",
+        methods=(),
+        long=None,
+    ),
     Program(
         "recipes/testing_processes.py",
         prints=rf"{ANYTHING}\b4 passed.*\n",
@@ -558,13 +685,115 @@ PROGRAMS = [
         busy=0,
         before=ANYTHING,
     ),
+    # Questions, first half
+    Program(
+        "questions/return_value.py",
+        prints=r"result: 12\nexception: ValueError: -1 has no square root\n",
+        long=None,
+    ),
+    Program(
+        "questions/return_value_process.py",
+        prints=r"return: exit code 0, and no result\nsys\.exit\(400\): exit code (144|400)\n"
+        r"Pipe: 400\nQueue: \{20: 400, 21: 441, 22: 484\}\n",  # Windows keeps all of the code
+        long=None,
+    ),
+    Program(
+        "questions/slower.py",
+        quick="--tasks 8 --rounds 1",
+        prints=r"Workers: \d+, start method \w+\nTheir start: \d+ ms\n"
+        r" +task .+\n( +10*(,000)?( +[\d,.]+ µs){3}( +\d+\.\d{3}){2}\n){5}"
+        r"argument, .+\n( +10*(,000)+( +[\d,.]+ µs){2} +\d+\.\d{3}\n){5}"
+        r"One by one workers pay from: (.+)\n"
+        r"In chunks workers pay from: (.+)\nWith arguments workers pay up to: (.+)\n",
+        long=None,
+    ),
+    Program(
+        "questions/back_pressure.py",
+        quick="--items 12",
+        prints=r"seconds +no maxsize, MiB +maxsize=8, MiB\n( +\d+\.\d\d( +\d+\.\d){2}\n){21}"
+        r"(Without maxsize at most: .+ MiB\n)(Without maxsize all were .+ s\n){2}"
+        r"(With maxsize at most: .+ MiB\n)(With maxsize all were .+ s\n){2}",
+        long=None,
+    ),
+    Program(
+        "questions/how_large.py",
+        quick="--mib 4 --largest 16777216",
+        prints=r"(On Windows .+\n|5 bytes, header: 00000005\n"
+        r"2,147,483,647 bytes, header: 7fffffff\n"
+        r"2,147,483,648 bytes, header: ffffffff 00000000 80000000\n)"
+        r"Arrived: 16,777,216 bytes\nIts receiver had: (nan|1[5-9]|2\d) MiB\n"
+        r"4 MiB by: .+\n(\S.+?( +[\d.]+| +nan){2}\n){4}",
+        long=None,
+    ),
+    Program(
+        "questions/measuring.py",
+        quick="--count 1000 --rounds 2",
+        prints=r"2 workers count to 1,000 each, start method \w+\n"
+        r"Around start: [\d.]+ ms\nCPU time of the parent: [\d.]+ ms\n"
+        r"Workers that failed: [\d.]+ ms\n(Well (first run|median|lowest|highest): [\d.]+ ms\n){4}"
+        r"A message of 8,388,608 bytes on a Queue\nAround put: [\d.]+ ms\n"
+        r"(Until there (first run|median|lowest|highest): [\d.]+ ms\n){4}"
+        r"time may be set: True\nperf_counter may be set: False\n",
+        long=None,
+    ),
+    Program(
+        "questions/numpy_arrays.py",
+        quick="--mib 1 --rounds 2",
+        prints=table("Messages of 1,048,576 bytes, start method ", 6),
+        medians=(-4,),
+        packages={"numpy": "numpy"},
+        long=None,
+    ),
+    Program(
+        "questions/numpy_closed.py",
+        prints=r"read_array: exit code (-\d+|3221225477)\nsum: 0\.0\n"
+        r"read_kept_array: exit code 0\n",
+        packages={"numpy": "numpy"},
+        long=None,
+    ),
 ]
+if sys.version_info >= (3, 14):
+    PROGRAMS.append(
+        Program(
+            "questions/interpreter_queue.py",
+            quick="--count 1000",
+            prints=r"(Subinterpreter [1-5]: 1,000\n){5}Total: 5,000\n",
+            methods=(),
+            long=None,
+        )
+    )
+if sys.platform != "win32":  # these are about signals and the fork server
+    PROGRAMS += [
+        Program(
+            "questions/ctrl_c_unblocked.py",
+            prints=r"Ctrl-C is (still|no longer) blocked\n",
+            long=None,
+        ),
+        Program(
+            "questions/inherited.py",
+            prints=r"Global variable: .+\nOpen file: .+\nEnvironment variable: .+\n"
+            r"Blocked signal: .+\nWorking directory: changed\nsys.path: changed\n",
+            long=None,
+        ),
+        Program(
+            "questions/preload.py",
+            quick="--preload asyncio",
+            prints=r"First: \d+ ms\nLater: \d+ ms\n",
+            methods=(),
+            long=None,
+        ),
+    ]
 STOPPED = [program for program in PROGRAMS if program.long is not None]
 
 
+@on_posix
 def test_every_program_has_one_row():
     files = {file.relative_to(EXAMPLES).as_posix() for file in EXAMPLES.rglob("*.py")}
-    others = r"faults/.*_(broken|fixed)\.py|first_steps/one_dies\.py|(.*/)?__init__\.py"
+    # test_faults.py runs those that are stuck, and render/pythons.py the one that crashes
+    apart = r"first_steps/one_dies\.py|questions/(where_stuck|crash)\.py"
+    if sys.version_info < (3, 14):
+        apart += r"|questions/interpreter_queue\.py"
+    others = rf"faults/.*_(broken|fixed)\.py|{apart}|(.*/)?__init__\.py"
     files = [file for file in files if not re.fullmatch(others, file)]
     assert sorted(program.file for program in PROGRAMS) == sorted(files)
 
@@ -715,7 +944,13 @@ def test_what_many_programs_need_is_the_same_text_in_each(name):
 
 
 def test_ctrl_c_is_held_back_in_one_way_only():
+    about_it = (
+        "questions/ctrl_c_unblocked.py",
+        "questions/inherited.py",
+    )  # they ask what it does
     for program in PROGRAMS:
+        if program.file in about_it:
+            continue
         for name, text in functions_of(EXAMPLES / program.file).items():
             if name not in SHARED:
                 assert "pthread_sigmask" not in text, f"{program.file}: {name}"

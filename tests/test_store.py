@@ -64,7 +64,7 @@ def test_each_thing_it_depends_on(spec, monkeypatch):
     for field, value in (("python", "CPython 4.0"), ("processor", "another"), ("cores", 99)):
         other = machine.Machine(**{**vars(machine.this_machine()), field: value})
         with monkeypatch.context() as patch:
-            patch.setattr(store, "this_machine", lambda other=other: other)
+            patch.setattr(store, "this_machine", lambda _, other=other: other)
             assert spec.file() != file
 
 

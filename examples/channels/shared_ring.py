@@ -45,7 +45,11 @@ class Ring:
     def __init__(self, slots, size, consumers=1, context=None):
         if not (1 <= slots <= 255 and size >= 1 and consumers >= 1):
             raise ValueError("a ring has 1 to 255 slots, of 1 byte or more, and a consumer")
-        context = context or multiprocessing.get_context()
+        if context is None:  # the default, without fixing it for the caller
+            method = multiprocessing.get_start_method(allow_none=True)
+            context = multiprocessing.get_context(
+                method or multiprocessing.get_all_start_methods()[0]
+            )
         self.slots, self.size = slots, size
         self.stride = -(-size // 64) * 64  # each slot as well aligned as the first
         self.memory = context.RawArray(ctypes.c_char, slots * self.stride)

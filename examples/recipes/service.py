@@ -261,7 +261,11 @@ def serve(lines, setup, reply, workers=2, limit=1.0, load_limit=60.0, start_meth
     Raises:
         ChildProcessError: Three workers in a row ended, or were too late, while they loaded.
     """
-    context = multiprocessing.get_context(start_method)
+    if start_method is None:  # the default, without fixing it for the caller
+        start_method = multiprocessing.get_start_method(allow_none=True)
+    context = multiprocessing.get_context(
+        start_method or multiprocessing.get_all_start_methods()[0]
+    )
     service, taken, given = Service(setup, reply, workers, limit, load_limit, context), 0, 0
     try:
         while not lines.ended or given < taken:

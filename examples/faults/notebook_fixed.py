@@ -1,0 +1,39 @@
+"""Import the function of a worker from a file beside the notebook: every worker finds it.
+
+python notebook_fixed.py --start-method spawn
+"""
+
+import argparse
+import multiprocessing
+import subprocess
+import sys
+from pathlib import Path
+
+CELL = """
+def square(number, results):
+    results.put(number * number)
+"""
+NEXT_CELL = """
+import multiprocessing, sys
+multiprocessing.set_start_method(*sys.argv[1:])
+results = multiprocessing.SimpleQueue()
+worker = multiprocessing.Process(target=square, args=(7, results))
+worker.start()
+worker.join()
+print("worker: exit code", worker.exitcode, flush=True)
+print("result:", "none" if results.empty() else results.get(), flush=True)
+"""
+
+
+def main(start_method=None):
+    """Run the cells as a notebook does: what they define is in no file."""
+    Path("squares.py").write_text(CELL)  # as %%writefile does
+    cells = "from squares import square\n" + NEXT_CELL
+    method = [start_method or multiprocessing.get_start_method()]
+    subprocess.run([sys.executable, "-c", cells, *method])
+
+
+if __name__ == "__main__":
+    parser = argparse.ArgumentParser()
+    parser.add_argument("--start-method", choices=multiprocessing.get_all_start_methods())
+    main(parser.parse_args().start_method)

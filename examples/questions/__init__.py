@@ -1,0 +1,1 @@
+"""Questions: small programs, each the answer to one."""

@@ -1,0 +1,77 @@
+"""Reads what the processes of a traced run noted of themselves, with `recorder.tracing`."""
+
+import contextlib
+import os
+import struct
+from collections.abc import Iterator
+from pathlib import Path
+from typing import BinaryIO
+
+from recorder.recording import Call, TracedProcess
+
+FOLDER = Path(__file__).parent / "tracing"  # where PYTHONPATH leads in a traced run
+FILE = "calls"  # in the folder of the run
+# As in recorder/tracing/sitecustomize.py:
+PART, RECORD = 262144, 64
+PROCESS, CALL = struct.Struct("=QQ48s"), struct.Struct("=QQQQBBQqB")
+FIRST = 2047  # of a process's calls are kept whatever follows them
+KINDS = (
+    "", "run", "pipe", "start", "join", "put", "get", "empty", "wait", "send", "recv", "write", "read",
+)  # fmt: skip
+
+
+def environment(folder: str) -> dict[str, str]:
+    """What the environment of a run needs so that its processes note their calls."""
+    return {"PYTHONPATH": str(FOLDER), "RECORDED_CALLS": f"{folder}/{FILE}"}
+
+
+def create(folder: str) -> BinaryIO | None:
+    """The file for the notes, which can be read when it is removed; None: the run is over."""
+    with contextlib.suppress(FileNotFoundError):
+        flags = os.O_RDWR | os.O_CREAT
+        return open(os.open(f"{folder}/{FILE}", flags, 0o600), "r+b", buffering=0)
+    return None
+
+
+def read_calls(file: BinaryIO, started: float) -> tuple[TracedProcess, ...]:
+    """What each process noted, in the order in which they began to.
+
+    Args:
+        file: What `create` gave.
+        started: When the run started, by the system's monotonic clock.
+    """
+    notes = file.read()
+    parts = (notes[at : at + PART] for at in range(0, len(notes) // PART * PART, PART))
+    return tuple(read_part(part, started) for part in parts)
+
+
+def read_part(part: bytes, started: float) -> TracedProcess:
+    """What one process noted."""
+    pid, length, name = PROCESS.unpack_from(part)
+    records = list(read_records(part))
+    threads = {thread: n for n, thread in enumerate(dict.fromkeys(r[2] for r in records))}
+
+    def moment(nanoseconds: int) -> float:
+        return round(nanoseconds / 1e9 - started, 7)
+
+    calls = tuple(
+        Call(
+            what=KINDS[kind],
+            began=moment(began),
+            ended=moment(ended) if ended else None,
+            failed=bool(failed),
+            thread=threads[thread],
+            feeder=bool(feeder),
+            channel=channel,
+            size=size,
+        )
+        for _, began, thread, channel, kind, feeder, ended, size, failed in records
+    )
+    left_out = records[-1][0] - len(records) if records else 0
+    return TracedProcess(pid, name[:length].decode(errors="replace"), calls, left_out)
+
+
+def read_records(part: bytes) -> Iterator[tuple[int, ...]]:
+    """The records of a part, in the order in which the calls began."""
+    found = (CALL.unpack_from(part, at) for at in range(RECORD, PART, RECORD))
+    return iter(sorted(r for r in found if r[0] and 0 < r[4] < len(KINDS)))

@@ -1,0 +1,557 @@
+"""Draws the messages of a traced run: when each was put, entered its channel, and was taken."""
+
+import bisect
+import itertools
+import math
+import re
+from collections import defaultdict
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass
+from html import escape
+
+from recorder.recording import Call, Recording, TracedProcess
+from recorder.trace import FIRST
+from render import chart
+from render.blocks import recording_of
+
+PROCESS, FEEDER = (
+    46,
+    30,
+)  # pixels from the lane above to one of a process, of its feeder thread
+FEW, CROWDED = 6, 62  # with more messages than that, those lanes are farther apart
+FOLDED = 3  # with more feeder threads than that, each is drawn in the lane of its worker
+MOST = 8  # calls of a process that are drawn beside those of the messages
+GIVES, WAITS = ("put", "send", "write"), ("get", "recv", "read", "wait", "join")
+SENDS, TAKES = ("send", "write"), ("recv", "read")
+HEADER = 4  # bytes that send() puts before a message, and recv() takes off
+AROUND = ("wait", "join")
+SHORT = 2e-5  # seconds: pauses longer than this are drawn shorter than they are
+EDGE = 4  # per cent at each side of the plot for what began before, and what goes on
+
+Lane = tuple[int, int]  # a process ID, and the number of a thread
+
+
+@dataclass(frozen=True)
+class Message:
+    """A message of a traced run.
+
+    Attributes:
+        sender: Who sent it: a feeder thread, where it went through a queue.
+        sent: The call by which it entered its channel.
+        put: The call of `put()` that handed it to the feeder thread.
+        receiver: Who took it.
+        taken: The call by which it was taken; None where none is known.
+        mixed: Whether another one was sent into the same channel meanwhile.
+    """
+
+    sender: Lane
+    sent: Call
+    put: Call | None = None
+    receiver: Lane | None = None
+    taken: Call | None = None
+    mixed: bool = False
+
+    @property
+    def began(self) -> float:
+        """When it was put, or sent."""
+        return (self.put or self.sent).began
+
+    @property
+    def lost(self) -> bool:
+        """Whether it is in its channel, and nobody took it as it was sent."""
+        return not self.taken and (self.mixed or self.sent.ended is not None)
+
+    def moments(self) -> list[float]:
+        """When something happened to it."""
+        calls = (self.put, self.sent)
+        found = [t for call in calls if call for t in (call.began, call.ended)]
+        return [t for t in (*found, self.taken and self.taken.ended) if t]
+
+
+def messages(name: str, first: int = 5, last: int = 3) -> str:
+    """The messages of a traced run, with the first and the last of many.
+
+    Args:
+        name: The run's name in `runs.toml`, where it is said to be traced.
+        first: How many of the first messages are drawn.
+        last: How many of the last ones.
+    """
+    recording = recording_of(name)
+    picture = Picture(recording, first, last)
+    if not picture.chosen:  # a Python that lacks what is traced
+        return ""
+    drawn = picture.draw()
+    read = "A bar is as long as its call."
+    if 'class="bp-message"' in drawn:
+        read = (
+            "An arrow leaves where a message enters its channel, and ends where it is taken."
+        )
+    if 'class="bp-hand"' in drawn:
+        read += (
+            " A dotted line leads from <code>put()</code> to the feeder thread, which sends."
+        )
+    if picture.folded:
+        read += " A thin bar is a worker's feeder thread, which sends."
+    if any(message.lost for message in picture.chosen):
+        why = "was sent while another one was" if picture.mixed else "nobody took"
+        read += f" A cross marks a message that {why}."
+    traced = (
+        f"Traced in a run of its own: <code>{escape(recording.command)}</code>, {recording.machine.python}, "
+        f"start method <code>{recording.start_method}</code>. Tracing takes time: no figure comes from this run."
+    )
+    return (
+        f'<figure class="messages" data-search-exclude><figcaption><strong>Each message.</strong> {read}'
+        f'</figcaption>{drawn}<p class="recorded">{traced}</p></figure>'
+    )
+
+
+def participants(recording: Recording) -> dict[int, TracedProcess]:
+    """The parent and its workers, in the order of their starts; no fork server."""
+    first = next((p.pid for p in recording.processes if p.role == "parent"), 0)
+    traced = {process.pid: process for process in recording.traced}
+    workers = [p for p in recording.traced if any(c.what == "run" for c in p.calls)]
+    started = [c.size for p in recording.traced for c in p.calls if c.what == "start"]
+    order = {pid: number for number, pid in enumerate([first, *started])}
+    workers.sort(key=lambda p: (order.get(p.pid, len(order)), p.calls[0].began))
+    return {pid: traced[pid] for pid in (first, *(p.pid for p in workers)) if pid in traced}
+
+
+def names_of(processes: dict[int, TracedProcess]) -> dict[int, str]:
+    """What each process is called: as the program does, or by its number."""
+    found = {}
+    for at, (pid, process) in enumerate(processes.items()):
+        plain = re.fullmatch(r"\w*Process-[\d:]+", process.name)
+        name = "worker" if len(processes) == 2 else f"worker {at}"
+        found[pid] = "parent" if at == 0 else name if plain else process.name[:14]
+    return found
+
+
+def match_messages(processes: Iterable[TracedProcess]) -> list[Message]:
+    """Each message that was sent, with the call that took it, in the order of their sending.
+
+    What goes into a channel comes out in the same order. Where two senders wrote into one at a
+    time, nobody knows what is whose: those messages and all later ones of the channel have no
+    receiver.
+    """
+    processes = list(processes)
+    cut = min((p.calls[FIRST - 1].began for p in processes if p.left_out), default=math.inf)
+    peers: dict[int, int] = {}
+    sent: dict[int, list[tuple[Lane, Call]]] = defaultdict(list)
+    taken: dict[int, list[tuple[Lane, Call]]] = defaultdict(list)
+    puts: dict[tuple[int, int], list[Call]] = defaultdict(list)
+    for process in processes:
+        for call in process.calls:
+            lane = (process.pid, call.thread)
+            if call.what == "pipe":
+                peers |= {call.channel: call.size, call.size: call.channel}
+            elif call.began > cut or call.failed:
+                continue
+            elif call.what in SENDS:
+                sent[call.channel].append((lane, call))
+            elif call.what in TAKES and call.ended:
+                taken[call.channel].append((lane, call))
+            elif call.what == "put":
+                puts[process.pid, call.channel].append(call)
+    found: list[Message] = []
+    for channel, sends in sent.items():
+        sends.sort(key=lambda one: one[1].began)
+        takes = sorted(taken[peers.get(channel, channel)], key=lambda one: one[1].ended or 0)
+        found += match_channel(sends, takes, puts)
+    return sorted(found, key=lambda message: message.sent.began)
+
+
+def match_channel(
+    sends: Sequence[tuple[Lane, Call]],
+    takes: Sequence[tuple[Lane, Call]],
+    puts: dict[tuple[int, int], list[Call]],
+) -> Iterator[Message]:
+    """The messages of one channel."""
+    certain, mixed, turns = True, False, defaultdict[Lane, int](int)
+    ends = list(itertools.accumulate(wire_bytes(take) for _, take in takes))
+    sent = 0
+    for number, (lane, send) in enumerate(sends):
+        sent += wire_bytes(send)
+        if number + 1 < len(sends):
+            other, following = sends[number + 1]
+            meanwhile = send.ended is None or following.began < send.ended
+            mixed = mixed or (lane != other and meanwhile)
+        at = bisect.bisect_left(
+            ends, sent
+        )  # who reads bytes may take several messages at once
+        certain = certain and not mixed and at < len(takes)
+        receiver, take = takes[at] if certain else (None, None)
+        if take and (take.ended or 0) < send.began:
+            certain, receiver, take = False, None, None  # of somebody who was not traced
+        put = None
+        if send.feeder:
+            of_queue = puts[lane[0], send.channel]
+            put = of_queue[turns[lane]] if turns[lane] < len(of_queue) else None
+            turns[lane] += 1
+        yield Message(lane, send, put, receiver, take, mixed)
+
+
+def wire_bytes(call: Call) -> int:
+    """How many bytes a call put into its channel, or took out of it."""
+    return call.size + HEADER * (call.what in ("send", "recv"))
+
+
+class Squeezed:
+    """A scale along x on which each step can be seen, however long the pauses between are."""
+
+    def __init__(self, moments: Iterable[float], end: float) -> None:
+        self.moments = sorted(set(moments))
+        pairs = itertools.pairwise(self.moments)
+        sums = list(
+            itertools.accumulate((math.log1p((b - a) / SHORT) for a, b in pairs), initial=0)
+        )
+        self.places = [EDGE + (end - EDGE) * s / (sums[-1] or 1) for s in sums]
+
+    def __call__(self, moment: float) -> float:
+        """The place of a moment, in per cent of the plot."""
+        after = bisect.bisect_left(self.moments, moment)
+        if after == len(self.moments):
+            return 100
+        if self.moments[after] == moment:
+            return self.places[after]
+        if after == 0:
+            return 0
+        a, b = self.moments[after - 1 : after + 1]
+        left, right = self.places[after - 1 : after + 1]
+        return left + (right - left) * (moment - a) / (b - a)
+
+    def thinned(self, moments: Iterable[float], pixels: float) -> list[float]:
+        """The moments whose times, counted from the first one, have room below the axis."""
+        kept: list[float] = []
+        for moment in sorted(set(moments)):
+            letters = len(clock(moment - self.moments[0]))
+            letters += len(clock(kept[-1] - self.moments[0])) if kept else 0
+            away = (self(moment) - self(kept[-1])) * pixels / 100 if kept else math.inf
+            if away >= 4 * letters + 10:
+                kept.append(moment)
+        return kept
+
+
+class Labels:
+    """Texts beside the calls and the arrows: on a narrow page none lies on another."""
+
+    def __init__(self, pixels: float) -> None:
+        self.pixels = pixels
+        self.boxes: list[tuple[float, float, float]] = []
+        self.texts: dict[str, list[str]] = {"start": [], "end": []}
+
+    def add(self, x: float, y: float, words: str, dx: float = 0) -> None:
+        """Place a text at x, or so that it ends where the plot does; or not, where one is."""
+        width, left = chart.LETTER * len(words), x / 100 * self.pixels + dx
+        anchor = "start"
+        if left + width > self.pixels + chart.RIGHT:
+            anchor, x, dx, left = "end", 100, 0, self.pixels - width
+        right = left + width
+        if all(right < a or left > b or abs(y - at) > 13 for a, b, at in self.boxes):
+            self.boxes.append((left - 4, right + 4, y))
+            self.texts[anchor].append(chart.text(x, y, words, dx))
+
+    def groups(self) -> list[str]:
+        """The texts as elements, readable on what lies below them."""
+        halo = {"paint_order": "stroke", "stroke": chart.PAPER, "stroke_width": "4"}
+        return [
+            chart.group("call", texts, text_anchor=anchor, font_size="12", **halo)
+            for anchor, texts in self.texts.items()
+        ]
+
+
+class Picture:
+    """What is drawn of a traced run: some of its messages, the calls beside them, their lanes."""
+
+    def __init__(self, recording: Recording, first: int, last: int) -> None:
+        self.recording = recording
+        self.processes = participants(recording)
+        self.names = names_of(self.processes)
+        self.found = match_messages(self.processes.values())
+        self.many = len(self.found) > first + last
+        self.first, self.last = first, last
+        after = self.found[len(self.found) - last :]
+        self.chosen = [*self.found[:first], *after] if self.many else self.found
+        if self.chosen:
+            self.prepare()
+
+    def prepare(self) -> None:
+        """Find out what stands where."""
+        self.hung = self.recording.hung
+        self.mixed = any(m.mixed for m in self.chosen)
+        self.feeders = {m.sender for m in self.found if m.sent.feeder}
+        self.talkers = {lane for m in self.found for lane in (m.sender, m.receiver) if lane}
+        self.folded = len(self.feeders) > FOLDED  # each feeder is in its worker's lane
+        self.calls = [
+            one for process in self.processes.values() for one in self.shown(process)
+        ]
+        known = {*self.talkers, *(lane for lane, _ in self.calls)}
+        known |= {self.main(process.pid) for process in self.processes.values()}
+        chosen = {lane[0] for m in self.chosen for lane in (m.sender, m.receiver) if lane}
+        chosen |= {lane[0] for lane, _ in self.calls} | {next(iter(self.processes))}
+        order = list(self.processes)
+        lanes = {self.lane(lane) for lane in known if lane[0] in chosen}
+        self.lanes = sorted(lanes, key=lambda x: (order.index(x[0]), x in self.feeders, x[1]))
+        moments = [t for m in self.chosen for t in m.moments()]
+        moments += [
+            t for _, c in self.calls if c.what not in AROUND for t in (c.began, c.ended) if t
+        ]
+        low = min(
+            [m.began for m in self.chosen]
+            + [c.began for _, c in self.calls if c.what == "empty"]
+        )
+        moments += [
+            t for _, c in self.calls for t in (c.began, c.ended) if t and t <= max(moments)
+        ]
+        self.x = Squeezed((t for t in moments if t >= low), 70 if self.hung else 100 - EDGE)
+        self.start = low
+        self.labels_of = {lane: self.label(lane) for lane in self.lanes}
+        self.left = 12 + chart.LETTER * max(map(len, self.labels_of.values()))
+        self.labels = Labels(chart.NARROW - self.left - chart.RIGHT)
+
+    def lane(self, lane: Lane) -> Lane:
+        """Where a thread is drawn."""
+        return self.main(lane[0]) if self.folded and lane in self.feeders else lane
+
+    def main(self, pid: int) -> Lane:
+        """The thread in which a process lives."""
+        calls = self.processes[pid].calls
+        return pid, next((c.thread for c in calls if c.what in ("run", "start")), 0)
+
+    def label(self, lane: Lane) -> str:
+        """What stands before a lane."""
+        if lane in self.feeders:
+            return "feeder"
+        return self.names[lane[0]] if lane == self.main(lane[0]) else "thread"
+
+    def shown(self, process: TracedProcess) -> Iterator[tuple[Lane, Call]]:
+        """The calls of a process that belong to the chosen messages, that ask, or never end."""
+        first = min(m.began for m in self.chosen)
+        end = max(t for m in self.chosen for t in m.moments())
+        wanted = {id(c) for m in self.chosen for c in (m.put, m.sent, m.taken) if c}
+        wanted |= {id(call) for call in self.mixtures()}
+        rest = MOST
+        for call, parts in outermost(process.calls):
+            lane = (process.pid, call.thread)
+            talks = lane in self.talkers or lane == self.main(process.pid)
+            near = talks and first <= (call.ended or math.inf) and call.began <= end
+            beside = near and call.what in AROUND
+            asks = call.what == "empty" and call.began < end
+            never = call.ended is None and talks and self.hung
+            if wanted & {id(call), *map(id, parts)} or never:
+                yield lane, call
+            elif (beside or asks) and rest:
+                rest -= 1
+                yield lane, call
+
+    def mixtures(self) -> list[Call]:
+        """The call that took bytes of several messages of the chosen ones, as if they were one."""
+        known = {id(m.taken) for m in self.found}
+        channels = {m.sent.channel for m in self.chosen if m.mixed}
+        found = (
+            call
+            for process in self.processes.values()
+            for call in process.calls
+            if call.what == "recv" and call.channel in channels and id(call) not in known
+        )
+        return [call for call in found if call.ended and not call.failed][:1]
+
+    def draw(self) -> str:
+        """The picture."""
+        legend, top = chart.legend(self.keys(), self.left)
+        top += 14
+        self.places: dict[Lane, float] = {}
+        pitch = PROCESS if len(self.chosen) <= FEW else CROWDED
+        y = top - pitch + 16
+        for lane in self.lanes:
+            y += FEEDER if lane in self.feeders else pitch
+            self.places[lane] = y
+        bottom = y + (24 if self.hung else 16)
+        notes = self.notes()
+        ticks = self.x.thinned(
+            (t for m in self.chosen for t in m.moments()), self.labels.pixels
+        )
+        names = (
+            chart.text(0, self.places[lane], name, -10)
+            for lane, name in self.labels_of.items()
+        )
+        parts = [
+            legend,
+            *chart.x_axis(self.x, ticks, lambda t: clock(t - self.start), top - 10, bottom),
+            *self.lives(),
+            *self.bars(),
+            *self.arrows(),
+            chart.group("name", names, text_anchor="end"),
+            *self.labels.groups(),
+            chart.notes(notes, bottom + 34, self.left),
+        ]
+        height = bottom + 26 + chart.LINE * len(notes)
+        title = f"Messages of {self.recording.command}, traced"
+        said = " ".join(f"Message {n}: {self.story(m)}." for n, m in enumerate(self.chosen, 1))
+        calls = " ".join(
+            f"{self.names[lane[0]]}: {says(call)} at {clock(call.began - self.start)} ms."
+            for lane, call in self.calls
+            if call.what == "empty" or (call.ended is None and self.hung)
+        )
+        words = f"{'; '.join(notes)}. {said} {calls}".strip()
+        return chart.picture(title, words, height, (self.left, chart.RIGHT), parts)
+
+    def keys(self) -> list[tuple[str, str, str]]:
+        """What the legend explains."""
+        lost = [m for m in self.chosen if m.lost]
+        kinds = {c.what for _, c in self.calls if c.ended or not self.hung}
+        found = [("bar", chart.RUN, "puts or sends")] * bool(kinds & {*GIVES})
+        found += [("line", chart.WAIT, "waits")] * bool(kinds & {*WAITS})
+        found += [("bar", chart.PIPE, "never ends")] * any(
+            not c.ended and self.hung for _, c in self.calls
+        )
+        found += [("triangle", chart.TEXT, "message")] * any(m.taken for m in self.chosen)
+        found += [
+            ("cross", chart.PIPE, "mixed up" if any(m.mixed for m in lost) else "not taken")
+        ] * bool(lost)
+        return found
+
+    def notes(self) -> list[str]:
+        """What stands below the axis."""
+        found = [
+            "milliseconds; long pauses drawn short",
+            f"0 is {self.start:.3f} s after the start",
+        ]
+        if self.many:
+            which = f"first {self.first}" + f", last {self.last}" * bool(self.last)
+            more = any(process.left_out for process in self.processes.values())
+            found.append(f"{which} of {'more than ' * more}{len(self.found):,} messages")
+        return found
+
+    def lives(self) -> Iterator[str]:
+        """A line for each process and each feeder thread, as long as it lives."""
+        lines: list[str] = []
+        thin: list[str] = []
+        for lane, y in self.places.items():
+            run = next((c for c in self.processes[lane[0]].calls if c.what == "run"), None)
+            ended = (run.ended if run else None) or math.inf
+            began = run.began if run else 0
+            if lane in self.feeders:
+                began = min(m.sent.began for m in self.found if m.sender == lane)
+            to = thin if lane in self.feeders else lines
+            to.append(chart.line((self.x(began), y), (self.x(ended), y)))
+        yield chart.stroke("life", lines, chart.WAIT)
+        yield chart.stroke("feeder", thin, chart.WAIT, stroke_width="0.8")
+
+    def bars(self) -> Iterator[str]:
+        """What each call took, with its name."""
+        outlines: dict[str, list[str]] = {"wait": [], "give": [], "never": []}
+        asked = []
+        mixtures = self.mixtures()  # their labels have room before others
+        for lane, call in sorted(
+            self.calls, key=lambda one: (one[1] not in mixtures, one[1].began)
+        ):
+            y = self.places[self.lane(lane)]
+            left, right = self.x(call.began), self.x(call.ended or math.inf)
+            words = says(call)
+            if call in mixtures:
+                words += f": {call.size:,} B"
+            if call.what == "empty":
+                asked.append(chart.marker("diamond", left, y, words))
+            elif call.ended is None and self.hung:
+                outlines["never"].append(chart.box(left, 100, y - 5, 10))
+                self.labels.add(left, y + 15, f"{call.size:,} bytes" if call.size else "")
+                words += " never ends"
+            elif call.what in GIVES:
+                thin = self.folded and call.feeder
+                outlines["give"].append(
+                    chart.box(left, right, y + thin - 5 * (not thin), 5 if thin else 10)
+                )
+            else:
+                outlines["wait"].append(chart.box(left, right, y - 2, 4))
+            if not call.feeder:
+                self.labels.add(left, y - 14, words)
+        for name, colour in (("wait", chart.WAIT), ("give", chart.RUN), ("never", chart.PIPE)):
+            yield chart.path(name, outlines[name], fill=colour)
+        yield chart.markers("asked", chart.TEXT, asked)
+
+    def arrows(self) -> Iterator[str]:
+        """Each message on its way, from the thread that sent it to the one that took it."""
+        hands, tails, heads, stubs, lost = [], [], [], [], []
+        for message in self.chosen:
+            source = (self.x(message.sent.began), self.places[self.lane(message.sender)])
+            if message.put and not self.folded:
+                main = self.places[message.sender[0], message.put.thread]
+                hands.append(
+                    chart.line((self.x(message.put.ended or message.put.began), main), source)
+                )
+            if message.receiver and message.taken:
+                y = self.places[self.lane(message.receiver)]
+                x = self.x(message.taken.ended or math.inf)
+                y += -3 if y > source[1] else 3
+                tails.append(chart.line(source, (x, y)))
+                shape = "down" if y > source[1] else "up"
+                heads.append(chart.marker(shape, x, y, self.story(message)))
+            else:
+                if not message.lost:
+                    continue
+                x, y = min(source[0] + 6, 97), self.before(message)
+                stubs.append(chart.line(source, (x, y)))
+                lost.append(chart.marker("cross", x, y, self.story(message)))
+            at = ((source[0] + x) / 2, (source[1] + y) / 2)
+            self.labels.add(*at, f"{message.sent.size:,} B", 5)
+        yield chart.stroke("hand", hands, chart.FAINT, stroke_dasharray="3 3")
+        yield chart.stroke("message", tails, chart.TEXT)
+        yield chart.stroke("stub", stubs, chart.PIPE)
+        yield chart.markers("head", chart.TEXT, heads)
+        yield chart.markers("lost", chart.PIPE, lost)
+
+    def before(self, message: Message) -> float:
+        """Where a message ends that nobody took: on its way, before the lane of the other end."""
+        pid, rows = message.sender[0], list(self.places)
+        readers = {m.receiver[0] for m in self.found if m.receiver and m.sender[0] == pid}
+        to = next((lane for lane in rows if lane[0] in readers), None)
+        to = to or next((lane for lane in rows if lane[0] != pid), None)
+        if not to:  # nobody else is there
+            return self.places[self.lane(message.sender)] - PROCESS / 2
+        row = rows.index(to)
+        beside = rows[row + 1 if row < rows.index(self.lane(message.sender)) else row - 1]
+        return (self.places[to] + self.places[beside]) / 2
+
+    def story(self, message: Message) -> str:
+        """What became of a message, in words."""
+        sender, sent = self.names[message.sender[0]], message.sent
+
+        def at(moment: float | None) -> str:
+            return f"at {clock((moment or 0) - self.start)} ms"
+
+        words = f"{sent.size:,} bytes from {sender}"
+        if message.put:
+            words += f", put {at(message.put.began)}"
+        words += f", sent {'by its feeder thread ' * sent.feeder}{at(sent.began)}"
+        if message.receiver and message.taken:
+            return f"{words}, taken by {self.names[message.receiver[0]]} {at(message.taken.ended)}"
+        if message.mixed:
+            return f"{words}, while another one was sent into the same pipe"
+        return f"{words}, {'not taken' if sent.ended else 'which never ended'}"
+
+
+def outermost(calls: Sequence[Call]) -> Iterator[tuple[Call, list[Call]]]:
+    """The calls that pass something, each with those that it made itself."""
+    around: dict[int, tuple[Call, list[Call]]] = {}
+    found = []
+    for call in calls:
+        if call.what in ("run", "pipe", "start"):
+            continue
+        outer = around.get(call.thread)
+        if outer and (outer[0].ended is None or call.began < outer[0].ended):
+            outer[1].append(call)
+        else:
+            around[call.thread] = (call, [])
+            found.append(around[call.thread])
+    return iter(found)
+
+
+def says(call: Call) -> str:
+    """A call, as a label."""
+    return f"{call.what}()" + f": {bool(call.size)}" * (call.what == "empty")
+
+
+def clock(seconds: float) -> str:
+    """A time in milliseconds, with no more digits than it takes."""
+    digits = 0 if seconds >= 0.1 or not seconds else 1 if seconds >= 0.01 else 2
+    return f"{1000 * seconds:,.{digits}f}"

@@ -1,0 +1,23 @@
+"""A crash ends the program, or only the process that it happens in."""
+
+import signal
+import sys
+
+import pytest
+
+from tests.harness import on_posix, run
+
+WAYS = ["thread", *["subinterpreter"] * (sys.version_info >= (3, 14))]
+
+
+@on_posix
+@pytest.mark.parametrize("way", WAYS)
+def test_a_crash_ends_the_program(tmp_path, way):
+    status, out, err = run(tmp_path, "questions/crash.py", "--way", way)
+    assert (status, out) == (-signal.SIGABRT, "") and "Fatal Python error: Aborted" in err
+
+
+@on_posix
+def test_a_crash_of_a_process_does_not(tmp_path):
+    status, out, _ = run(tmp_path, "questions/crash.py", "--way", "process")
+    assert (status, out) == (0, "program: goes on after BrokenProcessPool\n")
