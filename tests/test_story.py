@@ -26,6 +26,13 @@ LOCKED = rf"(?i:{W}) waits in `{{}}\(\)`, line \d+, for a lock between processes
 ALONE = r"(?i:{}) waits in `{}\(\)`, line \d+, for a lock of its own, and no other thread of it is left to release it\."
 UNHEARD = r"The parent waits in `{}\(\)`, line \d+, for a lock between processes \(a semaphore\)\. Only the parent itself could release it\."
 IDLE = r"The feeder thread waits for another of its threads, or for a lock of theirs, and the parent waits\."
+POOL = [
+    r"The parent waits in `map\(\)`, line \d+, for another of its threads, or for a lock of theirs\.",
+    r"The other thread waits for any of \d things\.",
+    r"Only (?:the worker|workers \d and \d) could bring one\.",
+    rf"(?i:{W}) waits for data from a pipe\.",
+    "Only the parent " + RING.format("write to"),
+]
 STORIES = {  # how each begins; then only workers that have ended are named
     "join_before_get_broken": [
         JOINS,
@@ -58,6 +65,13 @@ STORIES = {  # how each begins; then only workers that have ended are named
     ],
     "fork_with_threads_broken": [JOINS, ALONE.format(W, "work")],
     "watchdog_fork_broken": [JOINS, ALONE.format(W, "work")],
+    "feeder_traceback_broken": [
+        ASKS.format("get"),
+        rf"(?i:{W}) waits in `get\(\)`, line \d+, for data from a pipe\.",
+        "Only the parent " + RING.format("write to"),
+    ],
+    "pool_killed_broken": POOL,
+    "pool_exception_broken": POOL,
     "max_tasks_broken": [
         r"The parent waits in `\w+\(\)`, line \d+, for another of its threads, or for a lock of theirs\.",
         r"The other thread waits for any of 2 things\.",
