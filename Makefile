@@ -18,6 +18,7 @@ help: ## list the targets
 	@echo "  QUICK=1 make site              a hundredth of the counting and measuring, for writing"
 	@echo "  make test TESTS=tests/test_x.py    some of the tests"
 	@echo "  make site PYTHON=python3.13    with another Python than python3 (3.11 or newer)"
+	@echo "  PYTHONS=/path/to/python3.14 make site    what runs on each Python: on these besides, not on those found"
 
 site: $(SITE) ## run every program and build the site into site/
 	$(BIN)/python -m mkdocs build

@@ -68,16 +68,17 @@ class Message:
         return [t for t in (*found, self.taken and self.taken.ended) if t]
 
 
-def messages(name: str, first: int = 5, last: int = 3) -> str:
+def messages(name: str, first: int = 5, last: int = 3, line: str = "") -> str:
     """The messages of a traced run, with the first and the last of many.
 
     Args:
         name: The run's name in `runs.toml`, where it is said to be traced.
         first: How many of the first messages are drawn.
         last: How many of the last ones.
+        line: What the lines of output contain that are marked.
     """
     recording = recording_of(name)
-    picture = Picture(recording, first, last)
+    picture = Picture(recording, first, last, line)
     if not picture.chosen:  # a Python that lacks what is traced
         return ""
     drawn = picture.draw()
@@ -144,7 +145,7 @@ def match_messages(processes: Iterable[TracedProcess]) -> list[Message]:
             lane = (process.pid, call.thread)
             if call.what == "pipe":
                 peers |= {call.channel: call.size, call.size: call.channel}
-            elif call.began > cut or call.failed:
+            elif call.began > cut or call.failed or not call.channel:
                 continue
             elif call.what in SENDS:
                 sent[call.channel].append((lane, call))
@@ -262,8 +263,9 @@ class Labels:
 class Picture:
     """What is drawn of a traced run: some of its messages, the calls beside them, their lanes."""
 
-    def __init__(self, recording: Recording, first: int, last: int) -> None:
-        self.recording = recording
+    def __init__(self, recording: Recording, first: int, last: int, line: str = "") -> None:
+        self.recording, self.line = recording, line
+        self.printed = [one for one in recording.lines if line and line in one.text]
         self.processes = participants(recording)
         self.names = names_of(self.processes)
         self.found = match_messages(self.processes.values())
@@ -302,10 +304,12 @@ class Picture:
         moments += [
             t for _, c in self.calls for t in (c.began, c.ended) if t and t <= max(moments)
         ]
+        moments += [line.at for line in self.printed]
         self.x = Squeezed((t for t in moments if t >= low), 70 if self.hung else 100 - EDGE)
         self.start = low
         self.labels_of = {lane: self.label(lane) for lane in self.lanes}
-        self.left = 12 + chart.LETTER * max(map(len, self.labels_of.values()))
+        named = [*self.labels_of.values(), *["output"] * bool(self.printed)]
+        self.left = 12 + chart.LETTER * max(map(len, named))
         self.labels = Labels(chart.NARROW - self.left - chart.RIGHT)
 
     def lane(self, lane: Lane) -> Lane:
@@ -365,21 +369,28 @@ class Picture:
         for lane in self.lanes:
             y += FEEDER if lane in self.feeders else pitch
             self.places[lane] = y
-        bottom = y + (24 if self.hung else 16)
+        output = y + FEEDER
+        bottom = (output if self.printed else y) + (24 if self.hung else 16)
         notes = self.notes()
-        ticks = self.x.thinned(
-            (t for m in self.chosen for t in m.moments()), self.labels.pixels
-        )
-        names = (
+        moments = [t for m in self.chosen for t in m.moments()]
+        moments += [line.at for line in self.printed]
+        ticks = self.x.thinned(moments, self.labels.pixels)
+        names = [
             chart.text(0, self.places[lane], name, -10)
             for lane, name in self.labels_of.items()
-        )
+        ]
+        names += [chart.text(0, output, "output", -10)] * bool(self.printed)
+        ticks_of_output = []
+        for line in self.printed:
+            ticks_of_output.append(chart.marker("tick", self.x(line.at), output, line.text))
+            self.labels.add(self.x(line.at), output, self.line, 5)
         parts = [
             legend,
             *chart.x_axis(self.x, ticks, lambda t: clock(t - self.start), top - 10, bottom),
             *self.lives(),
             *self.bars(),
             *self.arrows(),
+            chart.markers("output", chart.TEXT, ticks_of_output),
             chart.group("name", names, text_anchor="end"),
             *self.labels.groups(),
             chart.notes(notes, bottom + 34, self.left),
@@ -391,6 +402,10 @@ class Picture:
             f"{self.names[lane[0]]}: {says(call)} at {clock(call.began - self.start)} ms."
             for lane, call in self.calls
             if call.what == "empty" or (call.ended is None and self.hung)
+        )
+        calls += "".join(
+            f" Output: {line.text} at {clock(line.at - self.start)} ms."
+            for line in self.printed
         )
         words = f"{'; '.join(notes)}. {said} {calls}".strip()
         return chart.picture(title, words, height, (self.left, chart.RIGHT), parts)
@@ -454,7 +469,8 @@ class Picture:
                 asked.append(chart.marker("diamond", left, y, words))
             elif call.ended is None and self.hung:
                 outlines["never"].append(chart.box(left, 100, y - 5, 10))
-                self.labels.add(left, y + 15, f"{call.size:,} bytes" if call.size else "")
+                if call.size:
+                    self.labels.add(left, y + 15, f"{call.size:,} bytes")
                 words += " never ends"
             elif call.what in GIVES:
                 thin = self.folded and call.feeder

@@ -9,11 +9,12 @@ import sys
 import pytest
 from bs4 import BeautifulSoup
 
+from recorder.machine import interpreter
 from recorder.recording import Frame, Line, Thread
 from recorder.watch import watch
 from render import blocks
 from render.blocks import fix
-from render.runs import EXAMPLES, ROOT, PageError, read_runs
+from render.runs import EXAMPLES, ROOT, PageError, fits_version, read_runs
 from render.site import (
     failing_start_methods,
     faults_list,
@@ -21,10 +22,11 @@ from render.site import (
     pages_of,
     words_on_screen,
 )
-from tests.harness import with_each_method
+from tests.harness import PYTHON, with_each_method
 from tests.recordings import recording
 from tests.test_story import assert_story
 
+HERE = interpreter(PYTHON)
 ALL = {name: run for name, run in read_runs().items() if not run.traced}
 RUNS = {name: run for name, run in ALL.items() if run.program.startswith("faults/")}
 FIXED = [name for name in RUNS if name.endswith("_fixed")]
@@ -32,14 +34,14 @@ OTHERS = [
     (name, spec.start_method)
     for name, run in RUNS.items()
     if name not in FIXED
-    for spec in run.specs()
+    for spec in run.specs_on(HERE)
 ]
 ELSEWHERE = [  # programs of other pages that are meant to hang or to fail
     (name, spec.start_method)
     for name, run in ALL.items()
     if name not in RUNS and any(outcome.hangs or outcome.status for outcome in run.outcomes)
-    for spec in run.specs()
-    if spec.python == sys.executable
+    if fits_version(HERE, run.needs)
+    for spec in run.specs_on(HERE)
 ]
 
 pytestmark = pytest.mark.skipif(
@@ -48,7 +50,7 @@ pytestmark = pytest.mark.skipif(
 
 
 def record(spec):
-    """Watch the run now, on the Python of the tests."""
+    """Watch the run now, on its Python."""
     return watch(
         spec.program,
         spec.arguments,
@@ -57,18 +59,19 @@ def record(spec):
         timeout=spec.timeout,
         hangs=spec.hangs,
         start_method=spec.start_method,
+        python=spec.python,
     )
 
 
 def faults_of(name, start_method):
     """What the broken program of a pair shows under a start method, if it fails there."""
-    return [outcome for outcome in RUNS[name].expected(start_method) if outcome.fault]
+    return [o for o in RUNS[name].expected(start_method, HERE.name) if o.fault]
 
 
 @pytest.mark.parametrize(("name", "start_method"), OTHERS)
 def test_the_broken_one_fails_as_expected(name, start_method):
     run = RUNS[name]
-    seen = record(run.spec(start_method))
+    seen = record(run.spec(start_method, HERE))
     run.check(seen, start_method)
     if seen.hung:
         assert_story(name, seen)
@@ -80,16 +83,20 @@ def test_the_broken_one_fails_as_expected(name, start_method):
 
 @pytest.mark.parametrize(("name", "start_method"), ELSEWHERE)
 def test_the_broken_ones_of_other_pages_fail_as_expected(name, start_method):
+<<<<<<< HEAD
     seen = record(ALL[name].spec(start_method))
     ALL[name].check(seen, start_method)
     if seen.hung:
         assert_story(name, seen)
+=======
+    ALL[name].check(record(ALL[name].spec(start_method, HERE)), start_method)
+>>>>>>> main
 
 
 @pytest.mark.parametrize(("name", "start_method"), with_each_method(FIXED))
 def test_the_fixed_one_ends_well(name, start_method):
     run = RUNS[name]
-    seen = record(run.spec(start_method))
+    seen = record(run.spec(start_method, HERE))
     run.check(seen, start_method)
     for outcome in faults_of(name.replace("_fixed", "_broken"), start_method):
         assert list(outcome.differences(seen)), "the broken one may do the same"

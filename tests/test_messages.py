@@ -4,7 +4,7 @@ import re
 import xml.etree.ElementTree as ElementTree
 
 import tests.recordings
-from recorder.recording import Call, TracedProcess
+from recorder.recording import Call, Line, TracedProcess
 from render.messages import FOLDED, Labels, Picture, Squeezed, match_messages
 
 PARENT, WORKER, OTHER = 10, 20, 30
@@ -92,6 +92,11 @@ def test_a_receiver_is_never_said_to_have_taken_what_was_not_yet_sent():
     sender = process(WORKER, call("send", 5, 6, PIPE, 5))
     taker = process(PARENT, call("recv", 1, 2, PIPE, 5))  # of somebody who was not traced
     assert sent_and_taken(match_messages([taker, sender])) == [(WORKER, 5, None)]
+
+
+def test_of_a_channel_that_is_not_known_nothing_is_said():
+    sender = process(WORKER, call("send", 1, 2, 0, 5))
+    assert match_messages([process(PARENT, call("recv", 1, 3, 0, 5)), sender]) == []
 
 
 def test_a_receive_that_found_the_end_takes_nothing():
@@ -206,6 +211,19 @@ def test_a_message_of_no_bytes_is_taken_by_its_own_call():
     takes = [call("recv", n, n + 0.7, PIPE, 0) for n in (1, 2)]
     found = match_messages([process(PARENT, *takes), process(WORKER, *sends)])
     assert [m.taken.ended for m in found] == [0.0017, 0.0027]
+
+
+def test_a_line_of_output_is_marked_at_its_moment():
+    send, take = call("send", 1, 2, PIPE, 5), call("recv", 0, 3, PIPE, 5)
+    lines = (Line(0.002, "no"), Line(0.0025, "Request 2: no reply"), Line(0.5, "no reply"))
+    run = recording(process(PARENT, take), process(WORKER, send), lines=lines)
+    assert "bp-output" not in elements(Picture(run, 5, 3))
+    picture = Picture(run, 5, 3, "no reply")
+    ticks = [one for one in elements(picture)["bp-output"] if one.tag.endswith("rect")]
+    assert [float(one.get("x")[:-1]) for one in ticks] == sorted(
+        round(picture.x(t), 1) for t in (0.0025, 0.5)
+    )
+    assert {"output", "no reply"} <= set(words(picture))
 
 
 def test_a_run_without_messages_has_no_picture():

@@ -2,6 +2,7 @@
 
 import json
 import os
+import re
 import subprocess
 import sys
 from dataclasses import replace
@@ -314,6 +315,27 @@ def test_faults_by_python(recorded):
         ["3.15.0", "raises| |Authentication|Error", "no\xa0fault"],
     ]
     assert '<a href="../faults/large-argument.html">' in html
+
+
+def test_the_badge_of_a_fault(found, monkeypatch):
+    outcomes = (
+        Outcome(python="<3.15", status=1),
+        Outcome(python=">=3.15", status=1, start_methods=("spawn",)),
+        Outcome(python=">=3.15", fault=False, start_methods=("fork",)),
+    )
+    run = Run("x", "x.py", start_methods=("fork", "spawn"), outcomes=outcomes)
+    monkeypatch.setattr(pythons.build, "run", lambda name: run)
+    assert badge("x") == "fork spawn on CPython 3.11.7"
+    run = replace(run, pythons=">=3.11")
+    everywhere = "fork spawn on CPython 3.11.7 to 3.14.2t, spawn on CPython 3.15.0"
+    assert badge("x") == everywhere
+    found(OWN, NEWER, quick=True)
+    assert badge("x") == "fork spawn on CPython 3.11.7"
+
+
+def badge(*names):
+    """The text of the badge of some runs."""
+    return re.sub(r"<[^>]+>", "", pythons.fails_under(*names))
 
 
 def test_pythons_with_the_same_answer_stand_together(recorded):

@@ -112,9 +112,9 @@ def main(start_method=None):
         channel = make()
         names = [name for name in dir(channel) if not name.startswith("_")]
         print(f"{type(channel).__name__}:\n  {' '.join(names)}")
-    print(
-        f"queue.Queue, for threads:\n  {' '.join(n for n in dir(queue.Queue) if n[0] != '_')}"
-    )
+    print()
+    for kind, one in ("queue.Queue", queue.Queue()), ("multiprocessing.Queue", kinds[0]()):
+        print(f"{kind} has shutdown(): {'yes' if hasattr(one, 'shutdown') else 'no'}")
 
 
 if __name__ == "__main__":
