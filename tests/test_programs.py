@@ -447,6 +447,14 @@ PROGRAMS = [
         long=None,
     ),
     Program(
+        "faults/pool_exception_cpu.py",
+        prints=r"Thread-\d+ \(_handle_results\): .+ missing 1 required positional argument.+\n"
+        r"Used: \d\.\d\d s\n"
+        r"AssertionError: Cannot have cache with result_handl?er not alive\n",
+        methods=tuple(START_METHODS),
+        long=None,
+    ),
+    Program(
         "faults/open_files_count.py",
         prints=r"Pipe: 2\n(.+: \d\n){6}",
         methods=tuple(START_METHODS),

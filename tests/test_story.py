@@ -24,6 +24,8 @@ FULL = r"The feeder thread waits for room in a pipe, which is full: 6\d,\d+ of 6
 RING = "could {} it, and the parent waits."
 LOCKED = rf"(?i:{W}) waits in `{{}}\(\)`, line \d+, for a lock between processes \(a semaphore\)\. Only the parent could release it, and the parent waits\."
 ALONE = r"(?i:{}) waits in `{}\(\)`, line \d+, for a lock of its own, and no other thread of it is left to release it\."
+UNHEARD = r"The parent waits in `{}\(\)`, line \d+, for a lock between processes \(a semaphore\)\. Only the parent itself could release it\."
+IDLE = r"The feeder thread waits for another of its threads, or for a lock of theirs, and the parent waits\."
 STORIES = {  # how each begins; then only workers that have ended are named
     "join_before_get_broken": [
         JOINS,
@@ -85,6 +87,8 @@ STORIES = {  # how each begins; then only workers that have ended are named
         rf"(?i:{W}) waits in `get\(\)`, line \d+, for data from a pipe\.",
         "Only the parent " + RING.format("write to"),
     ],
+    "task_done_dead_broken": [UNHEARD.format("join"), IDLE],
+    "full_queue_broken": [UNHEARD.format("put"), IDLE],
     "large_argument_broken": [
         r"The parent waits in `start\(\)`, line \d+, for room in a pipe, which is full: 65,536 of 65,536 bytes\.",
         "Only the parent itself could read it, and it waits.",

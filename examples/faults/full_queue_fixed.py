@@ -22,7 +22,7 @@ def put(tasks, task, consumer):
             return tasks.put(task, timeout=0.2)
         except queue.Full:
             continue
-    tasks.cancel_join_thread()  # nobody will read the rest: do not wait for that at the end
+    tasks.cancel_join_thread()  # nobody will read the rest
     raise ChildProcessError(f"consumer died, exit code {consumer.exitcode}")
 
 
