@@ -61,17 +61,6 @@ STORIES = {  # how each begins; then only workers that have ended are named
         LOCKED.format("wait"),
     ],
     "fork_with_threads_broken": [JOINS, ALONE.format(W, "work")],
-    "watchdog_fork_broken": [JOINS, ALONE.format(W, "work")],
-    "max_tasks_broken": [
-        r"The parent waits in `\w+\(\)`, line \d+, for another of its threads, or for a lock of theirs\.",
-        r"The other thread waits for any of 2 things\.",
-        "Only the parent itself could bring one, and the parent waits.",
-    ],
-    "where_stuck_hangs": [
-        ASKS.format("get"),
-        rf"(?i:{W}) waits in `get\(\)`, line \d+, for data from a pipe\.",
-        "Only the parent " + RING.format("write to"),
-    ],
     "two_way_deadlock_broken": [
         rf"The parent waits in `send\(\)`, line \d+, for room in a socket, which is full\. Only {W} could read it\.",
         rf"(?i:{W}) waits in `send\(\)`, line \d+, for room in a socket, which is full\. Only the parent could read it, and the parent waits\.",
