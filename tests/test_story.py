@@ -30,8 +30,8 @@ POOL = [
     r"The parent waits in `map\(\)`, line \d+, for another of its threads, or for a lock of theirs\.",
     r"The other thread waits for any of \d things\.",
     r"Only (?:the worker|workers \d and \d) could bring one\.",
-    rf"(?i:{W}) waits for data from a pipe\.",
-    "Only the parent " + RING.format("write to"),
+    rf"(?i:{W}) waits for (?:data from a pipe|a lock between processes \(a semaphore\))\.",
+    r"Only the parent (?:and worker \d )?could (?:write to|release) it, and the parent waits\.",
 ]
 STORIES = {  # how each begins; then only workers that have ended are named
     "join_before_get_broken": [
