@@ -82,7 +82,7 @@ def verdict(recording: Recording) -> str:
     """How a run came out, in a few words."""
     if recording.hung:
         return "stands still, for ever"
-    last = telling_line(recording)
+    last = f"<samp>{telling_line(recording)}</samp>"
     return last if recording.status == 0 else f"exit status {recording.status}: {last}"
 
 

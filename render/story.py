@@ -83,6 +83,10 @@ class Story:
     def sentences(self) -> list[str]:
         """One after the other: each thread waits for the next; or where all stood, if no more is known."""
         chain = self.recording.chain
+        for number, (one, other) in enumerate(itertools.pairwise(chain), 1):
+            if self.is_idle_feeder(one, other):  # it says nothing of why the first one waits
+                chain = chain[:number]
+                break
         ring = len(chain) > 1 and chain[-1] in chain[:-1]
         path = chain[:-1] if ring else chain
         found: list[str] = []
@@ -95,6 +99,11 @@ class Story:
             found[-1] = f"{found[-1][:-1]}, and it waits."
         found += self.ended() if chain else self.stood()
         return [f"{text[0].upper()}{text[1:]}" for text in found]
+
+    def is_idle_feeder(self, before: int, tid: int) -> bool:
+        """Whether a feeder waits only for more to do, after a thread that doesn't wait for it."""
+        kinds = [[wait.kind for wait in self.owners[one][1].waits] for one in (before, tid)]
+        return is_feeder(self.owners[tid][1]) and kinds[0] != ["own"] == kinds[1]
 
     def link(self, tid: int, before: int) -> Iterator[str]:
         """What one thread waits for, and who could bring it."""
@@ -123,9 +132,11 @@ class Story:
         name = self.names[process.pid]
         if tid == process.pid:
             return name
-        kind = "feeder thread" if is_feeder(thread) else "other thread"
+        two = sum(bool(one.waits) for one in process.threads) == 2
+        kind = "the feeder thread" if is_feeder(thread) else "the other thread"
+        kind = kind if two or is_feeder(thread) else "another thread"
         same = before in self.owners and self.owners[before][0] is process
-        return f"the {kind}" if same else f"the {kind} of {name}"
+        return kind if same else f"{kind} of {name}"
 
     def where(self, thread: Thread) -> str:
         """Where in the program it waits; "" where that is not known, or not the program's."""
@@ -133,6 +144,8 @@ class Story:
         if not line:
             return ""
         other = "" if file == self.recording.program.rpartition("/")[2] else f" of {file}"
+        if called.startswith("_"):  # the library's own word
+            return f" at line {line}{other},"
         return f" in `{called}`, line {line}{other},"
 
     def wanted(self, process: Process, thread: Thread) -> tuple[str, str]:
@@ -155,7 +168,7 @@ class Story:
             full = f": {pipe.samples[-1][1]:,} of {pipe.capacity:,} bytes" if pipe else ""
             return f"for room in {where}, which is full{full}", f"only {others} could read it"
         if wait.kind == "semaphore":
-            what = "for a lock between processes (a semaphore)"
+            what = "for a semaphore that processes share"
             return what, f"only {others} could release it"
         return "for what can't be told", ""
 
@@ -167,7 +180,7 @@ class Story:
         if wait.kind == "own":
             feeder = "feeder" in self.own(process, thread)[0]
             return "for its feeder" if feeder else "for a lock of its own"
-        known = {"data": "for data", "room": "for room", "semaphore": "for a lock"}
+        known = {"data": "for data", "room": "for room", "semaphore": "for a semaphore"}
         return known.get(wait.kind, "")
 
     def own(self, process: Process, thread: Thread) -> tuple[str, str]:

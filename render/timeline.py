@@ -47,7 +47,7 @@ REASONS = {
     "end": Look("waits for a process or thread", chart.WAIT, 4, "strip"),
     "data": Look("waits for data", chart.DATA, 2, "line"),
     "room": Look("waits for room", chart.PIPE, 7, "band"),
-    "semaphore": Look("waits for a lock", chart.LOCK, 4, "dashes", "5 2"),
+    "semaphore": Look("waits for a semaphore", chart.LOCK, 4, "dashes", "5 2"),
     "sleeps": Look("sleeps", chart.WAIT, 2, "dots", "2 4"),
 }
 RUNS = "runs"
@@ -181,6 +181,7 @@ def words_of(story: Story, process: Process, thread: Thread | None) -> str:
         return "stuck"
     called, line, _ = place_of(thread)
     place = f"{called}, line {line}" if line else called
+    place = f"line {line}" if line and called.startswith("_") else place
     if not thread.waits:
         return f"stuck in {place}" if place else "stuck" * (thread.tid == process.pid)
     place = "at its end" if called == "_finalize_join()" else place

@@ -6,7 +6,15 @@ import re
 
 VOID = {"area", "base", "br", "col", "embed", "hr", "img", "input", "link", "meta"}
 VOID |= {"source", "track", "wbr"}  # they have no end tag
-NO_PROSE = {"code", "data", "q", "svg", "script", "style"}  # what no sentence says by itself
+NO_PROSE = {
+    "code",
+    "data",
+    "q",
+    "samp",
+    "svg",
+    "script",
+    "style",
+}  # what no sentence says by itself
 LOADING = {"script", "img", "iframe", "source"}
 NOT_LOADED = {"canonical", "next", "prev", "alternate"}
 

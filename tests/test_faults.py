@@ -83,7 +83,14 @@ def test_the_broken_one_fails_as_expected(name, start_method):
 
 @pytest.mark.parametrize(("name", "start_method"), ELSEWHERE)
 def test_the_broken_ones_of_other_pages_fail_as_expected(name, start_method):
+<<<<<<< HEAD
+    seen = record(ALL[name].spec(start_method))
+    ALL[name].check(seen, start_method)
+    if seen.hung:
+        assert_story(name, seen)
+=======
     ALL[name].check(record(ALL[name].spec(start_method, HERE)), start_method)
+>>>>>>> main
 
 
 @pytest.mark.parametrize(("name", "start_method"), with_each_method(FIXED))
@@ -170,10 +177,10 @@ def test_a_fault_that_raises_shows_no_hang(monkeypatch):
 def test_the_line_that_says_how_a_run_ended():
     notes = ("PicklingError: no", "when serializing a dict", "when serializing an object", "")
     run = recording(status=1, lines=tuple(Line(0.5, text) for text in notes))
-    assert blocks.verdict(run) == "exit status 1: PicklingError: no"
+    assert blocks.verdict(run) == "exit status 1: <samp>PicklingError: no</samp>"
     warning = ("x.py:9: UserWarning: resource_tracker: a block", "  warnings.warn('a block')")
     run = recording(status=1, lines=tuple(Line(0.5, one) for one in ("OSError: no", *warning)))
-    assert blocks.verdict(run) == "exit status 1: OSError: no"
+    assert blocks.verdict(run) == "exit status 1: <samp>OSError: no</samp>"
     assert blocks.verdict(recording(ended="hang")) == "stands still, for ever"
 
 

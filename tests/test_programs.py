@@ -350,8 +350,8 @@ PROGRAMS = [
         r"put\(\) after close\(\)( +raises ValueError){2} +raises OSError\n"
         r"join\(\) +has none +returns +has none\n\n"
         r"(\w+:\n  .+\n){3}\n"
-        r"queue\.Queue has shutdown\(\): (yes|no)\n"
-        r"multiprocessing\.Queue has shutdown\(\): no\n",
+        r"queue\.Queue with shutdown: (yes|no)\n"
+        r"multiprocessing\.Queue with shutdown: no\n",
         methods=tuple(START_METHODS),
         long=None,
     ),

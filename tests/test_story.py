@@ -22,17 +22,14 @@ JOINS = rf"The parent waits in `join\(\)`, line \d+, for {W} to end\."
 AT_ITS_END = r"At its end {} waits for its feeder thread to end\."
 FULL = r"The feeder thread waits for room in a pipe, which is full: 6\d,\d+ of 65,536 bytes\."
 RING = "could {} it, and the parent waits."
-LOCKED = rf"(?i:{W}) waits in `{{}}\(\)`, line \d+, for a lock between processes \(a semaphore\)\. Only the parent could release it, and the parent waits\."
+LOCKED = rf"(?i:{W}) waits in `{{}}\(\)`, line \d+, for a semaphore that processes share\. Only the parent could release it, and the parent waits\."
 ALONE = r"(?i:{}) waits in `{}\(\)`, line \d+, for a lock of its own, and no other thread of it is left to release it\."
-UNHEARD = r"The parent waits in `{}\(\)`, line \d+, for a lock between processes \(a semaphore\)\. Only the parent itself could release it\."
-IDLE = r"The feeder thread waits for another of its threads, or for a lock of theirs, and the parent waits\."
-POOL = [
-    r"The parent waits in `map\(\)`, line \d+, for another of its threads, or for a lock of theirs\.",
-    r"The other thread waits for any of \d things\.",
-    r"Only (?:the worker|workers \d and \d) could bring one\.",
-    rf"(?i:{W}) waits for (?:data from a pipe|a lock between processes \(a semaphore\))\.",
-    r"Only the parent (?:and worker \d )?could (?:write to|release) it, and the parent waits\.",
-]
+TAKES = rf"(?i:{W}) waits in `get\(\)`, line \d+, for data from a pipe\."
+GIVES = "Only the parent " + RING.format("write to")
+OWN = r"The parent waits in `{}\(\)`, line \d+, for a semaphore that processes share\. Only the parent itself could release it, and it waits\."
+POOL = r"The parent waits in `{}\(\)`, line \d+, for another of its threads, or for a lock of theirs\."
+HANDLER = rf"Another thread waits for any of \d things\. Only (?:{W}|workers \d and \d) could bring one\."
+IDLE = rf"(?i:{W}) waits for data from a pipe\."
 STORIES = {  # how each begins; then only workers that have ended are named
     "join_before_get_broken": [
         JOINS,
@@ -53,25 +50,18 @@ STORIES = {  # how each begins; then only workers that have ended are named
     "killed_holding_lock_broken": [
         ASKS.format("get"),
         AT_ITS_END.format(W),
-        r"The feeder thread waits for a lock between processes \(a semaphore\)\.",
+        r"The feeder thread waits for a semaphore that processes share\.",
         "Only the parent " + RING.format("release"),
     ],
     "terminate_worker_broken": [ASKS.format("get"), LOCKED.format("put")],
     "idle_worker_killed_broken": [ASKS.format("recv"), LOCKED.format("get")],
     "event_set_broken": [
-        r"The parent waits in `set\(\)`, line \d+, for a lock between processes \(a semaphore\)\.",
+        r"The parent waits in `set\(\)`, line \d+, for a semaphore that processes share\.",
         rf"Only {W} could release it\.",
         LOCKED.format("wait"),
     ],
     "fork_with_threads_broken": [JOINS, ALONE.format(W, "work")],
     "watchdog_fork_broken": [JOINS, ALONE.format(W, "work")],
-    "feeder_traceback_broken": [
-        ASKS.format("get"),
-        rf"(?i:{W}) waits in `get\(\)`, line \d+, for data from a pipe\.",
-        "Only the parent " + RING.format("write to"),
-    ],
-    "pool_killed_broken": POOL,
-    "pool_exception_broken": POOL,
     "max_tasks_broken": [
         r"The parent waits in `\w+\(\)`, line \d+, for another of its threads, or for a lock of theirs\.",
         r"The other thread waits for any of 2 things\.",
@@ -97,12 +87,26 @@ STORIES = {  # how each begins; then only workers that have ended are named
         "Only the parent " + RING.format("write to"),
     ],
     "task_done_too_few_broken": [
-        rf"The parent waits in `join\(\)`, line \d+, for a lock between processes \(a semaphore\)\. Only {W} could release it\.",
+        rf"The parent waits in `join\(\)`, line \d+, for a semaphore that processes share\. Only {W} could release it\.",
         rf"(?i:{W}) waits in `get\(\)`, line \d+, for data from a pipe\.",
         "Only the parent " + RING.format("write to"),
     ],
-    "task_done_dead_broken": [UNHEARD.format("join"), IDLE],
-    "full_queue_broken": [UNHEARD.format("put"), IDLE],
+    "two_way_deadlock_trace": [
+        rf"The parent waits in `send\(\)`, line \d+, for room in a socket, which is full\. Only {W} could read it\.",
+        rf"(?i:{W}) waits in `send\(\)`, line \d+, for room in a socket, which is full\. Only the parent could read it, and the parent waits\.",
+    ],
+    "feeder_traceback_broken": [ASKS.format("get"), TAKES, GIVES],
+    "where_stuck_hangs": [ASKS.format("get"), TAKES, GIVES],
+    "full_queue_broken": [OWN.format("put")],
+    "task_done_dead_broken": [OWN.format("join")],
+    "thread_at_import": [JOINS, ALONE.format(W, "work")],
+    "watchdog_fork_broken": [JOINS, ALONE.format(W, "work")],
+    "pool_exception_broken": [POOL.format("map"), HANDLER, IDLE, GIVES],
+    "pool_killed_broken": [POOL.format("map"), HANDLER, IDLE, GIVES],
+    "max_tasks_broken": [
+        r"The parent waits at line \d+, for another of its threads, or for a lock of theirs\.",
+        r"Another thread waits for any of \d things\. Only the parent itself could bring one, and the parent waits\.",
+    ],
     "large_argument_broken": [
         r"The parent waits in `start\(\)`, line \d+, for room in a pipe, which is full: 65,536 of 65,536 bytes\.",
         "Only the parent itself could read it, and it waits.",

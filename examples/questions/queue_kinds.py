@@ -114,7 +114,7 @@ def main(start_method=None):
         print(f"{type(channel).__name__}:\n  {' '.join(names)}")
     print()
     for kind, one in ("queue.Queue", queue.Queue()), ("multiprocessing.Queue", kinds[0]()):
-        print(f"{kind} has shutdown(): {'yes' if hasattr(one, 'shutdown') else 'no'}")
+        print(f"{kind} with shutdown: {'yes' if hasattr(one, 'shutdown') else 'no'}")
 
 
 if __name__ == "__main__":

@@ -1,6 +1,6 @@
 """Count in two workers, in each way that counts right, and time an update.
 
-python shared_state.py --updates 1000 --rounds 3
+python shared_state.py --updates 500 --rounds 3
 """
 
 import argparse
@@ -105,7 +105,7 @@ def take(messages, count):
     return sum(messages.get() for _ in range(count))
 
 
-def main(updates=1000, rounds=3, start_method=None):
+def main(updates=500, rounds=3, start_method=None):
     """Print how many updates a second each way does.
 
     Args:
@@ -132,7 +132,7 @@ def main(updates=1000, rounds=3, start_method=None):
 
 if __name__ == "__main__":
     parser = argparse.ArgumentParser()
-    parser.add_argument("--updates", type=int, default=1000)
+    parser.add_argument("--updates", type=int, default=500)
     parser.add_argument("--rounds", type=int, default=3)
     parser.add_argument("--start-method", choices=multiprocessing.get_all_start_methods())
     args = parser.parse_args()

@@ -14,6 +14,7 @@ import contextlib
 import json
 import os
 import platform
+import re
 import shutil
 import signal
 import socket
@@ -72,9 +73,6 @@ class Thread:
     values: list[int] = field(default_factory=list)
     ran: object = None
     waits: list[Wait] = field(default_factory=list)
-
-    def waits_for(self, kind):
-        return next((wait for wait in self.waits if wait.kind == kind), None)
 
 
 def read(name):
@@ -385,75 +383,47 @@ class Look:
             if others:
                 at = others[0]
             else:  # not one that waits for another thread, too
-                at = min(wakers, key=lambda one: one.waits_for("own") is not None)
+                at = min(wakers, key=lambda one: one.waits[0].kind == "own")
         return path, path.index(at)
 
 
+LOST = ["dead-worker", "worker-exception", "unpicklable-put"]
+PAGES = (  # of the site, by what the threads of a chain wait for, one after the other
+    ("(end )+(own room|semaphore)", ["join-before-get"]),
+    ("(end )+(own )?data", ["sentinel-too-few"]),
+    ("own self-room", ["ctrl-c"]),
+    ("self-room", ["large-argument"]),
+    (".*room room.*", ["two-way-deadlock"]),
+    ("self-data|data( data)+|own data", LOST),
+    ("(data )+(own )?alone", ["dead-worker"]),
+    ("(data )+(own )?semaphore", ["killed-holding-lock"]),
+    ("semaphore data", ["task-done"]),
+    ("self-semaphore( own)?", ["full-queue", "task-done"]),
+    (".*semaphore semaphore", ["two locks that are taken in opposite orders", "event-set"]),
+    ("(end )+(own )?alone", ["fork-with-threads"]),
+    ("own any.*", ["pool-hangs"]),
+)
+
+
 def pages_like(look):
-    """The pages of the site that it looks like: a few rules, and the first that fits."""
-    waits = {
-        kind: [(thread, wait) for thread in look.stuck if (wait := thread.waits_for(kind))]
-        for kind in ("end", "data", "room", "semaphore", "own")
-    }
-    rules = (full_pipes, silence, locks, own_locks)
-    return next((pages for rule in rules if (pages := rule(look, waits))), [])
+    """The pages of the site that it looks like, by the first pattern that fits."""
+    words = " ".join(word_for(look, thread) for thread in look.chain()[0])
+    pages = next((pages for pattern, pages in PAGES if re.fullmatch(pattern, words)), [])
+    if pages == LOST and look.zombies:  # killed, failed, or ended well: one of the three
+        ended = [0 if code & 127 else 1 if code else 2 for code in look.zombies.values()]
+        return [LOST[min(ended)]]
+    return pages
 
 
-def full_pipes(look, waits):
-    """Rules for who waits for room."""
-    for thread, wait in waits["room"]:
-        if any(one.pid in wait.by and thread.pid in its.by for one, its in waits["end"]):
-            return ["join-before-get"]
-        facing = [one for one in waits["room"] if one[0].pid in wait.by]
-        if any(thread.pid in its.by and its.key != wait.key for _, its in facing):
-            return ["two-way-deadlock"]
-        if wait.by == {thread.pid}:
-            return ["large-argument" if thread.pid == thread.tid else "ctrl-c"]
-    return []
-
-
-def silence(look, waits):
-    """Rules for who waits for a message that nobody sends."""
-    for thread, _ in waits["end"]:  # of a consumer, for which it doesn't put a sentinel
-        if thread.pid == thread.tid and fed_by(thread.pid, waits):
-            return ["sentinel-too-few"]
-    for thread, wait in waits["data"]:
-        alone = wait.by == {thread.pid} and thread.call != "epoll"  # that is an event loop
-        facing = [its for one, its in fed_by(thread.pid, waits) if one.pid in wait.by]
-        if alone or (facing and all(its.key.startswith("pipe") for its in [wait, *facing])):
-            lost = ["dead-worker", "worker-exception", "unpicklable-put"]
-            ended = [0 if code & 127 else 1 if code else 2 for code in look.zombies.values()]
-            return [lost[min(ended)]] if ended else lost
-    return []
-
-
-def fed_by(pid, waits):
-    """Who waits in another process for data that this one could write."""
-    return [(one, its) for one, its in waits["data"] if pid in its.by - {one.pid}]
-
-
-def locks(look, waits):
-    """Rules for who waits for a semaphore, after those for silence."""
-    for thread, wait in waits["semaphore"]:
-        if waits["data"]:
-            first = any(one.pid == look.root for one, _ in waits["semaphore"])
-            return ["task-done" if first else "killed-holding-lock"]
-        if any(its.key != wait.key and thread.pid in its.by for _, its in waits["semaphore"]):
-            return ["two locks that are taken in opposite orders", "event-set"]
-        idle = any(one.waits_for("own") for one in look.of(thread.pid))  # the feeder
-        full = waits["end"] and idle and thread.pid == thread.tid  # a Queue with a maxsize
-        return ["join-before-get" if full else "killed-holding-lock"]
-    return []
-
-
-def own_locks(look, waits):
-    """Rules for forked workers whose threads all wait for each other, after those for locks."""
-    for thread, _ in waits["own"]:
-        alone = all(one.waits_for("own") for one in look.of(thread.pid))
-        server = look.is_server(look.parents[thread.pid])
-        if alone and thread.pid != look.root and look.is_forked(thread.pid) and not server:
-            return ["dead-worker"] * bool(waits["data"]) + ["fork-with-threads"]
-    return ["dead-worker"] if waits["data"] and any(look.zombies.values()) else []
+def word_for(look, thread):
+    """What a thread waits for, in one word of those patterns."""
+    wait = thread.waits[0]
+    if len(thread.waits) > 1 or thread.call == "epoll":
+        return "any" if len(thread.waits) > 1 else "loop"
+    if wait.kind == "own":
+        return "own" if len(look.of(thread.pid)) > 1 else "alone"
+    alone = wait.kind != "end" and wait.by == {thread.pid}
+    return f"self-{wait.kind}" if alone else wait.kind
 
 
 def fill(look, target):
