@@ -47,6 +47,7 @@ ENDINGS = 0.1  # seconds after a process has ended, in which much happens
 SAMPLING_SHARE = 0.015  # of one core: with all else, the watcher stays below 2 % of one
 SAMPLING_START = 0.02  # seconds of CPU time for many samples at the start
 WEIGHING = 0.0004  # seconds of CPU time to ask for a process's share of memory
+MOST_HANDLES = 250  # processes whose end is told at once
 RUN_ID_VARIABLE = "RECORDED_RUN"  # in the environment of every process of a run
 HELPERS = ("multiprocessing.resource_tracker", "multiprocessing.forkserver")
 
@@ -189,7 +190,6 @@ class ObservedProcess:
     role: str = "worker"
     ended: float | None = None
     samples: list[tuple[float, float]] = field(default_factory=list)
-    handle: int | None = None  # that tells of its end
     threads: dict[int, list[tuple[float, str]]] = field(default_factory=dict)
     searched: set[object] = field(default_factory=set)  # when its pipes were looked for
     stack: list[str] = field(default_factory=list)
@@ -326,6 +326,9 @@ class Watcher:
             if observed.ended is None and not self.ending:
                 observed.ended = self.last_end = self.now()
                 observed.exit = waits.exit_of(observed.pid, descriptor)
+            if observed.exit is not None:
+                os.close(descriptor)
+                del self.handles[descriptor]
             return
         chunk = os.read(descriptor, 65536)
         if not chunk:
@@ -418,8 +421,8 @@ class Watcher:
         first = self.known[self.first]
         if observed is first:
             observed.started, observed.role = 0.0, "parent"
-        if observed.handle is None and (handle := waits.handle_of(pid)) is not None:
-            observed.handle = handle
+        handle = waits.handle_of(pid) if len(self.handles) < MOST_HANDLES else None
+        if handle is not None:
             self.handles[handle] = observed
             self.poll.register(handle, select.POLLIN)
         with contextlib.suppress(psutil.NoSuchProcess):
