@@ -138,6 +138,15 @@ def marker(shape: str, x: float, y: float, tooltip: str = "", dx: float = 0) -> 
     return f'<svg x="{short(x)}%" y="{short(y)}" overflow="visible">{outline}</svg>'
 
 
+def icon(shape: str, colour: str) -> str:
+    """A small shape as a picture of its own, for a line of text."""
+    mark = f'<path d="{SHAPES[shape]}"/>' if shape != "tick" else '<path d="M-.5-6h1V6h-1z"/>'
+    return (
+        f'<svg viewBox="-7 -7 14 14" width="14" height="14" fill="{colour}" stroke="{colour}" '
+        f'stroke-width="1.5" aria-hidden="true">{mark}</svg>'
+    )
+
+
 def path(name: str, outlines: Iterable[str], **look: str) -> str:
     """A path, which `picture` draws as wide as the plot, its x in thousandths of that."""
     outline = "".join(outlines)

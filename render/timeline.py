@@ -3,7 +3,7 @@
 import itertools
 import math
 import re
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 from recorder.recording import Line, Pipe, Process, Recording, Thread
@@ -51,6 +51,7 @@ REASONS = {
     "sleeps": Look("sleeps", chart.WAIT, 2, "dots", "2 4"),
 }
 RUNS = "runs"
+Key = tuple[str, str, str]  # a shape, a colour, and what they mean
 SAME = {"own": "end"}  # what is drawn as something else is
 
 
@@ -69,27 +70,64 @@ class Lane:
         return self.thread is None or self.thread.tid == self.process.pid
 
 
-def timeline(recording: Recording, until: float = 0, since: float = 0) -> str:
+class Plan:
+    """What a timeline shows: its rows, its axis, and when each thread waited for what."""
+
+    def __init__(self, recording: Recording, until: float, since: float = 0) -> None:
+        order = {"parent": 0, "worker": 1, "helper": 2}
+        self.recording = recording
+        self.processes = sorted(recording.processes, key=lambda p: (order[p.role], p.started))
+        shown = [p for p in self.processes if p.ended >= since][:LANES]
+        self.lanes = lanes_of(recording, shown)
+        many = len(self.lanes) > FEW
+        self.pitch = min(PITCH, HEIGHT // len(self.lanes)) if many else PITCH
+        self.roomy = self.pitch >= ROOMY
+        self.x = chart.Scale(since, max(recording.wall, until, since + 0.001))
+        self.spans = waiting_spans(self.lanes, self.x) if self.roomy else {}
+
+    def legend(self) -> list[Key]:
+        """What is to be explained: no more than what is there, and no words say."""
+        ends = {end_of(lane.process, self.recording)[0] for lane in self.lanes}
+        found = [("bar", chart.RUN, "ran")]
+        found += [
+            (look.shape, look.colour, look.words)
+            for kind, look in REASONS.items()
+            if kind in self.spans
+        ]
+        found += [] if self.spans else [("line", chart.WAIT, "waited")]
+        told = ends & {"stopped" if self.roomy else "badly"}
+        return [*found, ("tick", chart.TEXT, "output"), *(ENDS[kind] for kind in told)]
+
+
+def shared_legend(recordings: Iterable[Recording], until: float) -> str:
+    """One legend, as HTML, for the timelines of several runs."""
+    keys = [key for recording in recordings for key in Plan(recording, until).legend()]
+    order = ["ran", *(look.words for look in REASONS.values())]
+    known = sorted(dict.fromkeys(keys), key=lambda key: [*order, key[2]].index(key[2]))
+    shown = (
+        f"<span>{chart.icon(shape, colour)}{words}</span>" for shape, colour, words in known
+    )
+    return f'<p class="keys" data-search-exclude>{"".join(shown)}</p>'
+
+
+def timeline(
+    recording: Recording, until: float = 0, since: float = 0, legend: bool = True
+) -> str:
     """Draw when each process ran on a core, why it waited, how it ended, and when output came.
 
     Args:
         recording: The run.
         until: The seconds at which the axis ends at the earliest: as in another picture.
         since: The seconds at which it begins.
+        legend: Whether it says itself what its colours mean.
     """
-    order = {"parent": 0, "worker": 1, "helper": 2}
-    processes = sorted(recording.processes, key=lambda p: (order[p.role], p.started))
-    lanes = lanes_of(recording, [p for p in processes if p.ended >= since][:LANES])
-    pitch = min(PITCH, HEIGHT // max(len(lanes), 1)) if len(lanes) > FEW else PITCH
-    roomy = pitch >= ROOMY
+    plan = Plan(recording, until, since)
+    lanes, pitch, roomy, x, spans = plan.lanes, plan.pitch, plan.roomy, plan.x, plan.spans
     every = math.ceil((chart.FONT + 2) / pitch)  # where lanes are dense, some have no name
     pipes = [pipe for pipe in recording.pipes if is_telling(pipe)][:2] if roomy else []
     shown = [lane.name for lane in lanes[::every]]
     left = 12 + chart.LETTER * max(map(len, ["output", *shown]))
-    ends = [end_of(lane.process, recording) for lane in lanes if lane.is_process]
-    x = chart.Scale(since, max(recording.wall, until, since + 0.001))
-    spans = waiting_spans(lanes, x) if roomy else {}
-    legend, top = chart.legend(keys(ends, spans, roomy), left)
+    explained, top = chart.legend(plan.legend(), left) if legend else ("", 8.0)
     floors = list(
         itertools.accumulate((pitch + WORDS * bool(one.words) for one in lanes), initial=top)
     )[1:]
@@ -117,9 +155,9 @@ def timeline(recording: Recording, until: float = 0, since: float = 0) -> str:
     output = bottom + 14
     named = zip([*middles, output], [*shown, "output"], strict=True)
     ticks = x.ticks(chart.NARROW - left - chart.RIGHT, lambda tick: 8 * len(f"{tick:g}") + 12)
-    notes = axis_notes(recording, len(processes))
+    notes = axis_notes(recording, len(plan.processes))
     parts = [
-        legend,
+        explained,
         *chart.x_axis(x, ticks, "{:g}".format, top, output + 10),
         *parts,
         chart.markers("line", chart.TEXT, output_marks(recording, x, output)),
@@ -127,7 +165,7 @@ def timeline(recording: Recording, until: float = 0, since: float = 0) -> str:
         chart.notes(notes, output + 38, left),
     ]
     height = output + 30 + chart.LINE * len(notes)
-    title, words = f"Timeline of {recording.command}", summary(recording, processes)
+    title, words = f"Timeline of {recording.command}", summary(recording, plan.processes)
     return chart.picture(title, words, height, (left, chart.RIGHT), parts)
 
 
@@ -190,25 +228,6 @@ def words_of(story: Story, process: Process, thread: Thread | None) -> str:
         if place and len(start + what) <= LONGEST:
             return start + what
     return what[:LONGEST]
-
-
-def keys(
-    ends: Sequence[tuple[str, str]], spans: Mapping[str, object], roomy: bool
-) -> list[tuple[str, str, str]]:
-    """What the legend explains: no more than what is there, and no words say."""
-    kinds = {kind for kind, _ in ends if kind == ("stopped" if roomy else "badly")}
-    found = [("bar", chart.RUN, "ran")]
-    found += [
-        (look.shape, look.colour, look.words)
-        for kind, look in REASONS.items()
-        if kind in spans
-    ]
-    found += [] if spans else [("line", chart.WAIT, "waited")]
-    return [
-        *found,
-        ("tick", chart.TEXT, "output"),
-        *(ENDS[kind] for kind in ENDS if kind in kinds),
-    ]
 
 
 def bars(

@@ -11,7 +11,7 @@ import pytest
 from recorder.recording import Frame, Line, Pipe, Process, Thread, Wait
 from recorder.waits import match_stacks
 from render.runs import ROOT
-from render.timeline import ending, timeline
+from render.timeline import ending, shared_legend, timeline
 from tests.pictures import Picture, near
 from tests.recordings import recording
 
@@ -356,6 +356,22 @@ def test_the_ending_is_drawn_large():
     assert picture.tooltips("line") == [
         "4.000 s: Process ID: 102, name: Worker 2, subtotal: 1,000"
     ]
+
+
+def test_two_pictures_have_one_legend():
+    text = shared_legend([hung(), two_workers()], 4.0)
+    words = re.findall(r"</svg>([^<]+)</span>", text)
+    assert words == [
+        "ran",
+        "waits for a process or thread",
+        "waits for room",
+        "sleeps",
+        "output",
+        "ended by the recorder",
+        "waited",
+    ]
+    assert Timeline(hung(), legend=False).all("key-name") == []
+    assert Timeline(hung(), legend=False).texts("words")
 
 
 def test_an_empty_run_and_one_that_was_never_sampled():
