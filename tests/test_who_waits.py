@@ -109,7 +109,7 @@ FAULTS = {  # the sentences, one after the other, and the page
             rf"{WORKER} waits for data from a pipe\. Only the parent could write to it\.",
             RING,
         ],
-        "task-done",
+        "joinable-queue",
     ),
     "feeder_traceback": (
         [
@@ -119,7 +119,7 @@ FAULTS = {  # the sentences, one after the other, and the page
         ],
         "worker-exception",
     ),
-    "task_done_dead": ([f"{PARENT} {LOCK} nobody else could release it."], "task-done"),
+    "task_done_dead": ([f"{PARENT} {LOCK} nobody else could release it."], "joinable-queue"),
     "full_queue": ([f"{PARENT} {LOCK} nobody else could release it."], "full-queue"),
     "pool_exception": ([f"{PARENT} {THREAD}", POOL], "pool-hangs"),
     "pool_killed": ([f"{PARENT} {THREAD}", POOL], "pool-hangs"),

@@ -398,8 +398,8 @@ PAGES = (  # of the site, by what the threads of a chain wait for, one after the
     ("self-data|data( data)+|own data", LOST),
     ("(data )+(own )?alone", ["dead-worker"]),
     ("(data )+(own )?semaphore", ["killed-holding-lock"]),
-    ("semaphore data", ["task-done"]),
-    ("self-semaphore( own)?", ["full-queue", "task-done"]),
+    ("semaphore data", ["joinable-queue"]),
+    ("self-semaphore( own)?", ["full-queue", "joinable-queue"]),
     ("(end )+(own )?alone", ["fork-with-threads"]),
     ("own any.*", ["pool-hangs"]),
 )
