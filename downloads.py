@@ -119,10 +119,12 @@ def as_markdown(page: str) -> str:
     article = re.sub(r"<pre>.*?</pre>", without_spans, article_of(page), flags=re.DOTALL)
     # A picture holds further ones; it ends where its frame does.
     article = re.sub(
-        r"<svg\b.*?</svg>(?=</(?:div|figure)>|<figcaption)", picture_in_words, article
+        r"<svg\b(?![^>]*aria-hidden).*?</svg>(?=</(?:div|figure)>|<figcaption)",
+        picture_in_words,
+        article,
     )
     soup = BeautifulSoup(article, "html.parser")
-    for extra in soup.select(".headerlink, script, style, button, .md-path"):
+    for extra in soup.select(".headerlink, script, style, button, .keys, .md-path"):
         extra.decompose()
     for cell in soup.select("tbody th"):
         cell.name = "td"  # of a row of nothing else a second head would be made

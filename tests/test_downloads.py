@@ -5,7 +5,9 @@ import re
 import zipfile
 
 import downloads
+from render import blocks
 from render.runs import EXAMPLES
+from tests.recordings import recording
 
 
 def names(archive):
@@ -85,3 +87,12 @@ def test_a_drawing_is_told_before_its_caption():
     figure = '<svg class="bp-picture" aria-label="A"><desc>B.</desc><svg></svg></svg>'
     page = f"<article><figure>{figure}<figcaption>C.</figcaption></figure></article>"
     assert "Picture: A: B." in downloads.as_markdown(page)
+
+
+def test_of_two_pictures_under_one_legend_both_are_told(monkeypatch):
+    runs = {"x_broken": recording(ended="hang", evidence="kernel"), "x_fixed": recording()}
+    monkeypatch.setattr(blocks, "recording_of", runs.get)
+    text = downloads.as_markdown(f"<article>{blocks.pair('x')}</article>")
+    assert text.startswith("broken **stands still, for ever**")
+    assert text.count("Picture: Timeline of python hello.py") == 2
+    assert "fixed **" in text and "ran waited" not in text
