@@ -83,14 +83,10 @@ def test_the_broken_one_fails_as_expected(name, start_method):
 
 @pytest.mark.parametrize(("name", "start_method"), ELSEWHERE)
 def test_the_broken_ones_of_other_pages_fail_as_expected(name, start_method):
-<<<<<<< HEAD
-    seen = record(ALL[name].spec(start_method))
+    seen = record(ALL[name].spec(start_method, HERE))
     ALL[name].check(seen, start_method)
     if seen.hung:
         assert_story(name, seen)
-=======
-    ALL[name].check(record(ALL[name].spec(start_method, HERE)), start_method)
->>>>>>> main
 
 
 @pytest.mark.parametrize(("name", "start_method"), with_each_method(FIXED))

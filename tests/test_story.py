@@ -30,6 +30,7 @@ OWN = r"The parent waits in `{}\(\)`, line \d+, for a semaphore that processes s
 POOL = r"The parent waits in `{}\(\)`, line \d+, for another of its threads, or for a lock of theirs\."
 HANDLER = rf"Another thread waits for any of \d things\. Only (?:{W}|workers \d and \d) could bring one\."
 IDLE = rf"(?i:{W}) waits for data from a pipe\."
+QUEUES = rf"(?i:{W}) waits for a semaphore that processes share\. Only the parent and {W} could release it, and the parent waits\."
 STORIES = {  # how each begins; then only workers that have ended are named
     "join_before_get_broken": [
         JOINS,
@@ -102,7 +103,7 @@ STORIES = {  # how each begins; then only workers that have ended are named
     "thread_at_import": [JOINS, ALONE.format(W, "work")],
     "watchdog_fork_broken": [JOINS, ALONE.format(W, "work")],
     "pool_exception_broken": [POOL.format("map"), HANDLER, IDLE, GIVES],
-    "pool_killed_broken": [POOL.format("map"), HANDLER, IDLE, GIVES],
+    "pool_killed_broken": [POOL.format("map"), HANDLER, rf"(?:{IDLE} {GIVES}|{QUEUES})"],
     "max_tasks_broken": [
         r"The parent waits at line \d+, for another of its threads, or for a lock of theirs\.",
         r"Another thread waits for any of \d things\. Only the parent itself could bring one, and the parent waits\.",
