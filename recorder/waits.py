@@ -12,12 +12,11 @@ would hide a broken pipe.
 import contextlib
 import ctypes
 import enum
-import fcntl
+import functools
 import os
 import re
 import struct
 import sys
-import termios
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 
 from examples.recipes import who_waits
@@ -31,7 +30,6 @@ UNKNOWN = -1  # bytes in a pipe to which nobody can write any more
 MOST_PIPES = 16  # whose filling is sampled
 SOME = 3  # empty ones that are looked at in each sample
 MOST_SEARCHES = 32  # for such pipes in a run
-LIBC = ctypes.PyDLL(None, use_errno=True)
 
 
 class Waits(enum.Enum):
@@ -149,6 +147,8 @@ def exit_of(pid: int, handle: int | None) -> int | None:
     if state == "Z":  # nobody has reaped it yet
         return os.waitstatus_to_exitcode(int(status))
     if handle is not None:
+        import fcntl  # not on Windows
+
         with contextlib.suppress(OSError):
             asked = struct.pack("=Q56x", PIDFD_INFO_EXIT)
             mask, status = struct.unpack("=Q52xi", fcntl.ioctl(handle, PIDFD_GET_INFO, asked))
@@ -218,6 +218,12 @@ class Pipes:
         )
 
 
+@functools.cache
+def libc() -> ctypes.PyDLL:
+    """The C library; while it is called nobody else runs, so that a loan is short."""
+    return ctypes.PyDLL(None, use_errno=True)
+
+
 def fill(target: str, pid: int, number: int) -> tuple[int, int]:
     """The bytes in a pipe, and how many fit, by a descriptor that a process has.
 
@@ -226,9 +232,12 @@ def fill(target: str, pid: int, number: int) -> tuple[int, int]:
     """
     if sys.platform != "linux":
         raise OSError("only Linux lends a descriptor")
+    import fcntl
+    import termios
+
     process = os.pidfd_open(pid)
     try:
-        end = LIBC.syscall(PIDFD_GETFD, process, number, 0)
+        end = libc().syscall(PIDFD_GETFD, process, number, 0)
     finally:
         os.close(process)
     if end < 0:

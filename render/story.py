@@ -79,14 +79,15 @@ class Story:
             for thread in process.threads
         }
         self.pipes = {pipe.name: pipe for pipe in recording.pipes}
+        self.chain = tuple(itertools.takewhile(self.owners.__contains__, recording.chain))
+        for number, (one, other) in enumerate(itertools.pairwise(self.chain), 1):
+            if self.is_idle_feeder(one, other):  # it says nothing of why the first one waits
+                self.chain = self.chain[:number]
+                break
 
     def sentences(self) -> list[str]:
         """One after the other: each thread waits for the next; or where all stood, if no more is known."""
-        chain = self.recording.chain
-        for number, (one, other) in enumerate(itertools.pairwise(chain), 1):
-            if self.is_idle_feeder(one, other):  # it says nothing of why the first one waits
-                chain = chain[:number]
-                break
+        chain = self.chain
         ring = len(chain) > 1 and chain[-1] in chain[:-1]
         path = chain[:-1] if ring else chain
         found: list[str] = []
@@ -174,12 +175,15 @@ class Story:
 
     def briefly(self, process: Process, thread: Thread) -> str:
         """What a thread waits for, in few words."""
+        if len(thread.waits) > 1:
+            return f"for any of {len(thread.waits)} things"
         (wait,) = thread.waits
         if wait.kind == "end":
             return f"for {self.list(wait.by, 0, 'or')}"
         if wait.kind == "own":
-            feeder = "feeder" in self.own(process, thread)[0]
-            return "for its feeder" if feeder else "for a lock of its own"
+            what, _ = self.own(process, thread)
+            alone = "a thread of its own" if "threads" in what else "a lock of its own"
+            return f"for {'its feeder' if 'feeder' in what else alone}"
         known = {"data": "for data", "room": "for room", "semaphore": "for a semaphore"}
         return known.get(wait.kind, "")
 

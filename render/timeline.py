@@ -161,7 +161,7 @@ def lanes_of(recording: Recording, processes: Sequence[Process]) -> list[Lane]:
         found.append(Lane(names[process.pid], process, main, words))
         for thread in process.threads if few else ():
             writes = any(kind == "room" for _, kind in thread.samples)
-            if thread is not main and (writes or thread.tid in recording.chain):
+            if thread is not main and (writes or thread.tid in story.chain):
                 words = words_of(story, process, thread) if recording.hung else ""
                 name = "its feeder" if is_feeder(thread) else "its thread"
                 found.append(Lane(name, process, thread, words))
@@ -185,7 +185,7 @@ def words_of(story: Story, process: Process, thread: Thread | None) -> str:
     if not thread.waits:
         return f"stuck in {place}" if place else "stuck" * (thread.tid == process.pid)
     place = "at its end" if called == "_finalize_join()" else place
-    what = "waits" if len(thread.waits) > 1 else f"waits {story.briefly(process, thread)}"
+    what = f"waits {story.briefly(process, thread)}"
     for start in (f"{place}: ", f"line {line}: " if line else ""):
         if place and len(start + what) <= LONGEST:
             return start + what

@@ -30,7 +30,9 @@ OWN = r"The parent waits in `{}\(\)`, line \d+, for a semaphore that processes s
 POOL = r"The parent waits in `{}\(\)`, line \d+, for another of its threads, or for a lock of theirs\."
 HANDLER = rf"Another thread waits for any of \d things\. Only (?:{W}|workers \d and \d) could bring one\."
 IDLE = rf"(?i:{W}) waits for data from a pipe\."
-QUEUES = rf"(?i:{W}) waits for a semaphore that processes share\. Only the parent and {W} could release it, and the parent waits\."
+# Of the workers of a Pool one waits for its next task, and the others for their turn to do so.
+TURN = rf"(?i:{W}) waits for a semaphore that processes share\. Only the parent and {W} could release it, and the parent waits\."
+TAKES_NEXT = f"(?:{IDLE} {GIVES}|{TURN})"
 STORIES = {  # how each begins; then only workers that have ended are named
     "join_before_get_broken": [
         JOINS,
@@ -62,17 +64,6 @@ STORIES = {  # how each begins; then only workers that have ended are named
         LOCKED.format("wait"),
     ],
     "fork_with_threads_broken": [JOINS, ALONE.format(W, "work")],
-    "watchdog_fork_broken": [JOINS, ALONE.format(W, "work")],
-    "max_tasks_broken": [
-        r"The parent waits in `\w+\(\)`, line \d+, for another of its threads, or for a lock of theirs\.",
-        r"The other thread waits for any of 2 things\.",
-        "Only the parent itself could bring one, and the parent waits.",
-    ],
-    "where_stuck_hangs": [
-        ASKS.format("get"),
-        rf"(?i:{W}) waits in `get\(\)`, line \d+, for data from a pipe\.",
-        "Only the parent " + RING.format("write to"),
-    ],
     "two_way_deadlock_broken": [
         rf"The parent waits in `send\(\)`, line \d+, for room in a socket, which is full\. Only {W} could read it\.",
         rf"(?i:{W}) waits in `send\(\)`, line \d+, for room in a socket, which is full\. Only the parent could read it, and the parent waits\.",
@@ -102,8 +93,8 @@ STORIES = {  # how each begins; then only workers that have ended are named
     "task_done_dead_broken": [OWN.format("join")],
     "thread_at_import": [JOINS, ALONE.format(W, "work")],
     "watchdog_fork_broken": [JOINS, ALONE.format(W, "work")],
-    "pool_exception_broken": [POOL.format("map"), HANDLER, IDLE, GIVES],
-    "pool_killed_broken": [POOL.format("map"), HANDLER, rf"(?:{IDLE} {GIVES}|{QUEUES})"],
+    "pool_exception_broken": [POOL.format("map"), HANDLER, TAKES_NEXT],
+    "pool_killed_broken": [POOL.format("map"), HANDLER, TAKES_NEXT],
     "max_tasks_broken": [
         r"The parent waits at line \d+, for another of its threads, or for a lock of theirs\.",
         r"Another thread waits for any of \d things\. Only the parent itself could bring one, and the parent waits\.",

@@ -384,7 +384,7 @@ def tells_exits():
 
 
 @on_linux
-@pytest.mark.skipif(not tells_exits(), reason="needs Linux 6.15")
+@pytest.mark.skipif(sys.platform != "linux" or not tells_exits(), reason="needs Linux 6.15")
 @with_method
 def test_how_each_process_ended(program, method):
     parent, *others = watch(program(ENDINGS), [method]).processes

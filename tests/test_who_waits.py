@@ -37,6 +37,7 @@ ALONE = (
 )
 FULL = r"Its thread \d+ waits for room in a pipe that is full: [\d,]+ of 65,536 bytes\. Only"
 LOCK = r"waits for a semaphore \(a lock of processes\)\. Only"
+POOL = r"Its thread \d+ waits for any of \d things\. Only .+ could bring one\."
 RING = "A ring: the last waits for the (?:parent|process), and nobody can wake another."
 LAST = "Nobody else could wake the last one."
 FAULTS = {  # the sentences, one after the other, and the page
@@ -110,6 +111,20 @@ FAULTS = {  # the sentences, one after the other, and the page
         ],
         "task-done",
     ),
+    "feeder_traceback": (
+        [
+            ASKS,
+            rf"{WORKER} waits for data from a pipe\. Only the parent could write to it\.",
+            RING,
+        ],
+        "worker-exception",
+    ),
+    "task_done_dead": ([f"{PARENT} {LOCK} nobody else could release it."], "task-done"),
+    "full_queue": ([f"{PARENT} {LOCK} nobody else could release it."], "full-queue"),
+    "pool_exception": ([f"{PARENT} {THREAD}", POOL], "pool-hangs"),
+    "pool_killed": ([f"{PARENT} {THREAD}", POOL], "pool-hangs"),
+    "max_tasks": ([f"{PARENT} {THREAD}", POOL], "pool-hangs"),
+    "watchdog_fork": ([ENDS, ALONE, LAST], "fork-with-threads"),
     "large_argument": (
         [
             rf"{PARENT} waits for room in a pipe.*\. Only this process itself could read it\.",
@@ -128,7 +143,7 @@ def hanging():
             for method in spec.start_methods
             if method in START_METHODS and any(one.hangs for one in spec.expected(method))
         ]
-        if methods:
+        if methods and name.endswith("_broken"):
             yield name, methods[turn % len(methods)]
 
 
@@ -243,9 +258,9 @@ def main():
 """,
         [
             f"{PARENT} {THREAD}",
-            r"Its thread \d+ waits for any of \d things\. Only .+ could bring one\.",
+            POOL,
         ],
-        "dead-worker",
+        "pool-hangs",
     ),
     "an event loop": (
         "def main(): say(); asyncio.run(asyncio.Event().wait())",

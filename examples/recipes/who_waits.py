@@ -393,13 +393,13 @@ PAGES = (  # of the site, by what the threads of a chain wait for, one after the
     ("(end )+(own )?data", ["sentinel-too-few"]),
     ("own self-room", ["ctrl-c"]),
     ("self-room", ["large-argument"]),
-    (".*room room.*", ["two-way-deadlock"]),
+    (".*faced-room.*", ["two-way-deadlock"]),
+    (".*faced-semaphore.*", ["two locks that are taken in opposite orders", "event-set"]),
     ("self-data|data( data)+|own data", LOST),
     ("(data )+(own )?alone", ["dead-worker"]),
     ("(data )+(own )?semaphore", ["killed-holding-lock"]),
     ("semaphore data", ["task-done"]),
     ("self-semaphore( own)?", ["full-queue", "task-done"]),
-    (".*semaphore semaphore", ["two locks that are taken in opposite orders", "event-set"]),
     ("(end )+(own )?alone", ["fork-with-threads"]),
     ("own any.*", ["pool-hangs"]),
 )
@@ -422,8 +422,16 @@ def word_for(look, thread):
         return "any" if len(thread.waits) > 1 else "loop"
     if wait.kind == "own":
         return "own" if len(look.of(thread.pid)) > 1 else "alone"
-    alone = wait.kind != "end" and wait.by == {thread.pid}
-    return f"self-{wait.kind}" if alone else wait.kind
+    if wait.kind != "end" and wait.by == {thread.pid}:
+        return f"self-{wait.kind}"
+    facing = [
+        its for one in look.stuck for its in one.waits if one.pid in wait.by - {thread.pid}
+    ]
+    faced = any(
+        its.kind == wait.kind and its.key != wait.key and thread.pid in its.by
+        for its in facing
+    )
+    return f"faced-{wait.kind}" if faced and wait.kind in ("room", "semaphore") else wait.kind
 
 
 def fill(look, target):
@@ -509,9 +517,8 @@ class Report:
     def sentence(self, thread, before=None):
         """What a thread does, and who could wake it."""
         wait = min(thread.waits, key=lambda one: one.kind != "outside")
-        others = self.look.name(
-            {pid for one in thread.waits for pid in one.by} - {thread.pid}, "or"
-        )
+        by = {pid for one in thread.waits for pid in one.by} - {thread.pid}
+        others = self.look.name(by, "or") or "this process itself"
         what = wait.what
         if len(thread.waits) > 1 and wait.kind != "outside":
             what = (
@@ -525,7 +532,7 @@ class Report:
                 and (full := fill(self.look, wait.key))
             ):
                 what += f" that is full: {full[0]:,} of {full[1]:,} bytes"
-            what += f". Only {others or 'this process itself'} could {verb} it"
+            what += f". Only {others} could {verb} it"
         where = f" ({self.lines[thread.tid]})" if thread.tid in self.lines else ""
         text = f"{self.who(thread, before)}{where} {what}."
         return text[0].upper() + text[1:]
