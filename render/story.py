@@ -94,10 +94,10 @@ class Story:
         for before, tid in zip([0, *path], path, strict=False):
             found += self.link(tid, before)
             found += self.likewise(tid, before)
-        if ring:
-            found[-1] = f"{found[-1][:-1]}, and {self.subject(chain[-1], 0)} waits."
-        elif found and found[-1].startswith("only "):
-            found[-1] = f"{found[-1][:-1]}, and it waits."
+        last = max((n for n, text in enumerate(found) if text.startswith("only ")), default=-1)
+        if ring or last == len(found) - 1 >= 0:
+            who = self.subject(chain[-1], 0) if ring else "it"
+            found[last] = f"{found[last][:-1]}, and {who} waits."
         found += self.ended() if chain else self.stood()
         return [f"{text[0].upper()}{text[1:]}" for text in found]
 
@@ -122,7 +122,8 @@ class Story:
         by = (
             {pid for wait in self.owners[before][1].waits for pid in wait.by} if before else ()
         )
-        for pid in sorted(set(by) & set(self.owners) - {tid, self.owners[tid][0].pid}):
+        told = {self.owners[one][0].pid for one in self.chain}
+        for pid in sorted(set(by) & set(self.owners) - told):
             process, other = self.owners[pid]
             if other.waits and self.where(other) and self.where(other) == self.where(thread):
                 yield f"so does {self.names[process.pid]}."

@@ -185,6 +185,22 @@ def test_the_sentence_ends_where_the_chain_ends():
     )
 
 
+def test_two_of_a_ring_of_which_the_first_is_not():
+    """Two locks, taken in opposite orders."""
+    join = process(10, [Wait("end", (11,))], JOINS_BY, "parent")
+    here = [Frame("lib/synchronize.py", 1, "__enter__"), Frame("hello.py", 11, "take")]
+    one = process(11, [Wait("semaphore", (10, 11, 12))], here)
+    other = process(12, [Wait("semaphore", (10, 11, 12))], here)
+    third = process(13, [Wait("semaphore", (10, 12, 13))], here)
+    assert told(run_of(join, one, other, third, chain=(10, 11, 12, 11))) == (
+        "The parent waits in `join()`, line 25, for worker 1 to end. "
+        "Worker 1 waits at line 11, for a semaphore that processes share. "
+        "Only the parent and worker 2 could release it. "
+        "Worker 2 waits at line 11, for a semaphore that processes share. "
+        "Only the parent and worker 1 could release it, and worker 1 waits."
+    )
+
+
 def test_many_could_bring_one_of_many_things():
     waits = [Wait("data", (10, number), "pipe:[1]") for number in range(11, 17)]
     workers = [process(number) for number in range(11, 17)]

@@ -377,14 +377,26 @@ class Look:
             if not wakers:
                 return path, None
             seen = [one.pid for one in path]
+            facing = [one for one in wakers if self.face(at, one)]
             # Who closes a ring rather than others, and a main thread rather than its helpers.
             wakers.sort(key=lambda one: (one.pid not in seen, one.pid != self.root, one.tid))
+            wakers = facing or wakers
             others = [one for one in wakers if one.pid != at.pid]
             if others:
                 at = others[0]
             else:  # not one that waits for another thread, too
                 at = min(wakers, key=lambda one: one.waits[0].kind == "own")
         return path, path.index(at)
+
+    def face(self, one, other):
+        """Whether each of two threads waits for room, or a semaphore, that the other could give."""
+        return any(
+            its.kind == wait.kind in ("room", "semaphore")
+            and its.key != wait.key
+            and (one.pid in its.by and other.pid in wait.by and one.pid != other.pid)
+            for wait in one.waits
+            for its in other.waits
+        )
 
 
 LOST = ["dead-worker", "worker-exception", "unpicklable-put"]
@@ -424,14 +436,8 @@ def word_for(look, thread):
         return "own" if len(look.of(thread.pid)) > 1 else "alone"
     if wait.kind != "end" and wait.by == {thread.pid}:
         return f"self-{wait.kind}"
-    facing = [
-        its for one in look.stuck for its in one.waits if one.pid in wait.by - {thread.pid}
-    ]
-    faced = any(
-        its.kind == wait.kind and its.key != wait.key and thread.pid in its.by
-        for its in facing
-    )
-    return f"faced-{wait.kind}" if faced and wait.kind in ("room", "semaphore") else wait.kind
+    faced = any(look.face(thread, one) for one in look.stuck)
+    return f"faced-{wait.kind}" if faced else wait.kind
 
 
 def fill(look, target):
