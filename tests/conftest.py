@@ -65,7 +65,9 @@ def small_project(folder):
     project = copy_of_the_project(folder, "docs", "examples", "tests")
     docs, examples = project / "docs", project / "examples"
     docs.mkdir()
-    examples.mkdir()
+    shared = examples / "recipes/who_waits.py"  # the recorder draws from it
+    shared.parent.mkdir(parents=True)
+    shutil.copy(ROOT / "examples/recipes/who_waits.py", shared)
     (docs / "programs").symlink_to("../examples")
     shutil.copy(ROOT / "docs/style.css", docs)
     for name, other in (("queue", "pipe"), ("pipe", "queue")):
