@@ -432,14 +432,13 @@ def cpu_blocks(lanes: Sequence[Lane], x: chart.Scale) -> list[tuple[int, float, 
     apart = max(0.04, x.high / 150)  # the system counts CPU time in steps of 0.01 s
     while True:
         found = [
-            (number, *block)
+            (number, max(start, x.low), end, share)
             for number, lane in enumerate(lanes)
             for start, end, share in busy_intervals(lane.process, apart)
             if end > x.low
-            for block in [trimmed(lane, x, max(start, x.low), end, share)]
         ]
         if len(found) <= BLOCKS:
-            return found
+            return [(number, *trimmed(lanes[number], x, *block)) for number, *block in found]
         apart *= 1.3  # in the end one share is all there is of a process, and few enough
 
 

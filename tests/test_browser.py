@@ -25,11 +25,6 @@ FLAGS = ["--headless", "--no-sandbox", "--disable-gpu", "--disable-quic", "--no-
 FLAGS += ["--disable-background-networking", "--disable-component-update", "--disable-sync"]
 FLAGS += ["--host-resolver-rules=MAP * ~NOTFOUND , EXCLUDE 127.0.0.1"]
 PAGES = [*map(page_of, SOURCES), "404.html"]
-PROGRAMS = [
-    (page_of(file), program)
-    for file in SOURCES
-    for program in INCLUDED.findall(file.read_text(encoding="utf-8"))
-]
 # What takes long is looked at on one page of each kind, light and dark; in CI on all, in every look.
 LOOKS, KINDS = [("light", 1280), ("dark", 360)], ["index.html", "queue.html", "404.html"]
 KINDS += [
@@ -44,6 +39,13 @@ KINDS += [
 ]
 if os.environ.get("CI"):
     LOOKS, KINDS = [*LOOKS, ("light", 360), ("dark", 1280)], PAGES
+OPEN = "document.querySelectorAll('details').forEach(each => (each.open = true))"
+PROGRAMS = [
+    (page_of(file), program)
+    for file in SOURCES
+    for program in INCLUDED.findall(file.read_text(encoding="utf-8"))
+    if page_of(file) in KINDS
+]
 CLIPBOARD = "navigator.clipboard.readText()"
 
 
@@ -122,7 +124,7 @@ def copied(page, button):
 
 def shown(page, program):
     """The block that shows a program; what it is folded into is opened."""
-    page.evaluate("document.querySelectorAll('details').forEach(each => (each.open = true))")
+    page.evaluate(OPEN)
     title = page.locator(".name", has_text=re.compile(f"^{re.escape(Path(program).name)}$"))
     return page.locator(".program", has=title)
 
@@ -162,6 +164,7 @@ def test_a_console_block_is_copied_as_it_is_typed(window):
     page, seen = window(), 0
     for name in KINDS:
         page.goto(name)
+        page.evaluate(OPEN)
         for block in page.locator(".highlight", has=page.locator(".gp")).all():
             text = block.locator("code").text_content()
             commands = re.findall(r"^\$ (.+)$", text, re.MULTILINE)
@@ -257,8 +260,8 @@ def press_until(page, selector):
 
 def test_the_keyboard_opens_the_menu_of_a_narrow_page(window):
     page = window(360, reduced_motion="reduce")
-    page.goto("queue.html")
     for key in ("Enter", " "):
+        page.goto("queue.html")
         press_until(page, "[aria-label=Menu]")
         page.keyboard.press(key)
         press_until(page, ".md-sidebar--primary a")
@@ -318,7 +321,7 @@ def test_code_is_as_dark_as_its_reader_has_it(browser, site, scheme, media, scri
 
 def test_nothing_is_wider_than_a_small_screen(window):
     page = window(320)
-    for name in PAGES:
+    for name in KINDS:
         page.goto(name)
         assert page.evaluate("document.documentElement.scrollWidth") <= 320, name
 
@@ -354,7 +357,7 @@ def test_a_folder_without_a_server(window, site):
     found = search(page, "EOFError")
     assert found and all(url.startswith(site.as_uri()) for url in found)
     links = "[...document.querySelectorAll('a[href]')].map(link => link.href)"
-    for name in PAGES:
+    for name in KINDS:
         if name != "404.html":  # it is shown at any address, so its links are the site's own
             page.goto((site / name).as_uri())
             for target in map(urllib.parse.urlsplit, page.evaluate(links)):
@@ -365,7 +368,7 @@ def test_a_folder_without_a_server(window, site):
 def test_a_printed_page_fits_its_paper(window):
     page = window(690)  # the width of A4 within its margins
     page.emulate_media(media="print")
-    for name in PAGES:
+    for name in KINDS:
         page.goto(name)
         wide = page.evaluate(
             "[...document.querySelectorAll('article pre > code')]"
