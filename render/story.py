@@ -8,11 +8,32 @@ import re
 import signal
 from collections.abc import Collection, Iterator
 
-from recorder.recording import Frame, Process, Recording, Thread
+from recorder.recording import Frame, Process, Recording, Thread, Wait
 
 LIBRARY = re.compile(r"[/\\<]")  # in the path of a file that is not of the program's folder
 FEEDER = "_feed"  # the function of a Queue's thread that writes into its pipe
 AT_ITS_END = "_finalize_join"  # where a process waits for its feeder threads before it ends
+
+
+# What a semaphore is for, by the function of multiprocessing that waits for it: what is waited for,
+# what somebody would have to do, and the first in few words.
+SEMAPHORES = {
+    ("queues", "_feed"): ("for the lock of the queue's writers", "release it", "for a lock"),
+    ("queues", "put"): (
+        "for room in the queue, which has a maxsize",
+        "take an item",
+        "for room in the queue",
+    ),
+    ("queues", "get"): ("for the lock of the queue's readers", "release it", "for a lock"),
+    ("queues", "join"): ("for the last `task_done()`", "call it", "for task_done()"),
+    ("synchronize", "set"): (
+        "for each process in `wait()` to wake up",
+        "wake up",
+        "for those in wait()",
+    ),
+    ("synchronize", "wait"): ("to be woken", "wake it", "to be woken"),
+}
+ANY = ("for a semaphore that processes share", "release it", "for a semaphore")
 
 
 def names_of(recording: Recording) -> dict[int, str]:
@@ -66,6 +87,18 @@ def is_feeder(thread: Thread) -> bool:
     return any(frame.function == FEEDER for frame in thread.frames)
 
 
+def purpose_of(thread: Thread) -> tuple[str, str, str]:
+    """What the semaphore is for that a thread waits for, as its stack tells."""
+    calls = [
+        (re.split(r"[/\\\\]", frame.file)[-1].removesuffix(".py"), frame.function)
+        for frame in thread.frames
+        if "multiprocessing" in frame.file
+    ]
+    if ("queues", "put") in calls[1:]:  # a SimpleQueue writes itself
+        return SEMAPHORES["queues", "_feed"]
+    return next((told for call, told in SEMAPHORES.items() if call in calls), ANY)
+
+
 class Story:
     """Who waited for whom in a run that hung."""
 
@@ -94,8 +127,10 @@ class Story:
         for before, tid in zip([0, *path], path, strict=False):
             found += self.link(tid, before)
             found += self.likewise(tid, before)
-        last = max((n for n, text in enumerate(found) if text.startswith("only ")), default=-1)
-        if ring or last == len(found) - 1 >= 0:
+        last = max(
+            (n for n, text in enumerate(found) if not text.startswith("so ")), default=-1
+        )
+        if last >= 0 and found[last].startswith("only "):
             who = self.subject(chain[-1], 0) if ring else "it"
             found[last] = f"{found[last][:-1]}, and {who} waits."
         found += self.ended() if chain else self.stood()
@@ -157,21 +192,22 @@ class Story:
             many = f"for any of {len(thread.waits)} things"
             return many, f"only {self.list(by, process.pid)} could bring one"
         (wait,) = thread.waits
-        others = self.list(wait.by, process.pid)
         where = "a pipe" if wait.channel.startswith("pipe:") else "a socket"
         if wait.kind == "end":
             return f"for {self.list(wait.by, 0, 'or')} to end", ""
         if wait.kind == "own":
             return self.own(process, thread)
         if wait.kind == "data":
-            return f"for data from {where}", f"only {others} could write to it"
+            return f"for data from {where}", self.alone(wait, process, "write to it")
         if wait.kind == "room":
             pipe = self.pipes.get(wait.channel)
             full = f": {pipe.samples[-1][1]:,} of {pipe.capacity:,} bytes" if pipe else ""
-            return f"for room in {where}, which is full{full}", f"only {others} could read it"
+            return f"for room in {where}, which is full{full}", self.alone(
+                wait, process, "read it"
+            )
         if wait.kind == "semaphore":
-            what = "for a semaphore that processes share"
-            return what, f"only {others} could release it"
+            what, deed, _ = purpose_of(thread)
+            return what, self.held(wait, process, deed) or self.alone(wait, process, deed)
         return "for what can't be told", ""
 
     def briefly(self, process: Process, thread: Thread) -> str:
@@ -185,8 +221,30 @@ class Story:
             what, _ = self.own(process, thread)
             alone = "a thread of its own" if "threads" in what else "a lock of its own"
             return f"for {'its feeder' if 'feeder' in what else alone}"
-        known = {"data": "for data", "room": "for room", "semaphore": "for a semaphore"}
+        known = {"data": "for data", "room": "for room", "semaphore": purpose_of(thread)[2]}
         return known.get(wait.kind, "")
+
+    def alone(self, wait: Wait, process: Process, deed: str) -> str:
+        """Who alone could do what a thread waits for."""
+        if not set(wait.by) - {process.pid}:
+            return f"no other process is left that could {deed}"
+        return f"only {self.list(wait.by, process.pid)} could {deed}"
+
+    def held(self, wait: Wait, process: Process, deed: str) -> str:
+        """That a killed process may have held a lock, where no other worker is left to hold it."""
+        first = self.recording.processes[0].pid
+        killed = [
+            self.names[one.pid]
+            for one in self.recording.processes
+            if how_it_ended(one, self.recording).startswith("SIG")
+        ]
+        if not killed or (set(wait.by) - {process.pid, first} and deed != "wake up"):
+            return ""
+        if deed == "wake up":
+            return f"{killed[0]}, which was killed, may be counted among them for ever"
+        if deed == "release it":
+            return f"{killed[0]}, which was killed, may have held it: nobody releases it then"
+        return ""
 
     def own(self, process: Process, thread: Thread) -> tuple[str, str]:
         """What it is to wait for another thread of the same process, or for a lock."""

@@ -16,22 +16,22 @@ from tests.harness import PYTHON
 from tests.recordings import recording
 
 W = r"(?:the worker|worker \d)"
-SILENT = r"The parent waits in `{}\(\)`, line \d+, for data from a pipe\. Only the parent itself could write to it, and it waits\."
+SILENT = r"The parent waits in `{}\(\)`, line \d+, for data from a pipe\. No other process is left that could write to it\."
 ASKS = rf"The parent waits in `{{}}\(\)`, line \d+, for data from a pipe\. Only {W} could write to it\."
 JOINS = rf"The parent waits in `join\(\)`, line \d+, for {W} to end\."
 AT_ITS_END = r"At its end {} waits for its feeder thread to end\."
 FULL = r"The feeder thread waits for room in a pipe, which is full: 6\d,\d+ of 65,536 bytes\."
 RING = "could {} it, and the parent waits."
-LOCKED = rf"(?i:{W}) waits in `{{}}\(\)`, line \d+, for a semaphore that processes share\. Only the parent could release it, and the parent waits\."
+LOCK = r"for the lock of the queue's {}\. Worker \d, which was killed, may have held it: nobody releases it then\."
 ALONE = r"(?i:{}) waits in `{}\(\)`, line \d+, for a lock of its own, and no other thread of it is left to release it\."
 TAKES = rf"(?i:{W}) waits in `get\(\)`, line \d+, for data from a pipe\."
 GIVES = "Only the parent " + RING.format("write to")
-OWN = r"The parent waits in `{}\(\)`, line \d+, for a semaphore that processes share\. Only the parent itself could release it, and it waits\."
+OWN = r"The parent waits in `{}\(\)`, line \d+, for {}\. No other process is left that could {}\."
 POOL = r"The parent waits in `{}\(\)`, line \d+, for another of its threads, or for a lock of theirs\."
 HANDLER = rf"Another thread waits for any of \d things\. Only (?:{W}|workers \d and \d) could bring one\."
 IDLE = rf"(?i:{W}) waits for data from a pipe\."
 # Of the workers of a Pool one waits for its next task, and the others for their turn to do so.
-TURN = rf"(?i:{W}) waits for a semaphore that processes share\. Only the parent and {W} could release it, and the parent waits\."
+TURN = rf"(?i:{W}) waits for the lock of the queue's readers\. Only the parent and {W} could release it, and the parent waits\."
 TAKES_NEXT = f"(?:{IDLE} {GIVES}|{TURN})"
 STORIES = {  # how each begins; then only workers that have ended are named
     "join_before_get_broken": [
@@ -53,15 +53,22 @@ STORIES = {  # how each begins; then only workers that have ended are named
     "killed_holding_lock_broken": [
         ASKS.format("get"),
         AT_ITS_END.format(W),
-        r"The feeder thread waits for a semaphore that processes share\.",
-        "Only the parent " + RING.format("release"),
+        "The feeder thread waits " + LOCK.format("writers"),
     ],
-    "terminate_worker_broken": [ASKS.format("get"), LOCKED.format("put")],
-    "idle_worker_killed_broken": [ASKS.format("recv"), LOCKED.format("get")],
+    "terminate_worker_broken": [
+        ASKS.format("get"),
+        AT_ITS_END.format(W),
+        "The feeder thread waits " + LOCK.format("writers"),
+    ],
+    "idle_worker_killed_broken": [
+        ASKS.format("recv"),
+        rf"(?i:{W}) waits in `get\(\)`, line \d+, " + LOCK.format("readers"),
+    ],
     "event_set_broken": [
-        r"The parent waits in `set\(\)`, line \d+, for a semaphore that processes share\.",
-        rf"Only {W} could release it\.",
-        LOCKED.format("wait"),
+        r"The parent waits in `set\(\)`, line \d+, for each process in `wait\(\)` to wake up\.",
+        r"Worker \d, which was killed, may be counted among them for ever\.",
+        rf"(?i:{W}) waits in `wait\(\)`, line \d+, to be woken\.",
+        "Only the parent " + RING.format("wake"),
     ],
     "fork_with_threads_broken": [JOINS, ALONE.format(W, "work")],
     "two_way_deadlock_broken": [
@@ -71,7 +78,7 @@ STORIES = {  # how each begins; then only workers that have ended are named
     "ctrl_c_broken": [
         AT_ITS_END.format("the parent"),
         FULL,
-        "Only the parent itself " + RING.format("read"),
+        r"No other process is left that could read it\.",
     ],
     "sentinel_too_few_broken": [
         JOINS,
@@ -79,7 +86,7 @@ STORIES = {  # how each begins; then only workers that have ended are named
         "Only the parent " + RING.format("write to"),
     ],
     "task_done_too_few_broken": [
-        rf"The parent waits in `join\(\)`, line \d+, for a semaphore that processes share\. Only {W} could release it\.",
+        rf"The parent waits in `join\(\)`, line \d+, for the last `task_done\(\)`\. Only {W} could call it\.",
         rf"(?i:{W}) waits in `get\(\)`, line \d+, for data from a pipe\.",
         "Only the parent " + RING.format("write to"),
     ],
@@ -89,8 +96,10 @@ STORIES = {  # how each begins; then only workers that have ended are named
     ],
     "feeder_traceback_broken": [ASKS.format("get"), TAKES, GIVES],
     "where_stuck_hangs": [ASKS.format("get"), TAKES, GIVES],
-    "full_queue_broken": [OWN.format("put")],
-    "task_done_dead_broken": [OWN.format("join")],
+    "full_queue_broken": [
+        OWN.format("put", "room in the queue, which has a maxsize", "take an item")
+    ],
+    "task_done_dead_broken": [OWN.format("join", r"the last `task_done\(\)`", "call it")],
     "thread_at_import": [JOINS, ALONE.format(W, "work")],
     "watchdog_fork_broken": [JOINS, ALONE.format(W, "work")],
     "pool_exception_broken": [POOL.format("map"), HANDLER, TAKES_NEXT],
@@ -101,7 +110,7 @@ STORIES = {  # how each begins; then only workers that have ended are named
     ],
     "large_argument_broken": [
         r"The parent waits in `start\(\)`, line \d+, for room in a pipe, which is full: 65,536 of 65,536 bytes\.",
-        "Only the parent itself could read it, and it waits.",
+        r"No other process is left that could read it\.",
     ],
 }
 ENDED = r"(?:(?: Worker \d| The worker) (?:was killed, by SIG\w+|has ended(?:, exit status \d)?)\.)*"

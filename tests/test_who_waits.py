@@ -67,7 +67,12 @@ FAULTS = {  # the sentences, one after the other, and the page
         "killed-holding-lock",
     ),
     "terminate_worker": (
-        [ASKS, f"{WORKER} {LOCK} the parent could release it.", RING],
+        [
+            ASKS,
+            f"{WORKER} {THREAD}",
+            rf"Its thread \d+ {LOCK} the parent could release it\.",
+            RING,
+        ],
         "killed-holding-lock",
     ),
     "idle_worker_killed": (

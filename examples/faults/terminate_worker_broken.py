@@ -10,14 +10,14 @@ import time
 
 def produce(number, results):
     """Run in a worker: put one result after another."""
-    while True:
+    for _ in range(3):
         results.put((number, bytes(1_000_000)))
 
 
 def main(start_method=None):
     """Return the numbers of the workers, in the order in which their first results came."""
     context = multiprocessing.get_context(start_method)
-    results = context.Queue(maxsize=2)
+    results = context.Queue()
     seen = []
     for number in (1, 2):
         worker = context.Process(target=produce, args=(number, results), daemon=True)

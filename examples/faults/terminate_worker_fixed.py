@@ -10,7 +10,9 @@ import time
 
 def produce(number, results, stop):
     """Run in a worker: put one result after another, and None at the end."""
-    while not stop.poll():  # not an Event, of which a killed worker may hold the lock
+    for _ in range(3):
+        if stop.poll():  # not an Event, of which a killed worker may hold the lock
+            break
         results.put((number, bytes(1_000_000)))
     results.put(None)
 
@@ -18,7 +20,7 @@ def produce(number, results, stop):
 def main(start_method=None):
     """Return the numbers of the workers, in the order in which their first results came."""
     context = multiprocessing.get_context(start_method)
-    results = context.Queue(maxsize=2)
+    results = context.Queue()
     seen = []
     for number in (1, 2):
         stop, stopping = context.Pipe(duplex=False)
