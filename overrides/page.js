@@ -19,8 +19,11 @@ addEventListener("DOMContentLoaded", () => {
   filter.addEventListener("input", ({ target }) => {
     const words = target.value.toLowerCase().split(/\s+/);
     const items = [...document.querySelectorAll(".symptoms li")];
-    for (const item of items) item.hidden = !words.every((word) => item.textContent.toLowerCase().includes(word));
-    filter.querySelector("output").textContent = `${items.filter((item) => !item.hidden).length} of ${items.length}`;
+    const has = (item) => (item.textContent + item.dataset.words).toLowerCase();
+    for (const item of items) item.hidden = !words.every((word) => has(item).includes(word));
+    const left = items.filter((item) => !item.hidden).length;
+    filter.querySelector("output").textContent = `${left} of ${items.length}`;
+    filter.querySelector("span").hidden = left > 0;
   });
 });
 

@@ -118,7 +118,8 @@ def caption(name: str, start_method: str = "") -> str:
     same = ' class="same"' if machine.python == this_machine().python else ""
     return (
         f'<p class="recorded"><span{same}>Recorded {when} UTC on {machine.cores} cores, '
-        f"{machine.python}. </span>Start method: <code>{recording.start_method}</code>.</p>"
+        f"{machine.python}. </span>{with_terms('Start method')}: "
+        f"<code>{recording.start_method}</code>.</p>"
     )
 
 
@@ -153,10 +154,12 @@ def marked_up(sentence: str, recording: Recording) -> str:
 
 
 def with_terms(text: str) -> str:
-    """A text with what the glossary says of a feeder thread and of a semaphore."""
+    """A text with what the glossary says of the terms that a story or a caption has."""
     said = (ROOT / "docs/terms.txt").read_text(encoding="utf-8")
-    for term, meaning in re.findall(r"^\*\[(feeder thread|semaphore)\]: (.+)$", said, re.M):
-        text = text.replace(term, f'<abbr title="{escape(meaning)}">{term}</abbr>')
+    terms = r"^\*\[(feeder thread|semaphore|start method)\]: (.+)$"
+    for term, meaning in re.findall(terms, said, re.M):
+        marked = rf'<abbr title="{escape(meaning)}">\g<0></abbr>'
+        text = re.sub(rf"(?i)\b{term}\b", marked, text)
     return text
 
 

@@ -107,8 +107,10 @@ def faults_list(group: str) -> str:
 def symptoms_list(group: str) -> str:
     """What the broken programs of a group showed in this build, each with the pages about it."""
     seen: dict[str, dict[str, list[str]]] = {}
+    tags: dict[str, str] = {}
     for page, title, _ in page_fields(pages_of(group), "You see"):
         link = f'<a href="{page.stem}.html">{title}</a>'
+        tags[link] = " ".join(front_matter(page)["tags"])
         for run in broken_runs(page):
             for recording in build.recordings(run.name):
                 if recording.start_method in run.failing_start_methods:
@@ -118,7 +120,8 @@ def symptoms_list(group: str) -> str:
     items = ""
     for words, links in seen.items():
         pages = (f"{link} ({', '.join(dict.fromkeys(m))})" for link, m in links.items())
-        items += f"<li>{words}<br><small>{' · '.join(pages)}</small></li>"
+        also = escape(" ".join(tags[link] for link in links))  # what people type besides
+        items += f'<li data-words="{also}">{words}<br><small>{" · ".join(pages)}</small></li>'
     return f'<ul class="faults symptoms">{items}</ul>'
 
 
@@ -136,7 +139,8 @@ def words_on_screen(recording: Recording) -> list[str]:
     ]
     if not found and not recording.hung:
         found = lines[-1:] or ["no output"]
-    told = [f"<code>{escape(line[:160])}</code>" for line in dict.fromkeys(found)]
+    found = [re.sub(r"\bpsm_[0-9a-f]{8}", "psm_...", line[:160]) for line in found]
+    told = [f"<code>{escape(line)}</code>" for line in dict.fromkeys(found)]
     return [*told, *(stands_in(recording) if recording.hung else ())]
 
 
@@ -204,6 +208,11 @@ def page_fields(pages: Iterable[Path], label: str) -> Iterator[tuple[Path, str, 
         title = re.search(r"^# (.+)$", text, re.MULTILINE)
         if found and title:
             yield page, inline(title[1]), inline(found[1])
+
+
+def front_matter(page: Path) -> dict[str, Any]:
+    """What stands at the head of a page."""
+    return dict(yaml.safe_load(page.read_text(encoding="utf-8").split("---\n")[1]))
 
 
 def inline(text: str) -> str:
