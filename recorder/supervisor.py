@@ -61,6 +61,12 @@ def prepare(folder: str, files: list[str]) -> str:
     """Make the folders of the run, and copy the program and its files to where it runs."""
     run_folder = os.path.join(folder, "run")
     os.mkdir(folder, 0o700)
+    if SEES_ALL:
+        import fcntl  # not on Windows
+
+        fcntl.flock(
+            os.open(folder, os.O_RDONLY), fcntl.LOCK_EX
+        )  # as long as this process lives
     os.mkdir(run_folder)
     os.mkdir(os.path.join(folder, "tmp"))
     for file in files:

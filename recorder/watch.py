@@ -11,6 +11,8 @@ import ast
 import bisect
 import contextlib
 import datetime
+import functools
+import glob
 import math
 import os
 import secrets
@@ -40,6 +42,7 @@ DUMPING = 2.0  # seconds that a process may take to print its stacks
 C_STACK = (
     "Current thread's C stack trace"  # from Python 3.14 on it ends what faulthandler prints
 )
+OLD = 60.0  # seconds after which a run's folder without a supervisor is nobody's
 ENDING = 30.0  # seconds that it may take to end and remove everything
 MAX_OUTPUT_BYTES = 256 * 1024  # bytes of output that are kept
 CLOSELY = 0.001  # seconds between two looks for new processes, where a hang is expected
@@ -249,6 +252,7 @@ class Watcher:
     ) -> None:
         self.run_id = secrets.token_hex(8)
         self.place = short_temporary_folder()
+        sweep(self.place)
         self.folder = os.path.join(self.place, f"run-{self.run_id}")
         run_folder, temporary = (os.path.join(self.folder, name) for name in ("run", "tmp"))
         self.folders = {run_folder: "", temporary: "<tmp>", self.folder: "<tmp>"}
@@ -546,6 +550,23 @@ class Watcher:
             below = psutil.Process(self.supervisor.pid).children(recursive=True)
             return [process.pid for process in below]
         return []
+
+
+@functools.cache
+def sweep(place: str) -> None:
+    """End and remove what is left of runs whose supervisor was killed, with the recorder."""
+    for folder in glob.glob(os.path.join(glob.escape(place), f"run-{16 * '[0-9a-f]'}")):
+        with contextlib.suppress(OSError):  # another user's, or another recorder was faster
+            if supervisor.SEES_ALL and time.time() - os.stat(folder).st_mtime > OLD:
+                import fcntl  # not on Windows
+
+                handle = os.open(folder, os.O_RDONLY)
+                try:
+                    fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)  # a supervisor holds it
+                    kill_marked(folder.rpartition("-")[2])
+                    shutil.rmtree(folder)
+                finally:
+                    os.close(handle)
 
 
 def send(process: psutil.Process, *signals: int) -> None:

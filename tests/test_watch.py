@@ -19,9 +19,11 @@ from recorder.recording import Recording
 from recorder.watch import (
     C_STACK,
     MAX_OUTPUT_BYTES,
+    RUN_ID_VARIABLE,
     is_alive,
     raise_on_termination,
     stack_of_python,
+    sweep,
     watch,
 )
 from tests.harness import EXAMPLES, START_METHODS, wait_until
@@ -721,3 +723,39 @@ def test_no_such_program():
 def test_no_such_interpreter(program):
     with pytest.raises(FileNotFoundError):
         watch(program(""), python="/nowhere/python")
+
+
+@on_linux
+def test_what_a_killed_supervisor_has_left_is_swept_away(tmp_path):
+    """Nobody can clean up after a SIGKILL to recorder and supervisor, but the next recorder."""
+    import fcntl
+
+    stale, fresh, held = (tmp_path / f"run-{digit * 16}" for digit in "abc")
+    for folder in (stale, fresh, held):
+        (folder / "tmp").mkdir(parents=True)
+        if folder != fresh:
+            os.utime(folder, (0, 0))
+    handle = os.open(held, os.O_RDONLY)
+    fcntl.flock(handle, fcntl.LOCK_EX)
+    marked = {**os.environ, RUN_ID_VARIABLE: "a" * 16}
+    with subprocess.Popen(["sleep", "600"], env=marked) as left:
+        sweep(str(tmp_path))
+        assert left.wait(10) == -signal.SIGKILL
+    os.close(handle)
+    assert {folder.name for folder in tmp_path.iterdir()} == {fresh.name, held.name}
+
+
+@on_linux
+def test_a_supervisor_holds_its_folder(program, tmp_path, monkeypatch):
+    """So no other recorder sweeps it away, however old it is."""
+    monkeypatch.setattr("recorder.watch.short_temporary_folder", lambda: str(tmp_path))
+    seen = []
+
+    def look(seconds):
+        for folder in tmp_path.glob("run-*"):
+            os.utime(folder, (0, 0))
+            sweep.__wrapped__(str(tmp_path))
+            seen.append(folder.is_dir())
+
+    assert watch(program("import time; time.sleep(0.3)"), progress=look).status == 0
+    assert seen and all(seen)
