@@ -69,7 +69,8 @@ def small_project(folder):
     shared.parent.mkdir(parents=True)
     shutil.copy(ROOT / "examples/recipes/who_waits.py", shared)
     (docs / "programs").symlink_to("../examples")
-    shutil.copy(ROOT / "docs/style.css", docs)
+    for name in ("style.css", "terms.txt"):
+        shutil.copy(ROOT / "docs" / name, docs)
     for name, other in (("queue", "pipe"), ("pipe", "queue")):
         shutil.copy(ROOT / f"examples/{name}_totals.py", examples)
         (docs / f"{name}.md").write_text(SMALL_PAGE.format(name=name, other=other))
