@@ -109,10 +109,12 @@ def symptoms_list(group: str) -> str:
     seen: dict[str, dict[str, list[str]]] = {}
     for page, title, _ in page_fields(pages_of(group), "You see"):
         link = f'<a href="{page.stem}.html">{title}</a>'
+        first: dict[str, str] = {}  # of the lines of a page that differ in figures and names only
         for run in broken_runs(page):
             for recording in build.recordings(run.name):
                 if recording.start_method in run.failing_start_methods:
-                    for words in words_on_screen(recording):
+                    for line in words_on_screen(recording):
+                        words = first.setdefault(CHANGING.sub("0", line), line)
                         methods = seen.setdefault(words, {}).setdefault(link, [])
                         methods += [recording.start_method]
     items = ""
@@ -122,6 +124,7 @@ def symptoms_list(group: str) -> str:
     return f'<ul class="faults symptoms">{items}</ul>'
 
 
+CHANGING = re.compile(r"psm_\w+|pymp-\w+|\d[\d,.]*")  # from run to run
 ERROR = re.compile(r"(\w+\.)*\w*(Error|Exception|Interrupt|Warning|Empty|Full)\b")
 
 
