@@ -109,7 +109,9 @@ def symptoms_list(group: str) -> str:
     seen: dict[str, dict[str, list[str]]] = {}
     for page, title, _ in page_fields(pages_of(group), "You see"):
         link = f'<a href="{page.stem}.html">{title}</a>'
-        first: dict[str, str] = {}  # of the lines of a page that differ in figures and names only
+        first: dict[
+            str, str
+        ] = {}  # of the lines of a page that differ in figures and names only
         for run in broken_runs(page):
             for recording in build.recordings(run.name):
                 if recording.start_method in run.failing_start_methods:
