@@ -111,10 +111,13 @@ def symptoms_list(group: str) -> str:
     for page, title, _ in page_fields(pages_of(group), "You see"):
         link = f'<a href="{page.stem}.html">{title}</a>'
         tags[link] = " ".join(front_matter(page)["tags"])
+        # Of lines of a page that differ in figures and names only, the first is shown.
+        first: dict[str, str] = {}
         for run in broken_runs(page):
             for recording in build.recordings(run.name):
                 if recording.start_method in run.failing_start_methods:
-                    for words in words_on_screen(recording):
+                    for line in words_on_screen(recording):
+                        words = first.setdefault(CHANGING.sub("0", line), line)
                         methods = seen.setdefault(words, {}).setdefault(link, [])
                         methods += [recording.start_method]
     items = ""
@@ -125,6 +128,7 @@ def symptoms_list(group: str) -> str:
     return f'<ul class="faults symptoms">{items}</ul>'
 
 
+CHANGING = re.compile(r"psm_\w+|pymp-\w+|\d[\d,.]*")  # from run to run
 ERROR = re.compile(r"(\w+\.)*\w*(Error|Exception|Interrupt|Warning|Empty|Full)\b")
 
 

@@ -46,7 +46,7 @@ def test_a_process_that_left_the_session_is_seen_and_ended(tmp_path):
         assert status == 0
         (stray,) = wait_until(started.others, "the process it left behind")
         assert stray.pid == int(out)
-    assert not is_alive(stray)
+    wait_until(lambda: not is_alive(stray), "it has ended")
 
 
 def test_kill_says_how_many_it_killed():

@@ -52,6 +52,8 @@ def script(file, text):
 @pytest.fixture(autouse=True)
 def afresh():
     """Ask each Python again: the tests make others at the same paths."""
+    for asked in (interpreter, machine.this_machine, interpreters.find):
+        asked.cache_clear()
     yield
     for asked in (interpreter, machine.this_machine, interpreters.find):
         asked.cache_clear()
