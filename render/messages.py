@@ -460,15 +460,16 @@ class Picture:
             which = f"first {self.first}" + f", last {self.last}" * bool(self.last)
             more = any(process.left_out for process in self.processes.values())
             count = f"{'more than ' * more}{len(self.of):,} messages"
-            found.append(f"{which} of {count}{self.who}")
-        elif self.who:
+            found.append(f"{which} of {count}")
+        if self.who:
             found.append(f"only the messages{self.who}")
         if self.alike:
             found.append(f"each message: {self.chosen[0].sent.size:,} B")
         drawn = {lane[0] for lane in self.lanes}
         absent = [name for pid, name in self.names.items() if pid not in drawn]
         if absent and not self.who:
-            names = ", ".join(absent) if len(absent) <= NAMED else f"{len(absent)} workers"
+            names = ", ".join(absent)
+            names = names if len(names) <= 16 else f"{len(absent)} workers"
             found.append(f"{names}: none of these messages")
         return found
 
