@@ -128,9 +128,9 @@ def reach(recording: Recording, since: float = 0) -> float:
 
 
 def feeders_of(recordings: Iterable[Recording]) -> set[str]:
-    """The names of the processes that are known to have the feeder thread of a queue."""
+    """The roles of the processes that are known to have the feeder thread of a queue."""
     return {
-        names_of(recording)[process.pid]
+        process.role
         for recording in recordings
         for process in recording.processes
         if any(map(is_feeder, process.threads))
@@ -151,7 +151,7 @@ def timeline(
         until: The seconds at which the axis ends at the earliest: as in another picture.
         since: The seconds at which it begins.
         legend: Whether it says itself what its colours mean.
-        feeders: The names of processes whose other thread is a feeder, as another run has proven.
+        feeders: The roles of processes whose other thread is a feeder, as another run has proven.
     """
     plan = Plan(recording, until, since, feeders)
     lanes, pitch, roomy, x, spans = plan.lanes, plan.pitch, plan.roomy, plan.x, plan.spans
@@ -160,7 +160,7 @@ def timeline(
     shown = [lane.name for lane in lanes[::every]]
     left = 12 + chart.LETTER * max(map(len, ["output", *shown]))
     explained, top = chart.legend(plan.legend(), left) if legend else ("", 8.0)
-    high = raised(lanes, recording, x, chart.NARROW - left) if len(lanes) <= FEW else {}
+    high = raised(plan, chart.NARROW - left) if len(lanes) <= FEW else {}
     rises = [high.get(number, 0.0) for number in range(len(lanes))]
     pitches = [
         pitch + max(WORDS * bool(lane.words), rise)
@@ -229,7 +229,7 @@ def lanes_of(
     recording: Recording, processes: Sequence[Process], feeders: Collection[str] = ()
 ) -> list[Lane]:
     """The rows: each process, and below it those of its threads that matter."""
-    names, story, usual = lane_names(recording), Story(recording), names_of(recording)
+    names, story = lane_names(recording), Story(recording)
     few, found = len(processes) <= FEW, []
     for process in processes:
         main = next((one for one in process.threads if one.tid == process.pid), None)
@@ -240,7 +240,7 @@ def lanes_of(
             writes = any(kind == "room" for _, kind in thread.samples)
             if thread is not main and (writes or thread.tid in story.chain):
                 words = words_of(story, process, thread) if recording.hung else ""
-                known = is_feeder(thread) or (writes and usual[process.pid] in feeders)
+                known = is_feeder(thread) or (writes and process.role in feeders)
                 name = "its feeder" if known else "its thread"
                 found.append(Lane(name, process, thread, words))
     return found
@@ -258,7 +258,7 @@ def words_of(story: Story, process: Process, thread: Thread | None) -> str:
     if thread is None:
         return "stuck"
     called, line, _ = place_of(thread)
-    own = called * (not called.startswith("_"))  # else it is the library's word
+    own = called * bool(line and not called.startswith("_"))  # else it is the library's word
     place = ", ".join(filter(None, (own, f"line {line}" * bool(line))))
     at_its_end = called == f"{AT_ITS_END}()"
     if not thread.waits:
@@ -453,19 +453,27 @@ def has_room(at: float, words: str, room: float) -> bool:
     return (100 - at) / 100 * room > chart.LETTER * len(words)
 
 
-def raised(
-    lanes: Sequence[Lane], recording: Recording, x: chart.Scale, room: float
-) -> dict[int, float]:
-    """By how many pixels words at the end of a lane stand higher, so as not to lie on its bar."""
+def raised(plan: Plan, room: float) -> dict[int, float]:
+    """By how many pixels words at the end of a lane stand higher, so as not to lie on its bars."""
+    mains = [(number, lane) for number, lane in enumerate(plan.lanes) if lane.is_process]
+    bars = [
+        (mains[at][0], end, 0.7 * share * PITCH)
+        for at, _, end, share in cpu_blocks([lane for _, lane in mains], plan.x)
+    ]
+    bars += [
+        (number, end, REASONS[kind].width - 2)
+        for kind, found in plan.spans.items()
+        for number, _, end in found
+        if kind in REASONS and plan.lanes[number].is_process
+    ]
     found: dict[int, float] = {}
-    mains = [(number, lane) for number, lane in enumerate(lanes) if lane.is_process]
-    for at, _, end, share in cpu_blocks([lane for _, lane in mains], x):
-        number, lane = mains[at]
-        kind, how = end_of(lane.process, recording)
-        place = x(lane.process.ended)
-        below = x(end) > place - 100 * (chart.LETTER * len(how) + 10) / room
+    for number, end, height in bars:
+        process = plan.lanes[number].process
+        kind, how = end_of(process, plan.recording)
+        place = plan.x(process.ended)
+        below = plan.x(end) > place - 100 * (chart.LETTER * len(how) + 10) / room
         if kind in ("well", "badly") and below and not has_room(place, how, room):
-            found[number] = max(found.get(number, 0), 0.7 * share * PITCH)
+            found[number] = max(found.get(number, 0), height)
     return found
 
 

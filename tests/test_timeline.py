@@ -367,9 +367,9 @@ def test_a_feeder_that_the_other_run_has_proven_has_the_same_name():
     ]
     fixed = replace(run, processes=tuple(lives), ended="exit", status=0, chain=())
     assert feeders_of([fixed]) == set()
-    assert feeders_of([run, fixed]) == {"the worker"}
+    assert feeders_of([run, fixed]) == {"worker"}
     assert "its thread" in Timeline(fixed).texts("name")
-    names = Timeline(fixed, feeders={"the worker"}).texts("name")
+    names = Timeline(fixed, feeders={"worker"}).texts("name")
     assert names == ["parent", "worker", "its feeder", "pipe", "output"]
 
 
@@ -385,7 +385,7 @@ def test_words_name_what_the_program_called_and_nothing_of_the_library():
     own = Frame("x.py", 25, "main")
     assert says(library, own) == "map(), line 25: waits for its threads"
     assert says(inner, own) == "line 25: waits for its threads"
-    assert says(inner) == "waits for its threads"
+    assert says(inner) == says(library) == "waits for its threads"
 
 
 @pytest.mark.parametrize("share", [0.3, 1.0])
@@ -398,6 +398,17 @@ def test_how_a_process_ended_stands_above_its_bar_where_there_is_no_room_beside_
     }
     (*_, (_, _, top, floor)) = picture.boxes("ran")
     assert heights["exit 1"] + 5 < top < floor < heights["exit 0"] + 10
+
+
+def test_how_a_process_ended_stands_clear_of_a_thick_line():
+    def height(kind):
+        thread = Thread(100, ((0.0, kind),))
+        life = process(100, 0, 4, (4, 0), role="parent", threads=(thread,))
+        picture = Timeline(run_of([life]))
+        ((_, y),), ((_, _, floor, _),) = picture.places("place"), picture.boxes("life")
+        return floor - y
+
+    assert height("room") > height("data") + 3
 
 
 def test_the_ending_is_drawn_large():
