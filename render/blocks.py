@@ -19,7 +19,7 @@ from render.figures import seconds
 from render.runs import EXAMPLES, ROOT, PageError
 from render.story import Story
 from render.timeline import ending as draw_ending
-from render.timeline import shared_legend
+from render.timeline import feeders_of, reach, shared_legend
 from render.timeline import timeline as draw_timeline
 
 EVIDENCE = {
@@ -70,11 +70,12 @@ def pair(name: str) -> str:
         verdicts = [
             f"lines printed: {len(recording.lines)}" for recording in recordings.values()
         ]
-    until = max(recording.wall for recording in recordings.values())  # one axis for both
+    until = max(map(reach, recordings.values()))  # one axis for both
+    feeders = feeders_of(recordings.values())
     keys = shared_legend(recordings.values(), until)
     sides = "".join(
         f'<figure data-search-exclude><figcaption>{label} <strong class="{label}">{says}</strong>'
-        f"</figcaption>{draw_timeline(recording, until, legend=False)}</figure>"
+        f"</figcaption>{draw_timeline(recording, until, legend=False, feeders=feeders)}</figure>"
         for (label, recording), says in zip(recordings.items(), verdicts, strict=True)
     )
     return f'<div class="pair">{keys}{sides}</div>'

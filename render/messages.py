@@ -4,7 +4,7 @@ import bisect
 import itertools
 import math
 import re
-from collections import defaultdict
+from collections import Counter, defaultdict
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from html import escape
@@ -13,6 +13,7 @@ from recorder.recording import Call, Recording, TracedProcess
 from recorder.trace import FIRST
 from render import chart
 from render.blocks import recording_of
+from render.runs import PageError
 
 PROCESS, FEEDER = (
     46,
@@ -21,6 +22,10 @@ PROCESS, FEEDER = (
 FEW, CROWDED = 6, 62  # with more messages than that, those lanes are farther apart
 FOLDED = 3  # with more feeder threads than that, each is drawn in the lane of its worker
 MOST = 8  # calls of a process that are drawn beside those of the messages
+NAMED = 3  # with no more calls of a name in a lane than that, each has its label
+SMALL = 12  # pixels: the labels of calls
+LETTER = chart.LETTER * SMALL / chart.FONT
+ABOVE, BELOW = -14, 15  # pixels from a lane to the label of a call
 GIVES, WAITS = ("put", "send", "write"), ("get", "recv", "read", "wait", "join")
 SENDS, TAKES = ("send", "write"), ("recv", "read")
 HEADER = 4  # bytes that send() puts before a message, and recv() takes off
@@ -68,7 +73,7 @@ class Message:
         return [t for t in (*found, self.taken and self.taken.ended) if t]
 
 
-def messages(name: str, first: int = 5, last: int = 3, line: str = "") -> str:
+def messages(name: str, first: int = 5, last: int = 3, line: str = "", who: str = "") -> str:
     """The messages of a traced run, with the first and the last of many.
 
     Args:
@@ -76,9 +81,12 @@ def messages(name: str, first: int = 5, last: int = 3, line: str = "") -> str:
         first: How many of the first messages are drawn.
         last: How many of the last ones.
         line: What the lines of output contain that are marked.
+        who: Only the messages to and from this process are drawn, as "worker 3".
     """
     recording = recording_of(name)
-    picture = Picture(recording, first, last, line)
+    picture = Picture(recording, first, last, line, who)
+    if who and picture.found and not picture.chosen:
+        raise PageError(f"{name}: no message goes to {who} or comes from it")
     if not picture.chosen:  # a Python that lacks what is traced
         return ""
     drawn = picture.draw()
@@ -240,22 +248,28 @@ class Labels:
         self.boxes: list[tuple[float, float, float]] = []
         self.texts: dict[str, list[str]] = {"start": [], "end": []}
 
-    def add(self, x: float, y: float, words: str, dx: float = 0) -> None:
+    def add(self, x: float, y: float, words: str, dx: float = 0) -> bool:
         """Place a text at x, or so that it ends where the plot does; or not, where one is."""
-        width, left = chart.LETTER * len(words), x / 100 * self.pixels + dx
+        width, left = LETTER * len(words), x / 100 * self.pixels + dx
         anchor = "start"
         if left + width > self.pixels + chart.RIGHT:
             anchor, x, dx, left = "end", 100, 0, self.pixels - width
         right = left + width
-        if all(right < a or left > b or abs(y - at) > 13 for a, b, at in self.boxes):
-            self.boxes.append((left - 4, right + 4, y))
-            self.texts[anchor].append(chart.text(x, y, words, dx))
+        if any(left <= b and right >= a and abs(y - at) <= 13 for a, b, at in self.boxes):
+            return False
+        self.boxes.append((left - 4, right + 4, y))
+        self.texts[anchor].append(chart.text(x, y, words, dx))
+        return True
+
+    def wide(self, left: float, right: float) -> float:
+        """How many pixels there are between two places on a narrow page."""
+        return (right - left) / 100 * self.pixels
 
     def groups(self) -> list[str]:
         """The texts as elements, readable on what lies below them."""
         halo = {"paint_order": "stroke", "stroke": chart.PAPER, "stroke_width": "4"}
         return [
-            chart.group("call", texts, text_anchor=anchor, font_size="12", **halo)
+            chart.group("call", texts, text_anchor=anchor, font_size=str(SMALL), **halo)
             for anchor, texts in self.texts.items()
         ]
 
@@ -263,16 +277,20 @@ class Labels:
 class Picture:
     """What is drawn of a traced run: some of its messages, the calls beside them, their lanes."""
 
-    def __init__(self, recording: Recording, first: int, last: int, line: str = "") -> None:
+    def __init__(
+        self, recording: Recording, first: int, last: int, line: str = "", who: str = ""
+    ) -> None:
         self.recording, self.line = recording, line
         self.printed = [one for one in recording.lines if line and line in one.text]
         self.processes = participants(recording)
         self.names = names_of(self.processes)
         self.found = match_messages(self.processes.values())
-        self.many = len(self.found) > first + last
+        self.of = [m for m in self.found if not who or who in self.ends(m)]
+        self.who = f" of {who}" * bool(who)
+        self.many = len(self.of) > first + last
         self.first, self.last = first, last
-        after = self.found[len(self.found) - last :]
-        self.chosen = [*self.found[:first], *after] if self.many else self.found
+        after = self.of[len(self.of) - last :]
+        self.chosen = [*self.of[:first], *after] if self.many else self.of
         if self.chosen:
             self.prepare()
 
@@ -311,6 +329,11 @@ class Picture:
         named = [*self.labels_of.values(), *["output"] * bool(self.printed)]
         self.left = 12 + chart.LETTER * max(map(len, named))
         self.labels = Labels(chart.NARROW - self.left - chart.RIGHT)
+
+    def ends(self, message: Message) -> list[str]:
+        """The processes between which a message goes, as far as they are known."""
+        lanes = (message.sender, message.receiver)
+        return [self.names[lane[0]] for lane in lanes if lane and lane[0] in self.names]
 
     def lane(self, lane: Lane) -> Lane:
         """Where a thread is drawn."""
@@ -370,7 +393,9 @@ class Picture:
             y += FEEDER if lane in self.feeders else pitch
             self.places[lane] = y
         output = y + FEEDER
-        bottom = (output if self.printed else y) + (24 if self.hung else 16)
+        self.sides = {lane: self.side(lane) for lane in self.lanes}
+        below = not self.printed and self.sides[self.lanes[-1]] == BELOW
+        bottom = (output if self.printed else y) + (24 if self.hung or below else 16)
         notes = self.notes()
         moments = [t for m in self.chosen for t in m.moments()]
         moments += [line.at for line in self.printed]
@@ -415,7 +440,7 @@ class Picture:
         lost = [m for m in self.chosen if m.lost]
         kinds = {c.what for _, c in self.calls if c.ended or not self.hung}
         found = [("bar", chart.RUN, "puts or sends")] * bool(kinds & {*GIVES})
-        found += [("line", chart.WAIT, "waits")] * bool(kinds & {*WAITS})
+        found += [("strip", chart.WAIT, "waits")] * bool(kinds & {*WAITS})
         found += [("bar", chart.PIPE, "never ends")] * any(
             not c.ended and self.hung for _, c in self.calls
         )
@@ -434,8 +459,49 @@ class Picture:
         if self.many:
             which = f"first {self.first}" + f", last {self.last}" * bool(self.last)
             more = any(process.left_out for process in self.processes.values())
-            found.append(f"{which} of {'more than ' * more}{len(self.found):,} messages")
+            count = f"{'more than ' * more}{len(self.of):,} messages"
+            found.append(f"{which} of {count}")
+        if self.who:
+            found.append(f"only the messages{self.who}")
+        if self.alike:
+            found.append(f"each message: {self.chosen[0].sent.size:,} B")
+        drawn = {lane[0] for lane in self.lanes}
+        absent = [name for pid, name in self.names.items() if pid not in drawn]
+        if absent and not self.who:
+            names = ", ".join(absent)
+            names = names if len(names) <= 16 else f"{len(absent)} workers"
+            found.append(f"{names}: none of these messages")
         return found
+
+    @property
+    def alike(self) -> bool:
+        """Whether all messages have the same size, which is then said once."""
+        drawn = any(m.taken or m.lost for m in self.chosen)
+        return drawn and len(self.chosen) > 1 == len({m.sent.size for m in self.chosen})
+
+    def ways(self, lane: Lane) -> Iterator[float]:
+        """How far down each arrow goes from a lane, or how far up it comes from."""
+        for message in self.chosen:
+            sender = self.lane(message.sender)
+            if message.receiver:
+                receiver = self.lane(message.receiver)
+                way = self.places[receiver] - self.places[sender]
+                yield from [way] * (lane == sender) + [-way] * (lane == receiver)
+            elif message.lost and lane == sender:
+                yield self.before(message) - self.places[sender]
+
+    def arrow_sides(self, lane: Lane) -> set[int]:
+        """On which sides of a lane messages come and go."""
+        return {ABOVE if way < 0 else BELOW for way in self.ways(lane)}
+
+    def side(self, lane: Lane) -> int:
+        """On which side of a lane its labels stand: where fewer messages come and go."""
+        hands = [
+            self.places[m.sender] - self.places[lane]
+            for m in self.chosen
+            if m.put and not self.folded and lane == self.main(m.sender[0])
+        ]
+        return BELOW if sum([*hands, *self.ways(lane)]) < 0 else ABOVE
 
     def lives(self) -> Iterator[str]:
         """A line for each process and each feeder thread, as long as it lives."""
@@ -449,18 +515,23 @@ class Picture:
                 began = min(m.sent.began for m in self.found if m.sender == lane)
             to = thin if lane in self.feeders else lines
             to.append(chart.line((self.x(began), y), (self.x(ended), y)))
-        yield chart.stroke("life", lines, chart.WAIT)
-        yield chart.stroke("feeder", thin, chart.WAIT, stroke_width="0.8")
+        yield chart.stroke("life", lines, chart.WAIT, stroke_width="1", stroke_opacity="0.6")
+        yield chart.stroke(
+            "feeder", thin, chart.WAIT, stroke_width="0.8", stroke_opacity="0.6"
+        )
 
     def bars(self) -> Iterator[str]:
         """What each call took, with its name."""
         outlines: dict[str, list[str]] = {"wait": [], "give": [], "never": []}
         asked = []
         mixtures = self.mixtures()  # their labels have room before others
+        alike = Counter((self.lane(lane), call.what) for lane, call in self.calls)
         for lane, call in sorted(
             self.calls, key=lambda one: (one[1] not in mixtures, one[1].began)
         ):
-            y = self.places[self.lane(lane)]
+            lane = self.lane(lane)
+            y, side = self.places[lane], self.sides[lane]
+            other = ABOVE + BELOW - side
             left, right = self.x(call.began), self.x(call.ended or math.inf)
             words = says(call)
             if call in mixtures:
@@ -470,7 +541,7 @@ class Picture:
             elif call.ended is None and self.hung:
                 outlines["never"].append(chart.box(left, 100, y - 5, 10))
                 if call.size:
-                    self.labels.add(left, y + 15, f"{call.size:,} bytes")
+                    self.labels.add(left, y + other, f"{call.size:,} bytes")
                 words += " never ends"
             elif call.what in GIVES:
                 thin = self.folded and call.feeder
@@ -479,8 +550,15 @@ class Picture:
                 )
             else:
                 outlines["wait"].append(chart.box(left, right, y - 2, 4))
-            if not call.feeder:
-                self.labels.add(left, y - 14, words)
+            if call.feeder:
+                continue
+            places = [(0, side)]
+            if alike[lane, call.what] <= NAMED:
+                places += [
+                    (dx, side) for dx in (5, 10, 20) if dx < self.labels.wide(left, right)
+                ]
+                places += [(0, other)] * (other not in self.arrow_sides(lane))
+            any(self.labels.add(left, y + place, words, dx) for dx, place in places)
         for name, colour in (("wait", chart.WAIT), ("give", chart.RUN), ("never", chart.PIPE)):
             yield chart.path(name, outlines[name], fill=colour)
         yield chart.markers("asked", chart.TEXT, asked)
@@ -509,7 +587,8 @@ class Picture:
                 stubs.append(chart.line(source, (x, y)))
                 lost.append(chart.marker("cross", x, y, self.story(message)))
             at = ((source[0] + x) / 2, (source[1] + y) / 2)
-            self.labels.add(*at, f"{message.sent.size:,} B", 5)
+            if not self.alike:
+                self.labels.add(*at, f"{message.sent.size:,} B", 5)
         yield chart.stroke("hand", hands, chart.FAINT, stroke_dasharray="3 3")
         yield chart.stroke("message", tails, chart.TEXT)
         yield chart.stroke("stub", stubs, chart.PIPE)

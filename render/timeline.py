@@ -3,12 +3,12 @@
 import itertools
 import math
 import re
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 from recorder.recording import Line, Pipe, Process, Recording, Thread
 from render import chart
-from render.story import Story, how_it_ended, is_feeder, names_of, place_of
+from render.story import AT_ITS_END, Story, how_it_ended, is_feeder, names_of, place_of
 
 PITCH = 24  # from one lane to the next, when there are few
 HEIGHT = 330  # of all lanes, when there are many
@@ -22,7 +22,12 @@ SPANS = 120  # times of waiting
 STEPS = 50  # changes in a pipe
 MARKS = 30  # for lines of output
 LETTERS = 800  # of all tooltips together
-LONGEST = 38  # letters of words above a lane
+LONGEST = 39  # letters of words above a lane
+EVER = 0.15  # of the axis, after the end of a hang that is proven
+SHORTER = {  # what Story.briefly() says, where words have little room
+    "for a thread of its own": "for its threads",
+    "for a lock of its own": "for its own lock",
+}
 
 ENDS = {  # how a process ended: shape, colour, and what the legend says
     "well": ("circle", chart.WAIT, "exit status 0"),
@@ -73,16 +78,22 @@ class Lane:
 class Plan:
     """What a timeline shows: its rows, its axis, and when each thread waited for what."""
 
-    def __init__(self, recording: Recording, until: float, since: float = 0) -> None:
+    def __init__(
+        self,
+        recording: Recording,
+        until: float,
+        since: float = 0,
+        feeders: Collection[str] = (),
+    ) -> None:
         order = {"parent": 0, "worker": 1, "helper": 2}
         self.recording = recording
         self.processes = sorted(recording.processes, key=lambda p: (order[p.role], p.started))
         shown = [p for p in self.processes if p.ended >= since][:LANES]
-        self.lanes = lanes_of(recording, shown)
+        self.lanes = lanes_of(recording, shown, feeders)
         many = len(self.lanes) > FEW
         self.pitch = min(PITCH, HEIGHT // len(self.lanes)) if many else PITCH
         self.roomy = self.pitch >= ROOMY
-        self.x = chart.Scale(since, max(recording.wall, until, since + 0.001))
+        self.x = chart.Scale(since, max(reach(recording, since), until, since + 0.001))
         self.spans = waiting_spans(self.lanes, self.x) if self.roomy else {}
 
     def legend(self) -> list[Key]:
@@ -110,8 +121,28 @@ def shared_legend(recordings: Iterable[Recording], until: float) -> str:
     return f'<p class="keys" data-search-exclude>{"".join(shown)}</p>'
 
 
+def reach(recording: Recording, since: float = 0) -> float:
+    """Up to when an axis must go: where a hang is proven, so far that one sees it go on."""
+    ever = EVER if recording.evidence == "kernel" and recording.hung else 0
+    return since + (recording.wall - since) / (1 - ever)
+
+
+def feeders_of(recordings: Iterable[Recording]) -> set[str]:
+    """The roles of the processes that are known to have the feeder thread of a queue."""
+    return {
+        process.role
+        for recording in recordings
+        for process in recording.processes
+        if any(map(is_feeder, process.threads))
+    }
+
+
 def timeline(
-    recording: Recording, until: float = 0, since: float = 0, legend: bool = True
+    recording: Recording,
+    until: float = 0,
+    since: float = 0,
+    legend: bool = True,
+    feeders: Collection[str] = (),
 ) -> str:
     """Draw when each process ran on a core, why it waited, how it ended, and when output came.
 
@@ -120,18 +151,23 @@ def timeline(
         until: The seconds at which the axis ends at the earliest: as in another picture.
         since: The seconds at which it begins.
         legend: Whether it says itself what its colours mean.
+        feeders: The roles of processes whose other thread is a feeder, as another run has proven.
     """
-    plan = Plan(recording, until, since)
+    plan = Plan(recording, until, since, feeders)
     lanes, pitch, roomy, x, spans = plan.lanes, plan.pitch, plan.roomy, plan.x, plan.spans
     every = math.ceil((chart.FONT + 2) / pitch)  # where lanes are dense, some have no name
     pipes = [pipe for pipe in recording.pipes if is_telling(pipe)][:2] if roomy else []
     shown = [lane.name for lane in lanes[::every]]
     left = 12 + chart.LETTER * max(map(len, ["output", *shown]))
     explained, top = chart.legend(plan.legend(), left) if legend else ("", 8.0)
-    floors = list(
-        itertools.accumulate((pitch + WORDS * bool(one.words) for one in lanes), initial=top)
-    )[1:]
-    rows = [Row(lane, floor) for lane, floor in zip(lanes, floors, strict=True)]
+    high = raised(plan, chart.NARROW - left) if len(lanes) <= FEW else {}
+    rises = [high.get(number, 0.0) for number in range(len(lanes))]
+    pitches = [
+        pitch + max(WORDS * bool(lane.words), rise)
+        for lane, rise in zip(lanes, rises, strict=True)
+    ]
+    floors = list(itertools.accumulate(pitches, initial=top))[1:]
+    rows = list(map(Row, lanes, floors, rises))
     mains = [row for row in rows if row.lane.is_process]
     bottom = floors[-1] if floors else top
     parts = [
@@ -182,13 +218,16 @@ def ending(recording: Recording) -> str:
 
 @dataclass(frozen=True)
 class Row:
-    """A lane at its place: its lower edge."""
+    """A lane at its place: its lower edge, and how much higher the words at its end stand."""
 
     lane: Lane
     floor: float
+    raised: float = 0
 
 
-def lanes_of(recording: Recording, processes: Sequence[Process]) -> list[Lane]:
+def lanes_of(
+    recording: Recording, processes: Sequence[Process], feeders: Collection[str] = ()
+) -> list[Lane]:
     """The rows: each process, and below it those of its threads that matter."""
     names, story = lane_names(recording), Story(recording)
     few, found = len(processes) <= FEW, []
@@ -201,7 +240,8 @@ def lanes_of(recording: Recording, processes: Sequence[Process]) -> list[Lane]:
             writes = any(kind == "room" for _, kind in thread.samples)
             if thread is not main and (writes or thread.tid in story.chain):
                 words = words_of(story, process, thread) if recording.hung else ""
-                name = "its feeder" if is_feeder(thread) else "its thread"
+                known = is_feeder(thread) or (writes and process.role in feeders)
+                name = "its feeder" if known else "its thread"
                 found.append(Lane(name, process, thread, words))
     return found
 
@@ -218,12 +258,16 @@ def words_of(story: Story, process: Process, thread: Thread | None) -> str:
     if thread is None:
         return "stuck"
     called, line, _ = place_of(thread)
-    place = f"{called}, line {line}" if line else called
-    place = f"line {line}" if line and called.startswith("_") else place
+    own = called * bool(line and not called.startswith("_"))  # else it is the library's word
+    place = ", ".join(filter(None, (own, f"line {line}" * bool(line))))
+    at_its_end = called == f"{AT_ITS_END}()"
     if not thread.waits:
-        return f"stuck in {place}" if place else "stuck" * (thread.tid == process.pid)
-    place = "at its end" if called == "_finalize_join()" else place
-    what = f"waits {story.briefly(process, thread)}"
+        stuck = "stuck" * (thread.tid == process.pid)
+        where = f"stuck {'in' if own else 'at'} {place}" if place else stuck
+        return f"{stuck} at its end".strip() if at_its_end else where
+    place = "at its end" if at_its_end else place
+    brief = story.briefly(process, thread)
+    what = f"waits {SHORTER.get(brief, brief)}"
     for start in (f"{place}: ", f"line {line}: " if line else ""):
         if place and len(start + what) <= LONGEST:
             return start + what
@@ -397,12 +441,40 @@ def places(
         kind, how = end_of(row.lane.process, recording)
         if kind == "badly" or (kind == "well" and len(rows) <= FEW):
             at = x(row.lane.process.ended)
-            right = (100 - at) / 100 * room > chart.LETTER * len(how)
-            texts["start" if right else "end"].append(
-                chart.text(at, row.floor - 9, how, 10 if right else -10)
-            )
+            right = has_room(at, how, room)
+            side, dx = ("start", 10) if right else ("end", 4 if row.raised else -10)
+            texts[side].append(chart.text(at, row.floor - 9 - row.raised, how, dx))
     for anchor, found in texts.items():
         yield chart.group("place", found, text_anchor=anchor, **halo)
+
+
+def has_room(at: float, words: str, room: float) -> bool:
+    """Whether words have room on the right of a place, on a plot of so many pixels."""
+    return (100 - at) / 100 * room > chart.LETTER * len(words)
+
+
+def raised(plan: Plan, room: float) -> dict[int, float]:
+    """By how many pixels words at the end of a lane stand higher, so as not to lie on its bars."""
+    mains = [(number, lane) for number, lane in enumerate(plan.lanes) if lane.is_process]
+    bars = [
+        (mains[at][0], end, 0.7 * share * PITCH)
+        for at, _, end, share in cpu_blocks([lane for _, lane in mains], plan.x)
+    ]
+    bars += [
+        (number, end, REASONS[kind].width - 2)
+        for kind, found in plan.spans.items()
+        for number, _, end in found
+        if kind in REASONS and plan.lanes[number].is_process
+    ]
+    found: dict[int, float] = {}
+    for number, end, height in bars:
+        process = plan.lanes[number].process
+        kind, how = end_of(process, plan.recording)
+        place = plan.x(process.ended)
+        below = plan.x(end) > place - 100 * (chart.LETTER * len(how) + 10) / room
+        if kind in ("well", "badly") and below and not has_room(place, how, room):
+            found[number] = max(found.get(number, 0), height)
+    return found
 
 
 def output_marks(recording: Recording, x: chart.Scale, y: float) -> Iterator[str]:
@@ -420,8 +492,8 @@ def axis_notes(recording: Recording, processes: int) -> list[str]:
     """What stands below the axis."""
     found = [f"seconds; full height: one core of {recording.machine.cores}"]
     if recording.ended != "exit":
-        why = "it hung" if recording.hung else "its timeout came"
-        found.append(f"{why}, ended after {clock(recording.wall)}")
+        hung, late = "it hung; the recorder ended it at", "its timeout came, ended after"
+        found.append(f"{hung if recording.hung else late} {clock(recording.wall)}")
     if processes > LANES:
         found.append(f"{processes - LANES} more processes not drawn")
     return found

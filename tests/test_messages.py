@@ -246,3 +246,75 @@ def test_a_label_that_would_lie_on_another_is_left_out():
     labels.add(10, 60, "wait()")
     labels.add(99, 20, "join()")
     assert [len(texts) for texts in labels.texts.values()] == [2, 1]
+
+
+def heights(picture):
+    """How high each label of a call stands: (words, y), from left to right."""
+    root = ElementTree.fromstring(picture.draw())
+    groups = [one for one in root.iter() if one.get("class") == "bp-call"]
+    texts = [one for group in groups for one in group if one.tag.endswith("text")]
+    texts.sort(key=lambda one: float(one.get("x")[:-1]))
+    return [(one.text, float(one.get("y")) - 4.5) for one in texts]
+
+
+def test_messages_of_one_size_say_it_once():
+    def picture(*sizes):
+        sends = [call("send", n, n + 0.5, PIPE, size) for n, size in enumerate(sizes, 1)]
+        takes = [call("recv", n, n + 0.7, PIPE, size) for n, size in enumerate(sizes, 1)]
+        return Picture(recording(process(PARENT, *takes), process(WORKER, *sends)), 5, 3)
+
+    same = words(picture(5, 5, 5))
+    assert "each message: 5 B" in same and "5 B" not in same
+    different = words(picture(5, 6))
+    assert {"5 B", "6 B"} <= set(different) and not any("each" in one for one in different)
+    assert "5 B" in words(picture(5))
+
+
+def test_only_the_messages_of_one_process_are_drawn():
+    one = process(WORKER, call("send", 1, 2, PIPE, 5), name="One")
+    other = process(OTHER, call("send", 3, 4, PIPE + 1, 6), name="Other")
+    takes = call("recv", 0, 2.5, PIPE, 5), call("recv", 2.6, 4.5, PIPE + 1, 6)
+    run = recording(process(PARENT, *takes), one, other)
+    assert sent_and_taken(Picture(run, 5, 3).chosen) == [
+        (WORKER, 5, PARENT),
+        (OTHER, 6, PARENT),
+    ]
+    picture = Picture(run, 5, 3, who="Other")
+    assert sent_and_taken(picture.chosen) == [(OTHER, 6, PARENT)]
+    assert list(picture.labels_of.values()) == ["parent", "Other"]
+    assert "only the messages of Other" in words(picture)
+    assert not Picture(run, 5, 3, who="Nobody").chosen
+
+
+def test_a_process_without_a_message_in_the_picture_is_named_below():
+    send, take = call("send", 1, 2, PIPE, 5), call("recv", 0, 3, PIPE, 5)
+    some = [process(PARENT, take), process(WORKER, send, name="One")]
+    assert not any("none of" in one for one in words(Picture(recording(*some), 5, 3)))
+    idle = Picture(recording(*some, process(OTHER, name="Idle")), 5, 3)
+    assert "Idle" not in idle.labels_of.values()
+    assert "Idle: none of these messages" in words(idle)
+
+
+def test_the_key_of_waiting_is_as_thick_as_its_bars_and_a_life_is_not():
+    send, take = call("send", 1, 2, PIPE, 5), call("recv", 0, 3, PIPE, 5)
+    picture = Picture(recording(process(PARENT, take), process(WORKER, send)), 5, 3)
+    shapes = {what: shape for shape, _, what in Picture.keys(picture)}
+    assert shapes["waits"] == "strip"
+    assert float(elements(picture)["bp-life"].get("stroke-width")) < 1.5
+
+
+def test_labels_stand_where_no_arrow_comes_or_goes():
+    send, take = call("send", 1, 2, PIPE, 5), call("recv", 0, 3, PIPE, 5)
+    picture = Picture(recording(process(PARENT, take), process(WORKER, send)), 5, 3)
+    labels = dict(heights(picture))
+    parent, worker = (picture.places[lane] for lane in picture.lanes)
+    assert labels["recv()"] < parent < worker < labels["send()"]
+
+
+def test_of_few_calls_each_has_a_label_where_its_bar_has_room():
+    puts = [call("put", n, n + 0.9, PIPE) for n in (1, 2, 3)]
+    sends = [call("send", n, n + 0.2, PIPE, 5, thread=1, feeder=True) for n in (4, 5, 6)]
+    takes = [call("recv", n + 0.3, n + 0.9, PIPE, 5) for n in (4, 5, 6)]
+    run = recording(process(PARENT, *takes), process(WORKER, *puts, *sends))
+    found = [y for text, y in heights(Picture(run, 5, 3)) if text == "put()"]
+    assert len(found) == 3

@@ -46,8 +46,9 @@ STORIES = {  # how each begins; then only workers that have ended are named
     "unpicklable_put_broken": [SILENT.format("get")],
     "one_dies": [SILENT.format("get")],
     "dead_worker_siblings_broken": [
-        r"The parent waits in `recv\(\)`, line \d+, for data from a pipe\. Only workers \d and \d could write to it\.",
-        ALONE.format(W, "wait"),
+        r"The parent waits in `recv\(\)`, line \d+, for data from a socket\. Only workers \d and \d could write to it\.",
+        rf"(?i:{W}) waits in `recv\(\)`, line \d+, for data from a socket\.",
+        "Only the parent and worker \\d could write to it, and the parent waits\\.",
         r"So does worker \d\.",
     ],
     "killed_holding_lock_broken": [

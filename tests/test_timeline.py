@@ -11,7 +11,7 @@ import pytest
 from recorder.recording import Frame, Line, Pipe, Process, Thread, Wait
 from recorder.waits import match_stacks
 from render.runs import ROOT
-from render.timeline import ending, shared_legend, timeline
+from render.timeline import ending, feeders_of, shared_legend, timeline
 from tests.pictures import Picture, near
 from tests.recordings import recording
 
@@ -156,12 +156,12 @@ def test_a_hung_run_waits_until_it_is_ended_and_says_where():
     assert picture.spans("ran") == [(0, 0.5)]
     assert picture.texts("words") == [
         "stuck in join(), line 34",
-        "stuck in _finalize_join()",
+        "stuck at its end",
         "stuck in forever(), line 12",
         "stuck",
     ]
     assert picture.times("end-stopped") == [2] * 4
-    assert picture.texts("note")[1] == "it hung, ended after 2.000 s"
+    assert picture.texts("note")[1] == "it hung; the recorder ended it at 2.000 s"
     assert "The parent stood in join(), line 34 of some_program.py." in picture.description
 
 
@@ -289,7 +289,7 @@ def test_the_feeder_has_a_row_and_each_row_says_for_what_it_waits():
     assert picture.texts("words") == [
         "join(), line 25: waits for the worker",
         "at its end: waits for its feeder",
-        "_feed(): waits for room",
+        "waits for room",
     ]
     assert picture.spans("ran") == [(0.6, 1.2)]
     assert (
@@ -307,14 +307,14 @@ def test_a_pipe_is_filled_up_to_the_line_of_its_capacity():
     )
     (area,) = (one.get("d") for one in picture.root.findall("svg/path[@class='bp-filled']"))
     start, *steps = re.findall(r"[MHV][^MHVz]+", area)
-    assert start == f"M400 {empty:g}"
+    assert start == f"M340 {empty:g}"
     assert steps == [
         f"V{(empty + capacity) / 2:g}",
-        "H600",
+        "H510",
         f"V{capacity:g}",
-        "H600",
+        "H510",
         f"V{capacity:g}",
-        "H1000",
+        "H850",
         f"V{empty:g}",
     ]
     assert "A pipe held up to 1,000 of 1,000 bytes." in picture.description
@@ -326,7 +326,7 @@ def test_what_is_not_known_of_a_pipe_is_not_drawn_as_full():
     picture = Timeline(replace(run, pipes=(unknown,)))
     (area,) = (one.get("d") for one in picture.root.findall("svg/path[@class='bp-filled']"))
     ((_, empty, _, _),) = picture.outlines("empty")
-    assert f"H500V{empty:g}" in area
+    assert f"H425V{empty:g}" in area
 
 
 def test_who_is_known_to_wait_is_not_drawn_as_running():
@@ -345,6 +345,70 @@ def test_two_pictures_have_one_axis_and_a_proven_hang_goes_on_to_its_end():
     assert lines(picture, "ever-end") == [(2, 4)] * 2
     assert lines(picture, "ever-room") == [(2, 4)]
     assert Timeline(hung("stillness"), until=4.0).outlines("ever-end") == []
+
+
+def test_a_proven_hang_goes_on_after_its_end_however_short_the_other_run_was():
+    for until in (0, 1.0, 2.1):
+        picture = Timeline(hung(), until=until)
+        ((x, _, x2, _), _) = picture.outlines("ever-end")
+        assert (x, x2) == near((850, 1000), 1)
+    others = Timeline(hung("stillness"))
+    assert others.boxes("life")[0][1] == near(100, 0.2)
+
+
+def test_a_feeder_that_the_other_run_has_proven_has_the_same_name():
+    run = hung()
+    threads = [
+        [replace(one, frames=()) for one in process.threads] for process in run.processes
+    ]
+    lives = [
+        replace(process, stack=(), threads=tuple(found))
+        for process, found in zip(run.processes, threads, strict=True)
+    ]
+    fixed = replace(run, processes=tuple(lives), ended="exit", status=0, chain=())
+    assert feeders_of([fixed]) == set()
+    assert feeders_of([run, fixed]) == {"worker"}
+    assert "its thread" in Timeline(fixed).texts("name")
+    names = Timeline(fixed, feeders={"worker"}).texts("name")
+    assert names == ["parent", "worker", "its feeder", "pipe", "output"]
+
+
+def test_words_name_what_the_program_called_and_nothing_of_the_library():
+    def says(*frames):
+        waiting = Thread(100, ((0.0, "own"),), (Wait("own", (100,)),), frames)
+        other = Thread(101, ((0.0, "data"),), (Wait("data", (100,), "pipe:[1]"),))
+        life = process(100, 0, 2, role="parent", stack=("x",), threads=(waiting, other))
+        return Timeline(run_of([life], wall=2.0, ended="hang")).texts("words")[0]
+
+    library = Frame("<python>/multiprocessing/pool.py", 367, "map")
+    inner = Frame("<python>/multiprocessing/pool.py", 54, "__exit__")
+    own = Frame("x.py", 25, "main")
+    assert says(library, own) == "map(), line 25: waits for its threads"
+    assert says(inner, own) == "line 25: waits for its threads"
+    assert says(inner) == says(library) == "waits for its threads"
+
+
+@pytest.mark.parametrize("share", [0.3, 1.0])
+def test_how_a_process_ended_stands_above_its_bar_where_there_is_no_room_beside_it(share):
+    lives = [process(100, 0, 4, (2, 0), (4, 2 * share), role="parent"), process(101, 0, 1)]
+    picture = Timeline(with_exits(run_of(lives, status=1), 1, 0))
+    heights = {
+        how: y
+        for how, (_, y) in zip(picture.texts("place"), picture.places("place"), strict=True)
+    }
+    (*_, (_, _, top, floor)) = picture.boxes("ran")
+    assert heights["exit 1"] + 5 < top < floor < heights["exit 0"] + 10
+
+
+def test_how_a_process_ended_stands_clear_of_a_thick_line():
+    def height(kind):
+        thread = Thread(100, ((0.0, kind),))
+        life = process(100, 0, 4, (4, 0), role="parent", threads=(thread,))
+        picture = Timeline(run_of([life]))
+        ((_, y),), ((_, _, floor, _),) = picture.places("place"), picture.boxes("life")
+        return floor - y
+
+    assert height("room") > height("data") + 3
 
 
 def test_the_ending_is_drawn_large():

@@ -51,9 +51,9 @@ FAULTS = {  # the sentences, one after the other, and the page
     "unpicklable_put": ([SILENT, LAST], "unpicklable-put"),
     "dead_worker_siblings": (
         [
-            rf"{PARENT} waits for data from a pipe\. Only {WORKER} or {WORKER} .+ it\.",
-            ALONE,
-            LAST,
+            rf"{PARENT} waits for data from a socket\. Only {WORKER} or {WORKER} .+ it\.",
+            rf"{WORKER} waits for data from a socket\. Only the parent or {WORKER} .+ it\.",
+            RING,
         ],
         "dead-worker",
     ),

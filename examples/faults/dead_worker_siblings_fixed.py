@@ -4,28 +4,29 @@ python dead_worker_siblings_fixed.py --start-method fork
 """
 
 import argparse
+import contextlib
 import multiprocessing
 import multiprocessing.connection
 import os
 import sys
-import threading
 
 
-def square(number, sender):
+def square(number, connection):
     """Run in a worker: send the square of the number, then wait for the next task."""
     if number == 1:
         os.kill(os.getpid(), 9)  # SIGKILL: what the out-of-memory killer sends
-    sender.send(number * number)
-    threading.Event().wait()  # the next task, which never comes
+    connection.send(number * number)
+    with contextlib.suppress(EOFError, OSError):  # the parent has ended
+        connection.recv()  # the next task, which never comes
 
 
-def receive(number, receiver, worker):
+def receive(number, connection, worker):
     """Return the worker's answer, unless it died before it sent one."""
-    multiprocessing.connection.wait([receiver, worker.sentinel])
+    multiprocessing.connection.wait([connection, worker.sentinel])
     try:
-        if not receiver.poll():  # so it was the sentinel: it has ended and nothing has come
+        if not connection.poll():  # so it was the sentinel: it has ended and nothing has come
             raise EOFError
-        return receiver.recv()
+        return connection.recv()
     except EOFError:  # nobody is left who could send
         worker.join()
         code = worker.exitcode
@@ -35,17 +36,17 @@ def receive(number, receiver, worker):
 def main(start_method=None):
     """Return {number: its square}, one from each worker."""
     context = multiprocessing.get_context(start_method)
-    pipes = {number: context.Pipe(duplex=False) for number in (1, 2, 3)}
+    pipes = {number: context.Pipe() for number in (1, 2, 3)}
     workers = {}
-    for number, (_, sender) in pipes.items():
-        workers[number] = context.Process(target=square, args=(number, sender), daemon=True)
-        workers[number].start()  # under fork it inherits every sending end, not only its own
-    for _, sender in pipes.values():
-        sender.close()
+    for number, (_, theirs) in pipes.items():
+        workers[number] = context.Process(target=square, args=(number, theirs), daemon=True)
+        workers[number].start()  # under fork it inherits each worker's end, not only its own
+    for _, theirs in pipes.values():
+        theirs.close()
     squares = {}
-    for number, (receiver, _) in pipes.items():
+    for number, (ours, _) in pipes.items():
         print(f"parent: wait for worker {number}", flush=True)
-        squares[number] = receive(number, receiver, workers[number])
+        squares[number] = receive(number, ours, workers[number])
     return squares
 
 
