@@ -37,6 +37,7 @@ ALONE = (
 )
 FULL = r"Its thread \d+ waits for room in a pipe that is full: [\d,]+ of 65,536 bytes\. Only"
 LOCK = r"waits for a semaphore \(a lock of processes\)\. Only"
+NOBODY = LOCK.replace("Only", "Nobody else")
 POOL = r"Its thread \d+ waits for any of \d things\. Only .+ could bring one\."
 RING = "A ring: the last waits for the (?:parent|process), and nobody can wake another."
 LAST = "Nobody else could wake the last one."
@@ -124,8 +125,8 @@ FAULTS = {  # the sentences, one after the other, and the page
         ],
         "worker-exception",
     ),
-    "task_done_dead": ([f"{PARENT} {LOCK} nobody else could release it."], "joinable-queue"),
-    "full_queue": ([f"{PARENT} {LOCK} nobody else could release it."], "full-queue"),
+    "task_done_dead": ([f"{PARENT} {NOBODY} could release it."], "joinable-queue"),
+    "full_queue": ([f"{PARENT} {NOBODY} could release it."], "full-queue"),
     "pool_exception": ([f"{PARENT} {THREAD}", POOL], "pool-hangs"),
     "pool_killed": ([f"{PARENT} {THREAD}", POOL], "pool-hangs"),
     "max_tasks": ([f"{PARENT} {THREAD}", POOL], "pool-hangs"),
@@ -231,6 +232,20 @@ def answer(source):
             ALONE,
             LAST,
         ],
+        None,
+    ),
+    "a barrier that one is missing from": (
+        """
+def work(barrier):
+    barrier.wait()
+def main():
+    barrier = context.Barrier(3)
+    teams = [context.Process(target=work, args=(barrier,)) for _ in "ab"]
+    for one in teams: one.start()
+    say()
+    for one in teams: one.join()
+""",
+        [ENDS, rf"{WORKER} {LOCK} .*could release it\."],
         None,
     ),
     "a full bounded queue": (

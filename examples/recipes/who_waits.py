@@ -287,8 +287,8 @@ class Look:
                 what = "another of its threads, or a lock of theirs"
             return Wait("own", f"waits for {what}", {pid})
         by = {one for one in self.commands if key[0] in self.maps_of(one)}
-        others = self.name(by - {pid}) or "nobody else"
-        what = f"waits for a semaphore (a lock of processes). Only {others} could release it"
+        who = f"Only {others}" if (others := self.name(by - {pid})) else "Nobody else"
+        what = f"waits for a semaphore (a lock of processes). {who} could release it"
         return Wait("semaphore", what, by, key)
 
     def maps_of(self, pid):
@@ -401,7 +401,7 @@ class Look:
 
 LOST = ["dead-worker", "worker-exception", "unpicklable-put"]
 PAGES = (  # of the site, by what the threads of a chain wait for, one after the other
-    ("(end )+(own room|semaphore)", ["join-before-get"]),
+    ("(end )+(own room|threads-semaphore)", ["join-before-get"]),
     ("(end )+(own )?data", ["sentinel-too-few"]),
     ("own self-room", ["ctrl-c"]),
     ("self-room", ["large-argument"]),
@@ -409,8 +409,8 @@ PAGES = (  # of the site, by what the threads of a chain wait for, one after the
     (".*faced-semaphore.*", ["two locks that are taken in opposite orders", "event-set"]),
     ("self-data|data( data)+|own data", LOST),
     ("(data )+(own )?alone", ["dead-worker"]),
-    ("(data )+(own )?semaphore", ["killed-holding-lock"]),
-    ("semaphore data", ["joinable-queue"]),
+    ("(data )+(own )?(threads-)?semaphore", ["killed-holding-lock"]),
+    ("(threads-)?semaphore data", ["joinable-queue"]),
     ("self-semaphore( own)?", ["full-queue", "joinable-queue"]),
     ("(end )+(own )?alone", ["fork-with-threads"]),
     ("own any.*", ["pool-hangs"]),
@@ -437,6 +437,8 @@ def word_for(look, thread):
     if wait.kind != "end" and wait.by == {thread.pid}:
         return f"self-{wait.kind}"
     faced = any(look.face(thread, one) for one in look.stuck)
+    if wait.kind == "semaphore" and not faced and len(look.of(thread.pid)) > 1:
+        return "threads-semaphore"  # it may have put something: then there is a feeder
     return f"faced-{wait.kind}" if faced else wait.kind
 
 
