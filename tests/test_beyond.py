@@ -36,8 +36,12 @@ def check_output(out):
 def test_every_other_process_is_killed(tmp_path, program, message):
     with RunningProgram(tmp_path, program, "--workers", 2, "--count", FOREVER) as started:
         wait_until(lambda: len(started.busy()) == 2, "two workers count")
-        others = started.others()  # without a tracker Python would start one, and warn of it
-        assert kill(one for one in others if "resource_tracker" not in command_of(one)) >= 2
+        # Without a tracker Python would start one, and warn of it.
+        others = [one for one in started.others() if "resource_tracker" not in command_of(one)]
+        assert len(others) >= 2
+        assert (
+            kill(others) >= 1
+        )  # with the first one gone, the others may end before their turn
         status, _, err = started.finish()
         started.assert_nothing_left()
     assert (status, err) == (1, message)
