@@ -24,8 +24,24 @@ APART = 15  # from one name at the end of a line to the next, at least
 PITCH = 36  # from one name of a dot plot to the next
 
 
+class Line(NamedTuple):
+    """A line of a plot; one without a shape is there to compare with.
+
+    Attributes:
+        told: What each point says to who points at it.
+        spreads: Of points that have one: where, and from what to what.
+    """
+
+    name: str
+    points: Sequence[tuple[float, float]]
+    colour: str = chart.TEXT
+    shape: str = ""
+    told: Sequence[str] = ()
+    spreads: Sequence[tuple[float, float, float]] = ()
+
+
 class Series(NamedTuple):
-    """A line of a plot; one without a shape is there to compare with."""
+    """Measurements that make a line of a plot."""
 
     name: str
     colour: str
@@ -119,22 +135,37 @@ def latency(recording: Recording) -> str:
 def draw_series(
     series: Sequence[Series], x: chart.Function, y: chart.Scale, number: chart.Label
 ) -> list[str]:
+    """The lines of a plot from measurements, with the spread of each point."""
+    lines = [
+        Line(
+            name,
+            [(row.size, row.median) for row in rows],
+            colour,
+            shape,
+            [row.in_words(number) for row in rows],
+            [(row.size, row.low, row.high) for row in rows],
+        )
+        for name, colour, shape, rows in series
+        if rows
+    ]
+    return draw_lines(lines, x, y)
+
+
+def draw_lines(lines: Sequence[Line], x: chart.Function, y: chart.Scale) -> list[str]:
     """The lines of a plot, each with its name at its end."""
     parts, names, height = [], [], -math.inf
-    ordered = sorted((s for s in series if s.rows), key=lambda one: y(one.rows[-1].median))
-    for below, (name, colour, shape, rows) in zip(
-        range(len(ordered))[::-1], ordered, strict=True
-    ):
-        places = [(x(row.size), y(row.median)) for row in rows]
-        height = min(max(places[-1][1], height + APART), y.start - APART * below)
+    ordered = sorted(lines, key=lambda line: y(line.points[-1][1]))
+    for above, (name, points, colour, shape, told, spreads) in enumerate(ordered):
+        places = [(x(a), y(b)) for a, b in points]
+        room = y.start - APART * (len(ordered) - 1 - above)
+        height = min(max(places[-1][1], height + APART), room)
         names.append(chart.text(100, height, name, 25))
         marks = [chart.marker(shape or "dots", 100, height, dx=16)]
         if shape:
-            told = [row.in_words(number) for row in rows]
             marks += [
                 chart.marker(shape, *at, words) for at, words in zip(places, told, strict=True)
             ]
-            spread = [chart.line((x(r.size), y(r.low)), (x(r.size), y(r.high))) for r in rows]
+            spread = [chart.line((x(a), y(low)), (x(a), y(high))) for a, low, high in spreads]
             parts.append(chart.stroke("trace", [chart.line(*places), *spread], colour))
         else:
             look = {"stroke_dasharray": "2 4"}

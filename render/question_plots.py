@@ -8,22 +8,13 @@ from typing import NamedTuple
 
 from recorder.recording import Recording
 from render import chart
+from render.plots import LOOKS, Line, draw_lines
 
 LEFT, NAMES = 54, 112  # pixels beside a plot: for the axis, and for the names of the lines
-APART, HEIGHT = 16, 220  # from one name to the next, from one panel to the next
+HEIGHT = 220  # from one panel to the next
 TIMES, SIZES = ("µs", "ms", "s"), ("B", "kB", "MB", "GB")
-LOOKS = ((chart.QUEUE, "circle"), (chart.PIPE, "diamond"))
 FASTER = "times as fast as one process"
 Point = tuple[float, float]
-
-
-class Line(NamedTuple):
-    """A line of a plot; one without a shape is there to compare with."""
-
-    name: str
-    points: Sequence[Point]
-    colour: str = chart.TEXT
-    shape: str = ""
 
 
 class Axes(NamedTuple):
@@ -108,25 +99,12 @@ def panel(lines: Sequence[Line], axes: Axes) -> list[str]:
 
 
 def draw(lines: Sequence[Line], axes: Axes) -> list[str]:
-    """The lines, each with its name at its end."""
-    x, y = axes.x, axes.y
-    parts, names, height = [], [], -math.inf
-    ordered = sorted(lines, key=lambda line: y(line.points[-1][1]))
-    for above, (name, points, colour, shape) in enumerate(ordered):
-        places = [(x(a), y(b)) for a, b in points]
-        room = y.start - APART * (len(ordered) - 1 - above)
-        height = min(max(places[-1][1], height + APART), room)
-        names.append(chart.text(100, height, name, 25))
-        marks = [chart.marker(shape or "line", 100, height, dx=16)]
-        if shape:
-            told = [f"{name}, {in_two(point, axes)}" for point in points]
-            marks += [
-                chart.marker(shape, *at, words) for at, words in zip(places, told, strict=True)
-            ]
-        kind, look = ("trace", {}) if shape else ("compare", {"stroke_dasharray": "2 4"})
-        parts.append(chart.stroke(kind, [chart.line(*places)], colour, **look))
-        parts.append(chart.markers("point" if shape else "compare-key", colour, marks))
-    return [*parts, chart.group("series", names)]
+    """The lines, of which each point says its two numbers."""
+    told = [
+        line._replace(told=[f"{line.name}, {in_two(point, axes)}" for point in line.points])
+        for line in lines
+    ]
+    return draw_lines(told, axes.x, axes.y)
 
 
 def in_two(point: Point, axes: Axes) -> str:
