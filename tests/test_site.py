@@ -101,7 +101,7 @@ def test_pages_ask_and_never_tell():
         assert text.count('exec="on"') == len(BLOCK.findall(text)), source
         for block in BLOCK.findall(text):
             for line in block.splitlines():
-                call = r' *\w+\((?:"[^"]+"(?:, "[^"]+")*(?:, \w+=[\w" ]+)*)?\)'
+                call = r' *\w+\((?:"[\w./() -]+"(?:, "[\w./() -]+")*(?:, \w+=[\w" ]+)*)?\)'
                 assert re.fullmatch(call, line), f"{source}: {line}"
             lines += block.count("\n") + 2
     assert 100 < lines <= 10 * len(SOURCES)  # what a page asks for, it asks for in few lines
