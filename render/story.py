@@ -7,6 +7,7 @@ import itertools
 import re
 import signal
 from collections.abc import Collection, Iterator
+from typing import NamedTuple
 
 from recorder.recording import Frame, Process, Recording, Thread, Wait
 
@@ -15,25 +16,48 @@ FEEDER = "_feed"  # the function of a Queue's thread that writes into its pipe
 AT_ITS_END = "_finalize_join"  # where a process waits for its feeder threads before it ends
 
 
-# What a semaphore is for, by the function of multiprocessing that waits for it: what is waited for,
-# what somebody would have to do, and the first in few words.
+class Purpose(NamedTuple):
+    """What a semaphore is for.
+
+    Attributes:
+        what: What is waited for.
+        deed: What somebody would have to do.
+        briefly: What is waited for, in few words.
+        killed: What a killed process may have done to it.
+        held: Whether one process has it at a time.
+    """
+
+    what: str
+    deed: str
+    briefly: str
+    killed: str = ""
+    held: bool = False
+
+
+HELD = "may have held it: nobody releases it then"
+# By the function of multiprocessing that waits for it.
 SEMAPHORES = {
-    ("queues", "_feed"): ("for the lock of the queue's writers", "release it", "for a lock"),
-    ("queues", "put"): (
-        "for room in the queue, which has a maxsize",
-        "take an item",
-        "for room in the queue",
+    ("queues", "_feed"): Purpose(
+        "for the lock of the queue's writers", "release it", "for a lock", HELD, True
     ),
-    ("queues", "get"): ("for the lock of the queue's readers", "release it", "for a lock"),
-    ("queues", "join"): ("for the last `task_done()`", "call it", "for task_done()"),
-    ("synchronize", "set"): (
+    ("queues", "put"): Purpose(
+        "for room in the queue, which has a maxsize", "take an item", "for room in the queue"
+    ),
+    ("queues", "get"): Purpose(
+        "for the lock of the queue's readers", "release it", "for a lock", HELD, True
+    ),
+    ("queues", "join"): Purpose("for the last `task_done()`", "call it", "for task_done()"),
+    ("synchronize", "set"): Purpose(
         "for each process in `wait()` to wake up",
         "wake up",
         "for those in wait()",
+        "may be counted among them for ever",
     ),
-    ("synchronize", "wait"): ("to be woken", "wake it", "to be woken"),
+    ("synchronize", "wait"): Purpose("to be woken", "wake it", "to be woken"),
 }
-ANY = ("for a semaphore that processes share", "release it", "for a semaphore")
+ANY = Purpose(
+    "for a semaphore that processes share", "release it", "for a semaphore", HELD, True
+)
 
 
 def names_of(recording: Recording) -> dict[int, str]:
@@ -87,7 +111,7 @@ def is_feeder(thread: Thread) -> bool:
     return any(frame.function == FEEDER for frame in thread.frames)
 
 
-def purpose_of(thread: Thread) -> tuple[str, str, str]:
+def purpose_of(thread: Thread) -> Purpose:
     """What the semaphore is for that a thread waits for, as its stack tells."""
     calls = [
         (re.split(r"[/\\\\]", frame.file)[-1].removesuffix(".py"), frame.function)
@@ -206,8 +230,9 @@ class Story:
                 wait, process, "read it"
             )
         if wait.kind == "semaphore":
-            what, deed, _ = purpose_of(thread)
-            return what, self.held(wait, process, deed) or self.alone(wait, process, deed)
+            purpose = purpose_of(thread)
+            killed = self.killed(wait, process, purpose)
+            return purpose.what, killed or self.alone(wait, process, purpose.deed)
         return "for what can't be told", ""
 
     def briefly(self, process: Process, thread: Thread) -> str:
@@ -221,7 +246,11 @@ class Story:
             what, _ = self.own(process, thread)
             alone = "a thread of its own" if "threads" in what else "a lock of its own"
             return f"for {'its feeder' if 'feeder' in what else alone}"
-        known = {"data": "for data", "room": "for room", "semaphore": purpose_of(thread)[2]}
+        known = {
+            "data": "for data",
+            "room": "for room",
+            "semaphore": purpose_of(thread).briefly,
+        }
         return known.get(wait.kind, "")
 
     def alone(self, wait: Wait, process: Process, deed: str) -> str:
@@ -230,21 +259,15 @@ class Story:
             return f"no other process is left that could {deed}"
         return f"only {self.list(wait.by, process.pid)} could {deed}"
 
-    def held(self, wait: Wait, process: Process, deed: str) -> str:
-        """That a killed process may have held a lock, where no other worker is left to hold it."""
-        first = self.recording.processes[0].pid
-        killed = [
-            self.names[one.pid]
-            for one in self.recording.processes
-            if how_it_ended(one, self.recording).startswith("SIG")
-        ]
-        if not killed or (set(wait.by) - {process.pid, first} and deed != "wake up"):
+    def killed(self, wait: Wait, process: Process, purpose: Purpose) -> str:
+        """What a killed process may have done, where no other worker is left to hold the lock."""
+        known = self.recording.processes
+        killed = (p for p in known if how_it_ended(p, self.recording).startswith("SIG"))
+        first = next(killed, None)
+        others = set(wait.by) - {process.pid, known[0].pid}
+        if not first or not purpose.killed or (purpose.held and others):
             return ""
-        if deed == "wake up":
-            return f"{killed[0]}, which was killed, may be counted among them for ever"
-        if deed == "release it":
-            return f"{killed[0]}, which was killed, may have held it: nobody releases it then"
-        return ""
+        return f"{self.names[first.pid]}, which was killed, {purpose.killed}"
 
     def own(self, process: Process, thread: Thread) -> tuple[str, str]:
         """What it is to wait for another thread of the same process, or for a lock."""
