@@ -156,12 +156,17 @@ def marked_up(sentence: str, recording: Recording) -> str:
 
 def with_terms(text: str) -> str:
     """A text with what the glossary says of the terms that a story or a caption has."""
-    said = (ROOT / "docs/terms.txt").read_text(encoding="utf-8")
-    terms = r"^\*\[(feeder thread|semaphore|start method)\]: (.+)$"
-    for term, meaning in re.findall(terms, said, re.M):
-        marked = rf'<abbr title="{escape(meaning)}">\g<0></abbr>'
+    meanings = terms()
+    for term in ("start method", "feeder thread", "semaphore"):
+        marked = rf'<abbr title="{escape(meanings[term])}">\g<0></abbr>'
         text = re.sub(rf"(?i)\b{term}\b", marked, text)
     return text
+
+
+def terms() -> dict[str, str]:
+    """The terms of docs/terms.txt, which are also the tooltips of the pages that include it."""
+    text = (ROOT / "docs/terms.txt").read_text(encoding="utf-8")
+    return dict(re.findall(r"^\*\[(.+)\]: (.+)$", text, re.MULTILINE))
 
 
 # What faulthandler writes beside the stacks.

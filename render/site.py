@@ -12,7 +12,7 @@ import yaml
 
 from recorder.machine import this_machine
 from recorder.recording import Recording
-from render.blocks import table, terminal_line
+from render.blocks import table, terminal_line, terms
 from render.build import build
 from render.figures import mebibytes, seconds
 from render.runs import ROOT, PageError, Run
@@ -238,10 +238,9 @@ def broken_runs(page: Path) -> list[Run]:
 
 
 def glossary() -> str:
-    """The terms of docs/terms.txt, which are also the tooltips of the pages that include it."""
-    text = (DOCS / "terms.txt").read_text(encoding="utf-8")
-    terms = dict(re.findall(r"^\*\[(.+)\]: (.+)$", text, re.MULTILINE))
+    """The terms, each with its meaning; the plural of a term is a tooltip only."""
+    meanings = terms()
     for plural in ("processes", "workers", "start methods"):
-        del terms[plural]
-    told = (f"<dt>{escape(term)}</dt><dd>{escape(says)}</dd>" for term, says in terms.items())
+        del meanings[plural]
+    told = (f"<dt>{escape(a)}</dt><dd>{escape(says)}</dd>" for a, says in meanings.items())
     return f"<dl>{''.join(told)}</dl>"
