@@ -132,3 +132,34 @@ def test_a_thread_hands_on_each_object_and_the_end(tmp_path, method, how):
 def test_no_thread_is_left_in_a_closed_loop(tmp_path):
     text = HAND_ON.replace("for _ in range(4)", "for _ in range(1)")
     assert called(tmp_path, text, "spawn", "None") == ["[0]"]
+
+
+INTERRUPTED = """
+import asyncio, signal, asyncio_pipe
+from unittest import mock
+
+async def end_at_once():
+    pass
+
+def press(*_):
+    signal.raise_signal(signal.SIGINT)
+    return end_at_once()
+
+if __name__ == "__main__":
+    with mock.patch.object(WHERE, WHAT, press):
+        try:
+            asyncio_pipe.main()
+        except KeyboardInterrupt:
+            print("interrupted", signal.getsignal(signal.SIGINT) is signal.default_int_handler)
+"""
+
+
+@on_posix
+@pytest.mark.parametrize(
+    ("where", "what"),
+    [("asyncio_pipe", "ctrl_c_cancels"), ("asyncio_pipe", "tick")],
+    ids=["before the loop's first step", "in a step of the loop"],
+)
+def test_ctrl_c_leaves_no_word_of_a_task(tmp_path, where, what):
+    script = INTERRUPTED.replace("WHERE", where).replace("WHAT", repr(what))
+    assert called(tmp_path, script) == ["interrupted True"]

@@ -106,6 +106,29 @@ def interrupt_once(*_):
         raise KeyboardInterrupt
 
 
+@contextlib.contextmanager
+def ctrl_c_cancels(task):
+    """Let Ctrl-C cancel a task while its loop runs, as asyncio.run() does; a second one raises."""
+    handler = signal.getsignal(signal.SIGINT)
+    ours = handler is not None and threading.current_thread() is threading.main_thread()
+
+    def cancel(*_):
+        if task.done() or task.cancelling():
+            raise KeyboardInterrupt
+        task.cancel()
+        task.get_loop().call_soon_threadsafe(lambda: None)  # or it would sleep on
+
+    try:
+        if ours:
+            signal.signal(signal.SIGINT, cancel)
+        yield
+    except asyncio.CancelledError:
+        raise KeyboardInterrupt from None
+    finally:
+        if ours:
+            signal.signal(signal.SIGINT, handler)
+
+
 def end_with_parent():
     """Run in a thread of a worker: wait for the end of its parent, then end it too."""
     from multiprocessing.connection import wait
@@ -197,10 +220,13 @@ def measure(way, messages, pause, context):
             worker = context.Process(target=work, args=args, daemon=True)
             worker.start()  # before the loop: it may have threads, and a fork can't copy them
             started.append(worker)
-            runner.get_loop()  # a Ctrl-C in the middle of its making would leave half a loop
+            # A Ctrl-C in the middle of their making would leave half a loop, or half a task.
+            loop = runner.get_loop()
+            counting = loop.create_task(count_messages(way, channel, worker, threads))
         if theirs is not channel:
             theirs.close()
-        count, longest = runner.run(count_messages(way, channel, worker, threads))
+        with ctrl_c_cancels(counting):
+            count, longest = loop.run_until_complete(counting)
         worker.join(timeout=5)
     finally:
         with ctrl_c_held_back():
@@ -250,7 +276,7 @@ if __name__ == "__main__":
         parser.error(f"argument --messages: {args.messages} is not 0 or more")
     if not 0 <= args.pause <= 1:
         parser.error(f"argument --pause: {args.pause} is not from 0 to 1")
-    try:  # with Python's own handler, which the Runner takes over: it cancels the coroutine
+    try:
         main(args.messages, args.pause, args.start_method)
     except ChildProcessError as error:
         sys.exit(str(error))
