@@ -491,7 +491,10 @@ class Watcher:
         """What a process is, by its command line, which a fork server's children share."""
         parent = self.known.get(observed.parent)
         forked = parent is not None and parent.role == "helper"
-        return "helper" if not forked and started_as(process, *HELPERS) else "worker"
+        command = " ".join(process.cmdline()[:3])
+        if not command:  # it is about to end, and has lost its memory
+            return observed.role
+        return "helper" if not forked and any(map(command.count, HELPERS)) else "worker"
 
     def dump_stacks(self) -> None:
         """Let each process print where it is stuck, the parent first, and end it.
@@ -599,14 +602,6 @@ def is_alive(process: psutil.Process) -> bool:
         return process.is_running() and process.status() != psutil.STATUS_ZOMBIE
     except psutil.NoSuchProcess:
         return False
-
-
-def started_as(process: psutil.Process, *modules: str) -> bool:
-    """Whether one of these modules stands in the command with which a process was started."""
-    with contextlib.suppress(psutil.Error, OSError):
-        command = " ".join(process.cmdline()[:3])
-        return any(module in command for module in modules)
-    return False
 
 
 def environment(folder: str, run_id: str, temporary: str) -> dict[str, str]:

@@ -124,6 +124,25 @@ def test_the_life_of_each_process(method):
     assert 5 * 2**20 < recording.peak_memory < 2**30
 
 
+def test_a_helper_that_is_about_to_end_is_no_worker(monkeypatch):
+    command_of, helpers = psutil.Process.cmdline, set()
+
+    def without_memory(process):
+        """The command of a process; none once it is known as a helper, as if it ended then."""
+        if process.pid in helpers:
+            return []
+        command = command_of(process)
+        if any("multiprocessing.forkserver" in word for word in command):
+            helpers.add(process.pid)
+        return command
+
+    monkeypatch.setattr(psutil.Process, "cmdline", without_memory)
+    arguments = ("--workers", "2", "--count", "1500000", "--start-method", "forkserver")
+    recording = watch(EXAMPLES / "pipe_totals.py", arguments)
+    roles = [process.role for process in recording.processes]
+    assert helpers and sorted(roles) == ["helper", "helper", "parent", "worker", "worker"]
+
+
 SHARES = """
 import multiprocessing, time
 held = bytearray(b"x") * 2**26
