@@ -368,7 +368,7 @@ def test_a_folder_without_a_server(window, site):
 
 
 def test_a_printed_page_fits_its_paper(window):
-    page = window(690)  # the width of A4 within its margins
+    page = window(794)  # A4; what is inside its margins is narrower
     page.emulate_media(media="print")
     for name in KINDS:
         page.goto(name)
@@ -377,4 +377,7 @@ def test_a_printed_page_fits_its_paper(window):
             ".filter(code => code.scrollWidth > code.clientWidth + 1).length"
         )
         assert not wide, name
+        for figure in page.locator("article .pair figure").all():  # beside each other too small
+            box, article = figure.bounding_box(), page.locator("article").bounding_box()
+            assert box["width"] > 0.9 * article["width"], name
     assert not page.locator(".md-header").is_visible()
