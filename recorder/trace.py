@@ -1,11 +1,10 @@
 """Reads what the processes of a traced run noted of themselves, with `recorder.tracing`."""
 
 import contextlib
-import os
 import struct
 from collections.abc import Iterator
 from pathlib import Path
-from typing import BinaryIO
+from typing import IO
 
 from recorder.recording import Call, TracedProcess
 
@@ -25,21 +24,21 @@ def environment(folder: str) -> dict[str, str]:
     return {"PYTHONPATH": str(FOLDER), "RECORDED_CALLS": f"{folder}/{FILE}"}
 
 
-def create(folder: str) -> BinaryIO | None:
+def open_notes(folder: str) -> IO[bytes] | None:
     """The file for the notes, which can be read when it is removed; None: the run is over."""
     with contextlib.suppress(FileNotFoundError):
-        flags = os.O_RDWR | os.O_CREAT
-        return open(os.open(f"{folder}/{FILE}", flags, 0o600), "r+b", buffering=0)
+        return open(f"{folder}/{FILE}", "ab+")
     return None
 
 
-def read_calls(file: BinaryIO, started: float) -> tuple[TracedProcess, ...]:
+def read_calls(file: IO[bytes], started: float) -> tuple[TracedProcess, ...]:
     """What each process noted, in the order in which they began to.
 
     Args:
-        file: What `create` gave.
+        file: What `open_notes` gave.
         started: When the run started, by the system's monotonic clock.
     """
+    file.seek(0)
     notes = file.read()
     parts = (notes[at : at + PART] for at in range(0, len(notes) // PART * PART, PART))
     return tuple(read_part(part, started) for part in parts)
