@@ -18,7 +18,6 @@ def main() -> int:
     run.add_argument("--json", action="store_true", help="print the recording as JSON")
     run.add_argument("--timeout", type=float, default=TIMEOUT, help="seconds it may take")
     run.add_argument("--hangs", action="store_true", help="it is expected to hang")
-    run.add_argument("--start-method", default="", help="what the recording says it used")
     run.add_argument("--svg", type=Path, metavar="FILE", help="write its picture to a file")
     run.add_argument("--python", default=sys.executable, help="the interpreter that runs it")
     run.add_argument("program", type=Path)
@@ -60,7 +59,6 @@ def run_program(parser: argparse.ArgumentParser, args: argparse.Namespace) -> in
         args.arguments,
         timeout=args.timeout,
         hangs=args.hangs,
-        start_method=args.start_method,
         python=os.path.abspath(shutil.which(args.python) or args.python),
     )
     # Words and pictures are not the recorder's: only its command line asks for them.

@@ -51,6 +51,7 @@ def test_each_thing_it_depends_on(spec, monkeypatch):
         "timeout": 1.0,
         "start_method": "spawn",
         "name": "two.py",
+        "traced": True,
     }
     for name, value in changes.items():
         assert dataclasses.replace(spec, **{name: value}).file() != file, name
@@ -225,8 +226,8 @@ def test_command_line(spec, monkeypatch, capsys):
     assert call(monkeypatch, "run", "--svg", file, spec.program, "x") == 0
     assert "Timeline of python one.py x" in file.read_text()
     capsys.readouterr()
-    assert call(monkeypatch, "run", "--json", "--start-method", "m", spec.program) == 0
-    assert json.loads(capsys.readouterr().out)["start_method"] == "m"
+    assert call(monkeypatch, "run", "--json", spec.program) == 0
+    assert json.loads(capsys.readouterr().out)["program"] == "one.py"
     store.record(spec)
     keep = ("--store", spec.store)
     assert call(monkeypatch, "list", *keep) == 0
