@@ -104,6 +104,7 @@ def watch(
             run.dump_stacks()
         left_behind = run.end_tree(GRACE if ended == "exit" else 0)
         calls = trace.read_calls(run.notes, run.started) if run.notes else ()
+    place = os.path.dirname(run.folder)
     folders = {f"{run.folder}/run": "", f"{run.folder}/tmp": "<tmp>", run.folder: "<tmp>"}
     scrub = path_scrubber(folders, python)
     look = run.look if ended == "hang" else None
@@ -125,9 +126,7 @@ def watch(
         peak_memory=run.weight or run.resident,
         left_behind=left_behind if ended == "exit" else 0,
         processes=processes,
-        leftover=tuple(
-            path.replace(os.path.dirname(run.folder), "<tmp>", 1) for path in run.left
-        ),
+        leftover=tuple(path.replace(place, "<tmp>", 1) for path in run.left),
         pipes=run.pipes.found(run.full_pipes),
         chain=look.links() if look else (),
         traced=calls,
@@ -277,10 +276,8 @@ class Run:
         self.ends = [end for end in ends if end]
         self.pipes = waits.Pipes(*(os.fstat(end.fileno()).st_ino for end in self.ends))
         self.selector = selectors.PollSelector()
-        for end, take in zip(
-            self.ends[1:], (self.take_reports, self.take_output), strict=True
-        ):
-            self.selector.register(end, selectors.EVENT_READ, take)
+        self.selector.register(self.ends[1], selectors.EVENT_READ, self.take_reports)
+        self.selector.register(self.ends[2], selectors.EVENT_READ, self.take_output)
 
     def close(self) -> None:
         """End the run, and wait until its supervisor has removed everything."""
@@ -392,9 +389,7 @@ class Run:
             # Processes that live for some milliseconds matter where a hang is expected.
             closely = stall_seconds < math.inf and at < SETTLING
             wake = at + pause
-            while not self.pump(min(CLOSELY, pause) if closely else pause, ended):
-                if self.now() >= wake:
-                    break
+            while not self.pump(CLOSELY if closely else pause, ended) and self.now() < wake:
                 self.find_new()
         return "exit", ""
 
@@ -469,12 +464,12 @@ class Run:
 
     def role(self, observed: ObservedProcess, process: psutil.Process) -> str:
         """What a process is, by its command line, which a fork server's children share."""
-        parent = self.known.get(observed.parent)
-        forked = parent is not None and parent.role == "helper"
         command = " ".join(process.cmdline()[:3])
         if not command:  # it is about to end, and has lost its memory
             return observed.role
-        return "helper" if not forked and HELPER.search(command) else "worker"
+        parent = self.known.get(observed.parent)
+        forked = parent is not None and parent.role == "helper"
+        return "helper" if HELPER.search(command) and not forked else "worker"
 
     def dump_stacks(self) -> None:
         """Let each process print where it is stuck, the parent first, and end it.
