@@ -461,6 +461,15 @@ def test_who_is_not_done_at_the_timeout_does_not_hang(program, what):
     assert any("program.py" in line for line in recording.processes[0].stack)
 
 
+@on_linux
+@pytest.mark.parametrize("what", ["spins", "a worker spins", "sleeps", "polls"])
+def test_who_is_expected_to_hang_and_works_does_not(program, what, monkeypatch):
+    """The kernel's clock counts CPU time in steps, between which one that works seems still."""
+    monkeypatch.setattr("recorder.watch.STALL_SECONDS", 0.02)
+    text = "import os, threading, time\nlock = threading.Lock()\nlock.acquire()\n"
+    assert watch(program(text + BUSY[what]), hangs=True, timeout=1).ended == "timeout"
+
+
 def test_a_timeout_that_is_over_at_once(program):
     recording = watch(program("import time; time.sleep(600)"), timeout=1e-9)
     assert (recording.ended, recording.status) == ("timeout", None)
