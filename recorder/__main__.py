@@ -1,9 +1,11 @@
 """The recorder's command line: run one program under observation, list the store, forget."""
 
 import argparse
+import contextlib
 import os
 import shutil
 import sys
+import time
 from pathlib import Path
 
 from recorder import store
@@ -32,20 +34,35 @@ def main() -> int:
     if args.command == "run":
         return run_program(parser, args)
     if args.command == "list":
-        for file, recording, age in store.list_recordings(args.store):
-            what = recording.command if recording else "damaged, will not be used"
-            print(f"{age / 3600:7.1f} h  {file.stem[-32:][:8]}  {what}")
-        return 0
+        return list_recordings(args.store)
     if bool(args.programs) == args.all:
         parser.error("forget takes the names of programs, or --all")
-    failed = []
-    for program in args.programs or [""]:
-        count, files = store.delete(args.store, program)
-        failed += files
-        print(f"forgotten: {count} {program}".rstrip())
-    for file in failed:
-        print(f"not forgotten: {file}", file=sys.stderr)
-    return int(bool(failed))
+    return max(forget_recordings(args.store, program) for program in args.programs or [""])
+
+
+def list_recordings(folder: Path) -> int:
+    """Print the age of each recording, and its command."""
+    for file in store.files_of(folder):
+        with contextlib.suppress(FileNotFoundError):  # a build may delete it
+            age = time.time() - file.lstat().st_mtime
+            recording = store.load(file)
+            what = recording.command if recording else "damaged, will not be used"
+            print(f"{age / 3600:7.1f} h  {file.stem[-32:][:8]}  {what}")
+    return 0
+
+
+def forget_recordings(folder: Path, program: str) -> int:
+    """Delete the recordings of a program, or all; return whether some can't be."""
+    files = store.files_of(folder, program)
+    left = []
+    for file in files:
+        try:
+            file.unlink(missing_ok=True)  # a build may have deleted it
+        except OSError:
+            left.append(file)
+            print(f"not forgotten: {file}", file=sys.stderr)
+    print(f"forgotten: {len(files) - len(left)} {program}".rstrip())
+    return int(bool(left))
 
 
 def run_program(parser: argparse.ArgumentParser, args: argparse.Namespace) -> int:

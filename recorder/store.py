@@ -1,15 +1,13 @@
 """Keeps recordings, and finds one again only while nothing it depends on has changed."""
 
 import ast
-import contextlib
 import functools
 import hashlib
 import logging
 import os
 import secrets
 import sys
-import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -148,38 +146,12 @@ def warn(message: str) -> None:
     logging.getLogger(__name__).warning(message)
 
 
-def list_recordings(folder: Path) -> Iterator[tuple[Path, Recording | None, float]]:
-    """Each file of the store, its recording (None when damaged), and its age in seconds.
+def files_of(folder: Path, program: str = "") -> list[Path]:
+    """The files of a store, which need not be there: all, or those of one program.
 
     Raises:
         OSError: There is a store, and it can't be read.
     """
-    for file in files_of(folder):
-        if file.suffix == ".json":
-            with contextlib.suppress(FileNotFoundError):  # another build may delete it
-                yield file, load(file), time.time() - file.lstat().st_mtime
-
-
-def delete(folder: Path, program: str = "") -> tuple[int, list[Path]]:
-    """Delete the recordings of a program, or all of them.
-
-    Returns:
-        How many were deleted, and the files that could not be.
-
-    Raises:
-        OSError: There is a store, and it can't be read.
-    """
-    count, failed = 0, []
-    for file in files_of(folder):
-        if not program or file.name.rpartition("-")[0] == Path(program).stem:
-            try:
-                file.unlink(missing_ok=True)  # another build may have deleted it
-                count += file.suffix == ".json"
-            except OSError:
-                failed.append(file)
-    return count, failed
-
-
-def files_of(folder: Path) -> list[Path]:
-    """The files of a store, which need not be there."""
-    return sorted(folder.iterdir()) if folder.exists() else []
+    files = sorted(folder.iterdir()) if folder.exists() else []
+    stem = Path(program).stem
+    return [one for one in files if not program or one.name.rpartition("-")[0] == stem]
