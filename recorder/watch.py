@@ -44,7 +44,7 @@ MAX_OUTPUT_BYTES = 256 * 1024  # bytes of output that are kept
 CLOSELY = 0.001  # seconds between two looks for new processes, where a hang is expected
 ENDINGS = 0.1  # seconds after a process has ended, in which much happens
 SAMPLING_SHARE = 0.015  # of one core: with all else, the watcher stays below 2 % of one
-SAMPLING_START = 0.02  # seconds of CPU time for many samples at the start
+SAMPLING_START = 0.02  # seconds of CPU time beyond, for many samples at the start
 WEIGHING = 0.0004  # seconds of CPU time to ask for a process's share of memory
 MOST_HANDLES = 250  # processes whose end is told at once
 RUN_VARIABLE = "RECORDED_RUN"  # in the environment of every process of a run: its folder
@@ -292,6 +292,10 @@ class Run:
         """Seconds since the start of the program."""
         return round(time.monotonic() - self.started, 4)
 
+    def left_to_spend(self, at: float) -> float:
+        """Seconds of CPU time that samples may still take now, so that they disturb nobody."""
+        return SAMPLING_START + SAMPLING_SHARE * at - self.spent
+
     def pump(self, seconds: float, until: Callable[[], bool] = lambda: False) -> bool:
         """Take in what comes, for so long or until something is true; return whether it is."""
         deadline = time.monotonic() + seconds
@@ -376,14 +380,15 @@ class Run:
             before, self.look, self.wall = state, look, at
             progress(at)
             proven = look is not None and look.proves
-            evidence = "kernel" if proven else "stillness" * (at - moved >= stall_seconds)
+            still = at - moved >= stall_seconds
+            evidence = "kernel" if proven else "stillness" if still else ""
             if evidence or at >= timeout:
                 if self.pump(0, ended):
                     break
                 self.full_pipes = list(look.full_pipes(at)) if look and evidence else []
                 return ("hang" if evidence else "timeout"), evidence
             # Often at the start and where processes end, and never more than the share in the end.
-            rested = (self.spent - SAMPLING_START) / SAMPLING_SHARE - at
+            rested = -self.left_to_spend(at) / SAMPLING_SHARE
             usual = min(at / 20, 0.1) if at - self.last_end > ENDINGS else 0.0
             pause = min(max(0.005, usual, rested), max(timeout - at, 0.0))
             # Processes that live for some milliseconds matter where a hang is expected.
@@ -457,8 +462,8 @@ class Run:
         To ask costs more than all the rest of a sample: so only after a growth by a quarter.
         """
         self.resident = max(self.resident, resident)
-        left = SAMPLING_START + SAMPLING_SHARE * at - self.spent
-        if resident > 1.25 * self.weighed and left > WEIGHING * len(living):
+        cost = WEIGHING * len(living)
+        if resident > 1.25 * self.weighed and self.left_to_spend(at) > cost:
             self.weighed = resident
             self.weight = max(self.weight, waits.memory_of(living))
 
