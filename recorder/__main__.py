@@ -1,9 +1,11 @@
 """The recorder's command line: run one program under observation, list the store, forget."""
 
 import argparse
+import contextlib
 import os
 import shutil
 import sys
+import time
 from pathlib import Path
 
 from recorder import store
@@ -18,7 +20,6 @@ def main() -> int:
     run.add_argument("--json", action="store_true", help="print the recording as JSON")
     run.add_argument("--timeout", type=float, default=TIMEOUT, help="seconds it may take")
     run.add_argument("--hangs", action="store_true", help="it is expected to hang")
-    run.add_argument("--start-method", default="", help="what the recording says it used")
     run.add_argument("--svg", type=Path, metavar="FILE", help="write its picture to a file")
     run.add_argument("--python", default=sys.executable, help="the interpreter that runs it")
     run.add_argument("program", type=Path)
@@ -33,20 +34,35 @@ def main() -> int:
     if args.command == "run":
         return run_program(parser, args)
     if args.command == "list":
-        for file, recording, age in store.list_recordings(args.store):
-            what = recording.command if recording else "damaged, will not be used"
-            print(f"{age / 3600:7.1f} h  {file.stem[-32:][:8]}  {what}")
-        return 0
+        return list_recordings(args.store)
     if bool(args.programs) == args.all:
         parser.error("forget takes the names of programs, or --all")
-    failed = []
-    for program in args.programs or [""]:
-        count, files = store.delete(args.store, program)
-        failed += files
-        print(f"forgotten: {count} {program}".rstrip())
-    for file in failed:
-        print(f"not forgotten: {file}", file=sys.stderr)
-    return int(bool(failed))
+    return max(forget_recordings(args.store, program) for program in args.programs or [""])
+
+
+def list_recordings(folder: Path) -> int:
+    """Print the age of each recording, and its command."""
+    for file in store.files_of(folder):
+        with contextlib.suppress(FileNotFoundError):  # a build may delete it
+            age = time.time() - file.lstat().st_mtime
+            recording = store.load(file)
+            what = recording.command if recording else "damaged, will not be used"
+            print(f"{age / 3600:7.1f} h  {file.stem[-32:][:8]}  {what}")
+    return 0
+
+
+def forget_recordings(folder: Path, program: str) -> int:
+    """Delete the recordings of a program, or all; return whether some can't be."""
+    files = store.files_of(folder, program)
+    left = []
+    for file in files:
+        try:
+            file.unlink(missing_ok=True)  # a build may have deleted it
+        except OSError:
+            left.append(file)
+            print(f"not forgotten: {file}", file=sys.stderr)
+    print(f"forgotten: {len(files) - len(left)} {program}".rstrip())
+    return int(bool(left))
 
 
 def run_program(parser: argparse.ArgumentParser, args: argparse.Namespace) -> int:
@@ -60,7 +76,6 @@ def run_program(parser: argparse.ArgumentParser, args: argparse.Namespace) -> in
         args.arguments,
         timeout=args.timeout,
         hangs=args.hangs,
-        start_method=args.start_method,
         python=os.path.abspath(shutil.which(args.python) or args.python),
     )
     # Words and pictures are not the recorder's: only its command line asks for them.

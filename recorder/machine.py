@@ -27,7 +27,6 @@ class Interpreter:
     """A Python of this machine, by what it says of itself.
 
     Attributes:
-        executable: Its path.
         implementation: For example "CPython".
         version: For example "3.14.2".
         free_threaded: Whether it was built without the global interpreter lock.
@@ -89,13 +88,7 @@ def ask(python: str) -> str:
 def this_machine(python: str = sys.executable) -> Machine:
     """This machine, and one of its Pythons: by default the one that runs this."""
     asked = interpreter(python)
-    return Machine(
-        processor=processor(),
-        cores=cores(),
-        system=system(),
-        python=asked.name,
-        start_method=asked.start_methods[0],
-    )
+    return Machine(processor(), cores(), system(), asked.name, asked.start_methods[0])
 
 
 def cores() -> int:
@@ -132,7 +125,6 @@ def path_scrubber(
         python: The interpreter of the run, by default this one.
     """
     asked = interpreter(python)
-    prefixes = set(asked.prefixes) - SHARED
     paths = {
         sys.executable: "python",
         python: "python",
@@ -140,14 +132,14 @@ def path_scrubber(
         asked.library: "<python>",
         tempfile.gettempdir(): "<tmp>",
         os.path.expanduser("~"): "~",
-        **dict.fromkeys(prefixes, "<python>"),
+        **dict.fromkeys(set(asked.prefixes) - SHARED, "<python>"),
         **folders,
     }
     names: dict[str, str] = {}
     for path, name in paths.items():
-        for form in (path, os.path.realpath(path) if path else ""):
-            form = form.rstrip(os.sep)  # "/" and no path at all become nothing, and stay
-            if os.path.isabs(form):
+        for form in (path, os.path.realpath(path)):
+            form = form.rstrip(os.sep)  # "/" becomes nothing, and stays
+            if path and os.path.isabs(form):
                 names.setdefault(form, name)
     longest_first = sorted(names, key=len, reverse=True)
     whole = re.compile(

@@ -14,9 +14,7 @@ class Machine:
     """The machine and the Python of a run.
 
     Attributes:
-        processor: The processor's name, as the operating system gives it.
         cores: The number of cores that a program may use.
-        system: The operating system, with its version.
         python: The implementation and version of Python, for example "CPython 3.11.7".
         start_method: The start method that this Python takes by default.
     """
@@ -87,7 +85,6 @@ class Pipe:
 
     Attributes:
         name: The kernel's name of it.
-        capacity: The bytes that fit.
         samples: Pairs of (seconds from the start of the run, bytes in it from then on; -1 where
             that can't be told, since nobody could write to it any more).
         readers: When the run hung: the process IDs of those who could read it.
@@ -106,8 +103,7 @@ class Process:
     """The life of one process of a run, as sampled from outside.
 
     Attributes:
-        pid: Its process ID.
-        parent: The process ID of the process that started it.
+        parent: The process ID of who started it.
         role: "parent" for the program itself, "helper" for multiprocessing's fork server and
             resource tracker, "worker" for every other process.
         started: Seconds from the start of the run to its start.
@@ -164,9 +160,7 @@ class TracedProcess:
     """What one process of a traced run noted: its first and its last calls, by their beginning.
 
     Attributes:
-        pid: Its process ID.
         name: What the program calls it; "" for the parent.
-        calls: Its calls.
         left_out: How many calls between those were not kept.
     """
 
@@ -182,9 +176,7 @@ class Recording:
 
     Attributes:
         program: The program's name, as the caller gave it.
-        arguments: Its command-line arguments.
         recorded: When the run started, in UTC, in ISO 8601 form.
-        machine: What it ran on.
         start_method: The start method the run used: what the caller said, else the default.
         lines: Its output, standard output and standard error in the order they came.
         dropped: Bytes of output that came after the recorder's limit and were not kept.

@@ -1,20 +1,17 @@
 """Keeps recordings, and finds one again only while nothing it depends on has changed."""
 
 import ast
-import contextlib
 import functools
 import hashlib
 import logging
 import os
+import secrets
 import sys
-import tempfile
-import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
 from examples.recipes import who_waits
-from recorder import trace
 from recorder.machine import this_machine
 from recorder.recording import Recording, command_of
 from recorder.watch import TIMEOUT, watch
@@ -58,17 +55,13 @@ class RunSpec:
         Raises:
             OSError: The program or the lock can't be read.
         """
-        program = b"".join(file.read_bytes() for file in (self.program, *self.beside))
-        lock = b""
-        if self.lock and imports_packages(program):
-            lock = self.lock.read_bytes()
-        asked: tuple[object, ...]
+        texts = [file.read_bytes() for file in (self.program, *self.beside)]
+        if self.lock and imports_packages(b"".join(texts)):
+            texts.append(self.lock.read_bytes())
         asked = (self.name, self.command, self.start_method, self.hangs, self.timeout)
-        if self.traced:
-            asked += ((trace.FOLDER / "sitecustomize.py").read_bytes(),)
-        texts = [hashlib.sha256(text).digest() for text in (program, lock, recorder_text())]
-        depends_on = (asked, texts, this_machine(self.python), self.python)
-        key = hashlib.sha256(repr(depends_on).encode()).hexdigest()
+        digests = [hashlib.sha256(text).digest() for text in (*texts, recorder_text())]
+        ran_by = (this_machine(self.python), self.python, self.traced)
+        key = hashlib.sha256(repr((asked, digests, ran_by)).encode()).hexdigest()
         return self.store / f"{self.program.stem}-{key[:32]}.json"
 
 
@@ -93,9 +86,8 @@ def imports_packages(program: bytes) -> bool:
 @functools.cache
 def recorder_text() -> bytes:
     """The source of what makes a recording: when it changes, old recordings are not used."""
-    modules = [*sorted(Path(__file__).parent.glob("*.py")), Path(who_waits.__file__)]
-    others = ("store", "__main__")
-    return b"".join(module.read_bytes() for module in modules if module.stem not in others)
+    modules = [*sorted(Path(__file__).parent.rglob("*.py")), Path(who_waits.__file__)]
+    return b"".join(module.read_bytes() for module in modules)
 
 
 def checksum(text: str) -> str:
@@ -110,14 +102,12 @@ def write(file: Path, text: str) -> None:
         OSError: It could not be kept. Nothing of it is left.
     """
     file.parent.mkdir(parents=True, exist_ok=True)
-    handle, part = tempfile.mkstemp(dir=file.parent, suffix=".part")
+    part = file.with_suffix(f".{secrets.token_hex(4)}.part")
     try:
-        with os.fdopen(handle, "w", encoding="utf-8", newline="\n") as target:
-            target.write(f"{checksum(text)}\n{text}")
+        part.write_text(f"{checksum(text)}\n{text}", encoding="utf-8", newline="\n")
         os.replace(part, file)
-    except BaseException:
-        os.unlink(part)
-        raise
+    finally:
+        part.unlink(missing_ok=True)
 
 
 def load(file: Path) -> Recording | None:
@@ -156,38 +146,12 @@ def warn(message: str) -> None:
     logging.getLogger(__name__).warning(message)
 
 
-def list_recordings(folder: Path) -> Iterator[tuple[Path, Recording | None, float]]:
-    """Each file of the store, its recording (None when damaged), and its age in seconds.
+def files_of(folder: Path, program: str = "") -> list[Path]:
+    """The files of a store, which need not be there: all, or those of one program.
 
     Raises:
         OSError: There is a store, and it can't be read.
     """
-    for file in files_of(folder):
-        if file.suffix == ".json":
-            with contextlib.suppress(FileNotFoundError):  # another build may delete it
-                yield file, load(file), time.time() - file.lstat().st_mtime
-
-
-def delete(folder: Path, program: str = "") -> tuple[int, list[Path]]:
-    """Delete the recordings of a program, or all of them.
-
-    Returns:
-        How many were deleted, and the files that could not be.
-
-    Raises:
-        OSError: There is a store, and it can't be read.
-    """
-    count, failed = 0, []
-    for file in files_of(folder):
-        if not program or file.stem.rpartition("-")[0] == Path(program).stem:
-            try:
-                file.unlink(missing_ok=True)  # another build may have deleted it
-                count += file.suffix == ".json"
-            except OSError:
-                failed.append(file)
-    return count, failed
-
-
-def files_of(folder: Path) -> list[Path]:
-    """The files of a store, which need not be there."""
-    return sorted(folder.iterdir()) if folder.exists() else []
+    files = sorted(folder.iterdir()) if folder.exists() else []
+    stem = Path(program).stem
+    return [one for one in files if not program or one.name.rpartition("-")[0] == stem]

@@ -61,12 +61,7 @@ def prepare(folder: str, files: list[str]) -> str:
     """Make the folders of the run, and copy the program and its files to where it runs."""
     run_folder = os.path.join(folder, "run")
     os.mkdir(folder, 0o700)
-    if SEES_ALL:
-        import fcntl  # not on Windows
-
-        fcntl.flock(
-            os.open(folder, os.O_RDONLY), fcntl.LOCK_EX
-        )  # as long as this process lives
+    lock(os.open(folder, os.O_RDONLY))  # as long as this process lives
     os.mkdir(run_folder)
     os.mkdir(os.path.join(folder, "tmp"))
     for file in files:
@@ -74,6 +69,13 @@ def prepare(folder: str, files: list[str]) -> str:
         with open(file, "rb") as source, open(copy, "wb") as target:
             target.write(source.read())
     return run_folder
+
+
+def lock(folder: int) -> None:
+    """Hold a run's folder, so that no recorder takes it for one that was left behind."""
+    import fcntl  # not on Windows
+
+    fcntl.flock(folder, fcntl.LOCK_EX | fcntl.LOCK_NB)
 
 
 def start(run_folder: str, nothing: int, command: list[str]) -> int:

@@ -8,15 +8,14 @@ it all is `recorder.supervisor`, so that nothing is left however the recorder it
 """
 
 import ast
-import bisect
 import contextlib
 import datetime
 import functools
-import glob
 import math
 import os
+import re
 import secrets
-import select
+import selectors
 import shutil
 import signal
 import subprocess
@@ -26,7 +25,7 @@ import time
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, BinaryIO
+from typing import IO, Any
 
 import psutil
 
@@ -39,20 +38,18 @@ STALL_SECONDS = 5.0  # of stillness, after which an expected hang is believed wi
 GRACE = 2.0  # seconds that processes may take to end after the program has
 SETTLING = 2.0  # seconds in which a new process may become what it is, by exec
 DUMPING = 2.0  # seconds that a process may take to print its stacks
-C_STACK = (
-    "Current thread's C stack trace"  # from Python 3.14 on it ends what faulthandler prints
-)
 OLD = 60.0  # seconds after which a run's folder without a supervisor is nobody's
-ENDING = 30.0  # seconds that it may take to end and remove everything
+ENDING = 30.0  # seconds that a run may take to end and remove everything
 MAX_OUTPUT_BYTES = 256 * 1024  # bytes of output that are kept
 CLOSELY = 0.001  # seconds between two looks for new processes, where a hang is expected
 ENDINGS = 0.1  # seconds after a process has ended, in which much happens
 SAMPLING_SHARE = 0.015  # of one core: with all else, the watcher stays below 2 % of one
-SAMPLING_START = 0.02  # seconds of CPU time for many samples at the start
+SAMPLING_START = 0.02  # seconds of CPU time beyond, for many samples at the start
 WEIGHING = 0.0004  # seconds of CPU time to ask for a process's share of memory
 MOST_HANDLES = 250  # processes whose end is told at once
-RUN_ID_VARIABLE = "RECORDED_RUN"  # in the environment of every process of a run
-HELPERS = ("multiprocessing.resource_tracker", "multiprocessing.forkserver")
+RUN_VARIABLE = "RECORDED_RUN"  # in the environment of every process of a run: its folder
+HELPER = re.compile(r"multiprocessing\.(resource_tracker|forkserver)")
+C_STACK = "Current thread's C stack trace"  # it ends what faulthandler prints, from 3.14 on
 
 
 def watch(
@@ -65,7 +62,6 @@ def watch(
     hangs: bool = False,
     start_method: str = "",
     python: str = sys.executable,
-    stall_seconds: float = STALL_SECONDS,
     traced: bool = False,
     progress: Callable[[float], None] = lambda seconds: None,
 ) -> Recording:
@@ -81,10 +77,9 @@ def watch(
         name: What to call it in the recording; by default the file's name.
         timeout: Seconds after which the run is ended.
         hangs: Whether it is expected to hang: where the kernel can't tell how its threads
-            wait, stillness for `stall_seconds` is then taken for the hang.
+            wait, stillness for `STALL_SECONDS` is then taken for the hang.
         start_method: The start method that it uses; by default that of the Python.
         python: The interpreter that runs it.
-        stall_seconds: More than any wait in the program can take.
         traced: Whether its processes note their calls. No time of such a run is a figure.
         progress: Called after each sample with the seconds since the start. An exception that
             it raises ends the run.
@@ -99,19 +94,22 @@ def watch(
     with program.open("rb"):
         machine = this_machine(python)  # what can't be read or run is the caller's error
     recorded = datetime.datetime.now(datetime.UTC).isoformat(timespec="seconds")
-    with raise_on_termination(), Watcher((program, *beside), arguments, python, traced) as run:
-        ended, evidence = run.watch(timeout, stall_seconds if hangs else math.inf, progress)
+    with (
+        raise_on_termination(),
+        contextlib.closing(Run((program, *beside), arguments, python, traced)) as run,
+    ):
+        ended, evidence = run.watch(timeout, STALL_SECONDS if hangs else math.inf, progress)
         output = run.output
         if ended != "exit":
             run.dump_stacks()
         left_behind = run.end_tree(GRACE if ended == "exit" else 0)
-        run.ask_for_exits()
-        traced_processes = trace.read_calls(run.notes, run.started) if run.notes else ()
-    scrub = path_scrubber(run.folders, python)
-    wall = round(run.wall, 4)
-    observed = sorted(run.known.values(), key=lambda process: process.started)
+        calls = trace.read_calls(run.notes, run.started) if run.notes else ()
+    place = os.path.dirname(run.folder)
+    folders = {f"{run.folder}/run": "", f"{run.folder}/tmp": "<tmp>", run.folder: "<tmp>"}
+    scrub = path_scrubber(folders, python)
     look = run.look if ended == "hang" else None
-    processes = tuple(process.to_process(wall, scrub, look) for process in observed)
+    observed = sorted(run.known.values(), key=lambda process: process.started)
+    processes = tuple(one.to_process(run.wall, scrub, look) for one in observed)
     return Recording(
         program=name or program.name,
         arguments=tuple(arguments),
@@ -123,15 +121,15 @@ def watch(
         status=run.status if ended == "exit" else None,
         ended=ended,
         evidence=evidence,
-        wall=wall,
-        cpu=round(max(run.reaped_cpu, sum(p.samples[-1][1] for p in processes)), 3),
+        wall=run.wall,
+        cpu=round(max(run.reaped_cpu, sum(one.samples[-1][1] for one in processes)), 3),
         peak_memory=run.weight or run.resident,
         left_behind=left_behind if ended == "exit" else 0,
         processes=processes,
-        leftover=tuple(f"<tmp>/{os.path.relpath(path, run.place)}" for path in run.left),
-        pipes=run.pipes_seen.found(run.full_pipes),
+        leftover=tuple(path.replace(place, "<tmp>", 1) for path in run.left),
+        pipes=run.pipes.found(run.full_pipes),
         chain=look.links() if look else (),
-        traced=traced_processes,
+        traced=calls,
     )
 
 
@@ -145,16 +143,12 @@ def raise_on_termination() -> Iterator[None]:
     def leave(number: int, frame: object) -> None:
         raise SystemExit(128 + number)
 
-    before = {}
-    if threading.current_thread() is threading.main_thread():  # no other may set handlers
-        for number in (signal.SIGTERM, signal.SIGHUP):
-            if signal.getsignal(number) != signal.SIG_IGN:
-                before[number] = signal.signal(number, leave)
-    try:
+    with contextlib.ExitStack() as stack:
+        if threading.current_thread() is threading.main_thread():  # no other may set handlers
+            for number in (signal.SIGTERM, signal.SIGHUP):
+                if signal.getsignal(number) != signal.SIG_IGN:
+                    stack.callback(signal.signal, number, signal.signal(number, leave))
         yield
-    finally:
-        for number, handler in before.items():
-            signal.signal(number, handler)
 
 
 class Output:
@@ -162,7 +156,7 @@ class Output:
 
     def __init__(self) -> None:
         self.text = bytearray()
-        self.ends: list[tuple[int, float]] = []  # where each piece ends, and when it came
+        self.times: list[float] = []  # when each line's end came, and the last piece
         self.read = 0
 
     def add(self, at: float, piece: bytes) -> None:
@@ -170,16 +164,13 @@ class Output:
         self.read += len(piece)
         if kept := piece[: MAX_OUTPUT_BYTES - len(self.text)]:
             self.text += kept
-            self.ends.append((len(self.text), at))
+            self.times[-1:] = [at] * (kept.count(b"\n") + 1)
 
     def lines(self) -> list[tuple[float, str]]:
         """Each line, with the moment at which its end came."""
-        found, end = [], 0
-        for line in self.text.removesuffix(b"\n").split(b"\n") if self.text else []:
-            end = min(end + len(line) + 1, len(self.text))
-            _, at = self.ends[bisect.bisect_left(self.ends, (end,))]
-            found.append((at, line.decode(errors="backslashreplace")))
-        return found
+        lines = self.text.removesuffix(b"\n").split(b"\n") if self.text else []
+        texts = (line.decode(errors="backslashreplace") for line in lines)
+        return list(zip(self.times, texts, strict=False))
 
 
 @dataclass
@@ -221,16 +212,14 @@ class ObservedProcess:
         stack = tuple(map(scrub, self.stack))
         pointers = look.stack_pointers(self.pid) if look else {}
         frames = waits.match_stacks(stack, self.pid, pointers)
-        tids = sorted(
-            self.threads.keys() | frames.keys(), key=lambda tid: (tid != self.pid, tid)
-        )
+        tids = sorted({*self.threads, *frames}, key=lambda tid: (tid != self.pid, tid))
         return Process(
             pid=self.pid,
             parent=self.parent,
             role=self.role,
-            started=round(min(self.started, ended), 4),
-            ended=round(ended, 4),
-            samples=tuple(self.samples) or ((round(ended, 4), 0.0),),
+            started=min(self.started, ended),
+            ended=ended,
+            samples=tuple(self.samples) or ((ended, 0.0),),
             stack=stack,
             exit=self.exit,
             threads=tuple(
@@ -240,22 +229,19 @@ class ObservedProcess:
         )
 
 
-class Watcher:
+class Run:
     """One run under way: its supervisor, its output, and every process seen so far.
 
-    Leaving the `with` block ends the run. The supervisor needs no more for that than the end
-    of the pipe from here, which also comes when this process dies.
+    To close it ends the run. The supervisor needs no more for that than the end of the pipe
+    from here, which also comes when this process dies.
     """
 
     def __init__(
         self, files: Sequence[Path], arguments: Sequence[str], python: str, traced: bool
     ) -> None:
-        self.run_id = secrets.token_hex(8)
-        self.place = short_temporary_folder()
-        sweep(self.place)
-        self.folder = os.path.join(self.place, f"run-{self.run_id}")
-        run_folder, temporary = (os.path.join(self.folder, name) for name in ("run", "tmp"))
-        self.folders = {run_folder: "", temporary: "<tmp>", self.folder: "<tmp>"}
+        place = short_temporary_folder()
+        sweep(place)
+        self.folder = os.path.join(place, f"run-{secrets.token_hex(8)}")
         self.output = Output()
         self.known: dict[int, ObservedProcess] = {}
         self.first = 0  # the program's process ID
@@ -267,40 +253,36 @@ class Watcher:
         self.over = False  # the supervisor has ended
         self.error = "the supervisor of the run was killed"  # until it says something else
         self.left: list[str] = []  # files that it could not remove
-        self.reports = b""
+        self.reports = b""  # what is read of its next one
         self.traced = traced
-        self.notes: BinaryIO | None = None  # of a traced run: read when its folder is removed
+        self.notes: IO[bytes] | None = None  # of a traced run
+        self.handles: dict[int, ObservedProcess] = {}
+        self.last_end = -1.0  # when a process was seen to end
+        self.look: waits.Look | None = None  # the last one at waiting threads
+        self.full_pipes: list[Pipe] = []  # at the end of a hang
         self.started = time.monotonic()
-        interpreter = [sys.executable, "-I", "-S", supervisor.__file__]
         copied = [str(file.absolute()) for file in files]
+        command = [sys.executable, "-I", "-S", supervisor.__file__, self.folder]
         self.supervisor = subprocess.Popen(
-            [*interpreter, self.folder, str(len(copied)), *copied, python, *arguments],
-            env=environment(run_folder, self.run_id, temporary)
-            | (trace.environment(self.folder) if traced else {}),
+            [*command, str(len(copied)), *copied, python, *arguments],
+            env=environment(self.folder, traced),
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             stderr=subprocess.PIPE,
             bufsize=0,
             start_new_session=True,
         )
-        pipes = self.supervisor.stdin, self.supervisor.stdout, self.supervisor.stderr
-        self.pipes = [pipe for pipe in pipes if pipe]
-        self.source = self.pipes[2].fileno()  # of the output
-        self.pipes_seen = waits.Pipes(*(os.fstat(pipe.fileno()).st_ino for pipe in self.pipes))
-        self.handles: dict[int, ObservedProcess] = {}
-        self.last_end = -1.0  # when a process was seen to end
-        self.look: waits.Look | None = None  # the last one at waiting threads
-        self.full_pipes: list[Pipe] = []  # at the end of a hang
-        self.poll = select.poll()
-        for pipe in self.pipes[1:]:
-            self.poll.register(pipe, select.POLLIN)
+        ends = self.supervisor.stdin, self.supervisor.stdout, self.supervisor.stderr
+        self.ends = [end for end in ends if end]
+        self.pipes = waits.Pipes(*(os.fstat(end.fileno()).st_ino for end in self.ends))
+        self.selector = selectors.PollSelector()
+        self.selector.register(self.ends[1], selectors.EVENT_READ, self.take_reports)
+        self.selector.register(self.ends[2], selectors.EVENT_READ, self.take_output)
 
-    def __enter__(self) -> "Watcher":
-        return self
-
-    def __exit__(self, *exception: object) -> None:
-        for pipe in (*self.pipes, *filter(None, [self.notes])):
-            pipe.close()
+    def close(self) -> None:
+        """End the run, and wait until its supervisor has removed everything."""
+        for end in (*self.ends, *filter(None, [self.notes])):
+            end.close()
         for handle in self.handles:
             os.close(handle)
         with contextlib.suppress(subprocess.TimeoutExpired):
@@ -310,40 +292,50 @@ class Watcher:
         """Seconds since the start of the program."""
         return round(time.monotonic() - self.started, 4)
 
+    def left_to_spend(self, at: float) -> float:
+        """Seconds of CPU time that samples may still take now, so that they disturb nobody."""
+        return SAMPLING_START + SAMPLING_SHARE * at - self.spent
+
     def pump(self, seconds: float, until: Callable[[], bool] = lambda: False) -> bool:
         """Take in what comes, for so long or until something is true; return whether it is."""
         deadline = time.monotonic() + seconds
         while not until():
             rest = deadline - time.monotonic()
-            events = self.poll.poll(max(0.0, rest) * 1000)
-            for descriptor, _ in events:
-                self.receive(descriptor)
-            if rest <= 0 and (not events or seconds > 0 or rest < -1):
+            for key, _ in self.selector.select(max(0.0, rest)):
+                key.data(key.fileobj)
+            if rest <= 0:
                 return until()
         return True
 
-    def receive(self, descriptor: int) -> None:
-        """Read what there is in one of the pipes, but not for ever; or note who has ended."""
-        if descriptor in self.handles:
-            self.poll.unregister(descriptor)
-            observed = self.handles[descriptor]
-            if observed.ended is None and not self.ending:
-                observed.ended = self.last_end = self.now()
-                observed.exit = waits.exit_of(observed.pid, descriptor)
-            if observed.exit is not None:
-                os.close(descriptor)
-                del self.handles[descriptor]
-            return
-        chunk = os.read(descriptor, 65536)
-        if not chunk:
-            self.poll.unregister(descriptor)
-        if descriptor == self.source:
-            self.output.add(self.now(), chunk)
-        else:
-            *lines, self.reports = (self.reports + chunk).split(b"\n")
-            for line in lines:
-                self.note(*ast.literal_eval(line.decode()))
-            self.over = not chunk
+    def read(self, pipe: IO[bytes]) -> bytes:
+        """What is in a pipe; nothing at its end."""
+        piece = os.read(pipe.fileno(), 65536)
+        if not piece:
+            self.selector.unregister(pipe)
+        return piece
+
+    def take_output(self, pipe: IO[bytes]) -> None:
+        """Take in a piece of the output."""
+        self.output.add(self.now(), self.read(pipe))
+
+    def take_reports(self, pipe: IO[bytes]) -> None:
+        """Take in what the supervisor says; at its end all is over."""
+        piece = self.read(pipe)
+        *lines, self.reports = (self.reports + piece).split(b"\n")
+        for line in lines:
+            self.note(*ast.literal_eval(line.decode()))
+        self.over = not piece
+
+    def take_end(self, handle: int) -> None:
+        """Take in that a process has ended."""
+        self.selector.unregister(handle)
+        observed = self.handles[handle]
+        if observed.ended is None and not self.ending:
+            observed.ended = self.last_end = self.now()
+            observed.exit = waits.exit_of(observed.pid, handle)
+        if observed.exit is not None:
+            os.close(handle)
+            del self.handles[handle]
 
     def note(self, what: str, *values: Any) -> None:
         """Note what the supervisor says."""
@@ -351,7 +343,7 @@ class Watcher:
             self.first, self.started = values
             self.observe(self.first)
             if self.traced:
-                self.notes = trace.create(self.folder)
+                self.notes = trace.open_notes(self.folder)
         elif what == "done":
             self.error, self.left = values
         elif what == "exit":
@@ -362,7 +354,7 @@ class Watcher:
             if pid in self.known:
                 self.known[pid].exit = status
             if pid == self.first:
-                self.status, self.wall = status, at - self.started
+                self.status, self.wall = status, round(at - self.started, 4)
 
     def watch(
         self, timeout: float, stall_seconds: float, progress: Callable[[float], None]
@@ -373,51 +365,45 @@ class Watcher:
             return self.status is not None or self.over
 
         self.pump(ENDING, lambda: self.over or bool(self.first))
-        before = None
+        before: object = None
         moved = 0.0
         while not self.pump(0, ended):
             at, began = self.now(), time.thread_time()
             state, waiting = self.sample(at)
-            look, kind = None, waits.Waits.LIMITED
-            if state == before and waiting:  # only now it is worth a look
+            look = None
+            stands = waiting and state == before  # only then it is worth a look
+            if stands:
                 look = waits.look(self.first, self.find_processes(), self.look)
-                kind = look.waits if look else waits.Waits.UNKNOWN
-            if kind is waits.Waits.LIMITED:
+            if not stands or (look and look.waits is waits.Waits.LIMITED):
                 moved = at
-            proven = look is not None and look.proves
             self.spent += time.thread_time() - began
-            before, self.look = state, look
-            self.wall = at
+            before, self.look, self.wall = state, look, at
             progress(at)
+            proven = look is not None and look.proves
             still = at - moved >= stall_seconds
-            if at >= timeout or still or proven:
+            evidence = "kernel" if proven else "stillness" if still else ""
+            if evidence or at >= timeout:
                 if self.pump(0, ended):
                     break
-                evidence = "kernel" if proven else "stillness" if still else ""
                 self.full_pipes = list(look.full_pipes(at)) if look and evidence else []
                 return ("hang" if evidence else "timeout"), evidence
             # Often at the start and where processes end, and never more than the share in the end.
-            rested = (self.spent - SAMPLING_START) / SAMPLING_SHARE - at
+            rested = -self.left_to_spend(at) / SAMPLING_SHARE
             usual = min(at / 20, 0.1) if at - self.last_end > ENDINGS else 0.0
-            pause = max(0.005, usual, rested)
-            self.rest(min(pause, max(timeout - at, 0.0)), stall_seconds < math.inf, ended)
+            pause = min(max(0.005, usual, rested), max(timeout - at, 0.0))
+            # Processes that live for some milliseconds matter where a hang is expected.
+            closely = stall_seconds < math.inf and at < SETTLING
+            wake = at + pause
+            while not self.pump(CLOSELY if closely else pause, ended) and self.now() < wake:
+                self.find_new()
         return "exit", ""
-
-    def rest(self, seconds: float, closely: bool, ended: Callable[[], bool]) -> None:
-        """Wait for what comes; closely: see also processes that live for some milliseconds."""
-        closely &= self.now() < SETTLING
-        deadline = time.monotonic() + seconds
-        while not self.pump(min(seconds, CLOSELY) if closely else seconds, ended):
-            if time.monotonic() >= deadline:
-                break
-            self.find_new()
 
     def find_new(self) -> None:
         """Begin to observe each process that is new."""
         for pid in self.find_processes():
             if pid not in self.known:
                 self.observe(pid)
-                self.pipes_seen.find(self.first)
+                self.pipes.find(self.first)
 
     def observe(self, pid: int) -> None:
         """Begin to observe a process, that may have ended by now."""
@@ -428,13 +414,13 @@ class Watcher:
         handle = waits.handle_of(pid) if len(self.handles) < MOST_HANDLES else None
         if handle is not None:
             self.handles[handle] = observed
-            self.poll.register(handle, select.POLLIN)
+            self.selector.register(handle, selectors.EVENT_READ, self.take_end)
         with contextlib.suppress(psutil.NoSuchProcess):
             observed.process = process = psutil.Process(pid)
             observed.parent = process.ppid()
             if first.process:
                 created = process.create_time() - first.process.create_time()
-                observed.started = max(created, 0.0)
+                observed.started = round(max(created, 0.0), 4)
 
     def sample(self, at: float) -> tuple[object, bool]:
         """Note what each process has used, and how it waits.
@@ -445,56 +431,50 @@ class Watcher:
         self.find_new()
         memory, state, waiting = 0, [], self.known[self.first].ended is None
         for pid, observed in self.known.items():
-            if observed.ended is not None:
+            if observed.ended is not None or not (process := observed.process):
                 continue
             try:
-                if (process := observed.process) is None:
-                    raise psutil.NoSuchProcess(pid)
                 with process.oneshot():
-                    status, times = process.status(), process.cpu_times()
-                    if status == psutil.STATUS_ZOMBIE:
+                    if process.status() == psutil.STATUS_ZOMBIE:
                         raise psutil.NoSuchProcess(pid)
+                    times = process.cpu_times()
                     memory += process.memory_info().rss
                     if pid != self.first and at - observed.started < SETTLING:
                         observed.role = self.role(observed, process)
             except psutil.NoSuchProcess:
                 observed.ended = at
-            else:
-                cpu = times.user + times.system
-                observed.samples.append((at, round(cpu, 2)))
-                # One that runs, or waits for the disk, is not stuck, even without CPU time.
-                busy = status in (psutil.STATUS_RUNNING, psutil.STATUS_DISK_SLEEP)
-                state.append((pid, cpu, at if busy else None))
-                if observed.role != "helper":
-                    waits_forever, now = observed.note_threads(at)
-                    waiting &= waits_forever
-                    if now not in observed.searched:
-                        observed.searched.add(now)
-                        self.pipes_seen.find(pid)
-        self.weigh(at, memory)
-        self.pipes_seen.sample(at)
+                continue
+            observed.samples.append((at, round(times.user + times.system, 2)))
+            state.append((pid, times.user + times.system))
+            if observed.role != "helper":
+                waits_forever, now = observed.note_threads(at)
+                waiting &= waits_forever
+                if now not in observed.searched:
+                    observed.searched.add(now)
+                    self.pipes.find(pid)
+        self.weigh(at, memory, [pid for pid, _ in state])
+        self.pipes.sample(at)
         return (state, self.output.read), waiting
 
-    def weigh(self, at: float, resident: int) -> None:
+    def weigh(self, at: float, resident: int, living: Sequence[int]) -> None:
         """Note the memory of all; and what is shared once, when it has grown and may be asked.
 
         To ask costs more than all the rest of a sample: so only after a growth by a quarter.
         """
         self.resident = max(self.resident, resident)
-        living = [pid for pid, observed in self.known.items() if observed.ended is None]
-        left = SAMPLING_START + SAMPLING_SHARE * at - self.spent
-        if resident > 1.25 * self.weighed and left > WEIGHING * len(living):
+        cost = WEIGHING * len(living)
+        if resident > 1.25 * self.weighed and self.left_to_spend(at) > cost:
             self.weighed = resident
             self.weight = max(self.weight, waits.memory_of(living))
 
     def role(self, observed: ObservedProcess, process: psutil.Process) -> str:
         """What a process is, by its command line, which a fork server's children share."""
-        parent = self.known.get(observed.parent)
-        forked = parent is not None and parent.role == "helper"
         command = " ".join(process.cmdline()[:3])
         if not command:  # it is about to end, and has lost its memory
             return observed.role
-        return "helper" if not forked and any(map(command.count, HELPERS)) else "worker"
+        parent = self.known.get(observed.parent)
+        forked = parent is not None and parent.role == "helper"
+        return "helper" if HELPER.search(command) and not forked else "worker"
 
     def dump_stacks(self) -> None:
         """Let each process print where it is stuck, the parent first, and end it.
@@ -522,28 +502,24 @@ class Watcher:
         """End every process that is left after the grace, and return how many were."""
         left = 0
         if not self.pump(grace, lambda: self.over):
-            for pid in self.find_processes():
-                with contextlib.suppress(psutil.NoSuchProcess):
-                    left += is_alive(psutil.Process(pid))
-            left = max(1, left)
+            self.find_new()
+            seen = [one.process for one in self.known.values() if one.process]
+            left = max(1, sum(map(is_alive, seen)))
         self.ending = True
-        self.pipes[0].close()
+        self.ends[0].close()
         self.pump(ENDING, lambda: self.over)
-        self.pump(0)
+        self.pump(0)  # the output
         if self.error or not supervisor.SEES_ALL:
             deadline = time.monotonic() + ENDING
-            while (count := kill_marked(self.run_id)) and time.monotonic() < deadline:
+            while (count := kill_marked(self.folder)) and time.monotonic() < deadline:
                 left = max(left, count)  # and again: they may start others
         if self.error:
             shutil.rmtree(self.folder, ignore_errors=True)
             raise OSError(self.error)
-        return left
-
-    def ask_for_exits(self) -> None:
-        """Ask how those have ended whose own parent alone was told."""
         for handle, observed in self.handles.items():
-            if observed.ended is not None and observed.exit is None:
+            if observed.ended is not None:  # by itself: its own parent alone was told how
                 observed.exit = waits.exit_of(observed.pid, handle)
+        return left
 
     def find_processes(self) -> list[int]:
         """Every process of the run at this moment."""
@@ -558,15 +534,13 @@ class Watcher:
 @functools.cache
 def sweep(place: str) -> None:
     """End and remove what is left of runs whose supervisor was killed, with the recorder."""
-    for folder in glob.glob(os.path.join(glob.escape(place), f"run-{16 * '[0-9a-f]'}")):
+    for folder in Path(place).glob("run-" + 16 * "[0-9a-f]"):
         with contextlib.suppress(OSError):  # another user's, or another recorder was faster
-            if supervisor.SEES_ALL and time.time() - os.stat(folder).st_mtime > OLD:
-                import fcntl  # not on Windows
-
+            if supervisor.SEES_ALL and time.time() - folder.stat().st_mtime > OLD:
                 handle = os.open(folder, os.O_RDONLY)
                 try:
-                    fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)  # a supervisor holds it
-                    kill_marked(folder.rpartition("-")[2])
+                    supervisor.lock(handle)
+                    kill_marked(str(folder))
                     shutil.rmtree(folder)
                 finally:
                     os.close(handle)
@@ -581,16 +555,15 @@ def send(process: psutil.Process, *signals: int) -> None:
 
 def stack_of_python(lines: Sequence[str]) -> list[str]:
     """What faulthandler printed of Python's own frames: no address in the interpreter."""
-    end = next((i for i, line in enumerate(lines) if line.startswith(C_STACK)), len(lines))
-    return "\n".join(lines[:end]).rstrip().splitlines()
+    return "\n".join(lines).partition(C_STACK)[0].rstrip().splitlines()
 
 
-def kill_marked(run_id: str) -> int:
+def kill_marked(folder: str) -> int:
     """Kill what has a run's mark in its environment; return how many there were."""
     count = 0
-    for process in psutil.process_iter():
-        with contextlib.suppress(psutil.Error, OSError):
-            if process.environ().get(RUN_ID_VARIABLE) == run_id and is_alive(process):
+    for process in psutil.process_iter(["environ"]):
+        if (process.info["environ"] or {}).get(RUN_VARIABLE) == folder:
+            with contextlib.suppress(psutil.Error):
                 process.kill()
                 count += 1
     return count
@@ -604,13 +577,14 @@ def is_alive(process: psutil.Process) -> bool:
         return False
 
 
-def environment(folder: str, run_id: str, temporary: str) -> dict[str, str]:
+def environment(folder: str, traced: bool) -> dict[str, str]:
     """The environment of a run: the recorder's, whatever the shell exports."""
     return {
         "PATH": os.environ.get("PATH", os.defpath),
-        "HOME": folder,
+        "HOME": f"{folder}/run",
         "LANG": "C.UTF-8",
         "PYTHONFAULTHANDLER": "1",
-        RUN_ID_VARIABLE: run_id,
-        **dict.fromkeys(("TEMP", "TMP", "TMPDIR"), temporary),
+        RUN_VARIABLE: folder,
+        **dict.fromkeys(("TEMP", "TMP", "TMPDIR"), f"{folder}/tmp"),
+        **(trace.environment(folder) if traced else {}),
     }

@@ -51,6 +51,7 @@ def test_each_thing_it_depends_on(spec, monkeypatch):
         "timeout": 1.0,
         "start_method": "spawn",
         "name": "two.py",
+        "traced": True,
     }
     for name, value in changes.items():
         assert dataclasses.replace(spec, **{name: value}).file() != file, name
@@ -167,15 +168,15 @@ BAD_FILES = {
 
 
 @pytest.mark.parametrize("kind", BAD_FILES)
-def test_what_is_no_file_in_the_place_of_a_recording(spec, kind, capsys):
+def test_what_is_no_file_in_the_place_of_a_recording(spec, kind, monkeypatch, capsys):
     file = spec.file()
     file.parent.mkdir()
     BAD_FILES[kind](file)
     assert store.load(file) is None
-    assert [recording for _, recording, _ in store.list_recordings(spec.store)] == [None]
+    assert call(monkeypatch, "list", "--store", spec.store) == 0
+    assert capsys.readouterr().out.endswith("damaged, will not be used\n")
     assert store.record(spec).output == "Total: 1,000\n"
-    count, failed = store.delete(spec.store)
-    assert (count, failed) == ((0, [file]) if kind == "a folder" else (1, []))
+    assert call(monkeypatch, "forget", "--all", "--store", spec.store) == (kind == "a folder")
     assert file.exists() == (kind == "a folder")
 
 
@@ -205,11 +206,12 @@ def test_written_by_two_at_once(spec):
     assert [file for file in spec.store.iterdir() if file.suffix != ".json"] == []
 
 
-def test_only_recordings_of_the_program_are_deleted(spec):
+def test_only_recordings_of_the_program_are_deleted(spec, monkeypatch, capsys):
     other = dataclasses.replace(spec, program=spec.program.with_name("one_more.py"))
     other.program.write_text(PROGRAM)
     store.record(spec), store.record(other)
-    assert store.delete(spec.store, "one.py") == (1, [])
+    assert call(monkeypatch, "forget", "--store", spec.store, "one.py") == 0
+    assert capsys.readouterr().out == "forgotten: 1 one.py\n"
     assert list(spec.store.iterdir()) == [other.file()]
 
 
@@ -225,14 +227,14 @@ def test_command_line(spec, monkeypatch, capsys):
     assert call(monkeypatch, "run", "--svg", file, spec.program, "x") == 0
     assert "Timeline of python one.py x" in file.read_text()
     capsys.readouterr()
-    assert call(monkeypatch, "run", "--json", "--start-method", "m", spec.program) == 0
-    assert json.loads(capsys.readouterr().out)["start_method"] == "m"
+    assert call(monkeypatch, "run", "--json", spec.program) == 0
+    assert json.loads(capsys.readouterr().out)["program"] == "one.py"
     store.record(spec)
     keep = ("--store", spec.store)
     assert call(monkeypatch, "list", *keep) == 0
     assert "0.0 h" in (out := capsys.readouterr().out) and "python one.py" in out
     assert call(monkeypatch, "forget", *keep, "two.py") == 0
-    assert len(list(store.list_recordings(spec.store))) == 1
+    assert store.files_of(spec.store) == [spec.file()]
     (spec.store / f"one-{'0' * 32}.json").mkdir()
     assert call(monkeypatch, "forget", *keep, "one.py") == 1
     captured = capsys.readouterr()

@@ -250,8 +250,8 @@ def test_where_python_has_other_private_names_it_does_without(program):
     file = program("""
         import sitecustomize, types
 
-        for wrapper in sitecustomize.WRAPPERS.values():
-            wrapper(types.SimpleNamespace())
+        for name in sitecustomize.REPLACED:
+            sitecustomize.replace_in(types.SimpleNamespace(), name)
         print("fine")
     """)
     seen = traced(file)
@@ -275,13 +275,3 @@ def test_no_figure_comes_from_a_traced_run():
         with pytest.raises(PageError, match="traced"):
             measured.Names()[name]
         assert not build.run(name).timed
-
-
-def test_both_sides_say_the_same_of_the_records():
-    text = (trace.FOLDER / "sitecustomize.py").read_text(encoding="utf-8")
-    said = dict(re.findall(r'^(\w+) = (\(.+?^\)|".+?"|\d+)', text, re.MULTILINE | re.DOTALL))
-    assert int(said["PART"]) == trace.PART and int(said["RECORD"]) == trace.RECORD
-    assert eval(said["KINDS"]) == trace.KINDS
-    assert eval(said["PROCESS"]) == trace.PROCESS.format
-    assert eval(said["CALL"]) == trace.CALL.format
-    assert trace.FIRST == trace.PART // trace.RECORD // 2 - 1

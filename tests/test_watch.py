@@ -19,7 +19,7 @@ from recorder.recording import Recording
 from recorder.watch import (
     C_STACK,
     MAX_OUTPUT_BYTES,
-    RUN_ID_VARIABLE,
+    RUN_VARIABLE,
     is_alive,
     raise_on_termination,
     stack_of_python,
@@ -329,7 +329,7 @@ def test_an_ignored_hangup_stays_ignored():
 
 @with_method
 def test_hang(program, method, temporary):
-    recording = watch(program(HANGS), [method], hangs=True, stall_seconds=1)
+    recording = watch(program(HANGS), [method], hangs=True)
     assert (recording.ended, recording.hung, recording.status) == ("hang", True, None)
     assert recording.output == "joins\n"
     parent, *_, worker = recording.processes
@@ -428,10 +428,10 @@ def test_a_hang_is_proven_also_where_none_is_expected(program, method):
 
 
 @pytest.mark.parametrize("hangs", [True, False])
-def test_who_waits_with_a_limit_does_not_hang(program, hangs):
-    recording = watch(
-        program(LIMITED), hangs=hangs, stall_seconds=0.1 if supervisor.SEES_ALL else 5
-    )
+def test_who_waits_with_a_limit_does_not_hang(program, hangs, monkeypatch):
+    stall = 0.1 if supervisor.SEES_ALL else 5
+    monkeypatch.setattr("recorder.watch.STALL_SECONDS", stall)
+    recording = watch(program(LIMITED), hangs=hangs)
     assert (recording.ended, recording.evidence, recording.status) == ("exit", "", 0)
     assert recording.output == "step 0\nstep 1\nstep 2\n"
 
@@ -460,6 +460,15 @@ def test_who_is_not_done_at_the_timeout_does_not_hang(program, what):
     assert any("program.py" in line for line in recording.processes[0].stack)
 
 
+@on_linux
+@pytest.mark.parametrize("what", ["spins", "a worker spins", "sleeps", "polls"])
+def test_who_is_expected_to_hang_and_works_does_not(program, what, monkeypatch):
+    """The kernel's clock counts CPU time in steps, between which one that works seems still."""
+    monkeypatch.setattr("recorder.watch.STALL_SECONDS", 0.02)
+    text = "import os, threading, time\nlock = threading.Lock()\nlock.acquire()\n"
+    assert watch(program(text + BUSY[what]), hangs=True, timeout=1).ended == "timeout"
+
+
 def test_a_timeout_that_is_over_at_once(program):
     recording = watch(program("import time; time.sleep(600)"), timeout=1e-9)
     assert (recording.ended, recording.status) == ("timeout", None)
@@ -469,17 +478,16 @@ def test_the_time_of_a_hang_is_that_of_its_proof(program):
     """Not that of the end, which takes until DUMPING: SIGABRT is ignored."""
     text = "import signal, threading\nsignal.signal(signal.SIGABRT, signal.SIG_IGN)\n"
     began = time.monotonic()
-    recording = watch(
-        program(text + "threading.Event().wait()"), hangs=True, stall_seconds=0.5
-    )
+    recording = watch(program(text + "threading.Event().wait()"), hangs=True)
     assert recording.hung and recording.wall < time.monotonic() - began - 0.5
 
 
 @on_linux
-def test_stillness_counts_only_where_the_kernel_cannot_tell(program):
+def test_stillness_counts_only_where_the_kernel_cannot_tell(program, monkeypatch):
     """Somebody from elsewhere could connect, so no proof is possible."""
+    monkeypatch.setattr("recorder.watch.STALL_SECONDS", 0.3)
     text = "import socket; s = socket.create_server(('127.0.0.1', 0)); s.accept()"
-    recording = watch(program(text), hangs=True, stall_seconds=0.3)
+    recording = watch(program(text), hangs=True)
     assert (recording.ended, recording.evidence) == ("hang", "stillness")
     assert watch(program(text), timeout=0.5).ended == "timeout"
 
@@ -492,7 +500,7 @@ def test_marks_of_a_recorder_before_a_hang(program):
     os.write(1, b"\\0mark\\0\\n" * 5 + b"after")
     stuck_here()
     """
-    recording = watch(program(text), hangs=True, stall_seconds=0.5)
+    recording = watch(program(text), hangs=True)
     assert recording.output == "\0mark\0\n" * 5 + "after\n"
     assert any(line.endswith("in stuck_here") for line in recording.processes[0].stack)
 
@@ -583,7 +591,7 @@ def alive_pid(pid):
 def test_temporary_files_go_with_the_run(program, method, temporary):
     text = "import os, tempfile\ntempfile.mkdtemp()\nos.mkdir('d')\nopen('d/f', 'w')\nos.chmod('d', 0)\n"
     assert watch(program(text)).leftover == ()
-    watch(program(HANGS), [method], hangs=True, stall_seconds=0.5)
+    watch(program(HANGS), [method], hangs=True)
     assert list(temporary.iterdir()) == []
 
 
@@ -623,7 +631,7 @@ def test_semaphores_of_a_hang_are_removed(program, method):
         process.start()
         process.join()
     """
-    recording = watch(program(text), [method], hangs=True, stall_seconds=0.5)
+    recording = watch(program(text), [method], hangs=True)
     assert recording.hung
     name = recording.lines[0].text.strip("/")
     assert name and not Path("/dev/shm", f"sem.{name}").exists()
@@ -653,7 +661,7 @@ def test_progress_can_end_a_run(program, temporary):
 
 def test_a_program_that_kills_its_supervisor(program, temporary):
     mark = f"mark {os.getpid()} supervisor"
-    text = "import os, time\nos.fork()\nos.kill(os.getppid(), 9)\ntime.sleep(600)"
+    text = "import os, time\nif os.fork(): os.kill(os.getppid(), 9)\ntime.sleep(600)"
     with pytest.raises(OSError, match="supervisor"):
         watch(program(text), [mark])
     assert marked(mark) == [] and list(temporary.iterdir()) == []
@@ -756,7 +764,7 @@ def test_what_a_killed_supervisor_has_left_is_swept_away(tmp_path):
             os.utime(folder, (0, 0))
     handle = os.open(held, os.O_RDONLY)
     fcntl.flock(handle, fcntl.LOCK_EX)
-    marked = {**os.environ, RUN_ID_VARIABLE: "a" * 16}
+    marked = {**os.environ, RUN_VARIABLE: str(stale)}
     with subprocess.Popen(["sleep", "600"], env=marked) as left:
         sweep(str(tmp_path))
         assert left.wait(10) == -signal.SIGKILL

@@ -2,7 +2,7 @@
 
 Every interpreter of such a run imports this as it starts, because PYTHONPATH leads here: the
 parent, and its workers under each start method. It imports nothing of multiprocessing, but
-wraps some functions as soon as the program itself has imported their module. Where CPython
+replaces some functions as soon as the program itself has imported their module. Where CPython
 has no such function, nothing is noted.
 
 Each process writes into its own part of one file that all map into their memory. A note is a
@@ -10,27 +10,24 @@ few stores there, and no system call: a call of the system would let another thr
 program would do otherwise than without the notes. What a killed process wrote stays.
 `recorder.trace` reads it.
 """
+# mypy: disable-error-code="no-untyped-def, no-untyped-call, arg-type, method-assign"
 
 import os
 import sys
 import time
 from _frozen_importlib_external import PathFinder
+from _struct import Struct
 from _thread import get_native_id  # the other number is soon used again by another thread
 from itertools import count
 
-TYPE_CHECKING = False
-if TYPE_CHECKING:  # it is not imported here: a program would find it
-    from typing import Any
-
 PART = 262144  # bytes of each process: a multiple of any system's page
 RECORD = 64
-RECORDS = (
-    PART // RECORD
-)  # the first is about the process; half of the others keep its first calls
-HALF = RECORDS // 2  # and half its last ones
-PROCESS = "=QQ48s"  # process ID, length of its name, its name
-CALL = "=QQQQBBQqB"  # number, began, thread, channel, what, feeder, ended, size, failed
-END, BEGUN = "=QqB", 34  # its last three, and where they stand
+# The first record is about the process; half of the others keep its first calls, half its last.
+HALF = PART // RECORD // 2
+PROCESS = Struct("=QQ48s")  # process ID, length of its name, its name
+# Number, began, thread, channel, kind, feeder, ended, size, failed:
+CALL = Struct("=QQQQBBQqB")
+END, BEGUN = Struct("=QqB"), 34  # its last three, and where they stand
 KINDS = (
     "", "run", "pipe", "start", "join", "put", "get", "empty", "wait", "send", "recv", "write", "read",
 )  # fmt: skip
@@ -38,73 +35,63 @@ LARGE = 16384  # bytes: what is asked for beyond that is a message, not its leng
 
 
 class Notes:
-    """What this process has noted: the process itself begins anew after a fork."""
+    """What this process has noted."""
 
-    def __init__(self) -> None:
+    def __init__(self):
+        self.ends = {}  # file: the channel that it is an end of
         self.forget()
-        os.register_at_fork(after_in_child=self.forget)
 
-    def forget(self) -> None:
-        """Begin with nothing."""
-        self.memory: Any = (
-            None  # bytes that are shared with the recorder; False: there are none
-        )
+    def forget(self):
+        """Begin anew, as a process does after a fork."""
+        self.memory = None  # bytes that are shared with the recorder; False: there are none
         self.numbers = count(1)
-        self.feeders: set[int] = set()  # threads
-        self.ends: set[int] = getattr(self, "ends", set())  # files that are channels
-        self.within: dict[int, str] = {}  # thread: the call it is in that others are part of
+        self.latest = {}  # thread: the number of its latest call
+        self.feeders = set()  # threads
+        self.within = {}  # thread: the call it is in that others are part of
 
-    def open(self) -> None:
-        """Take the next part of the file."""
-        self.memory = False
-        try:
-            import mmap
-            from struct import Struct
-
-            self.begun, self.done = Struct(CALL).pack_into, Struct(END).pack_into
-            self.number_at, self.named = Struct("=Q").unpack_from, Struct(PROCESS).pack_into
-            flags = os.O_RDWR | os.O_CREAT | os.O_APPEND | os.O_CLOEXEC
-            file = os.open(os.environ["RECORDED_CALLS"], flags, 0o600)
-            try:
-                if os.write(file, bytes(PART)) == PART:
-                    place = os.lseek(file, 0, os.SEEK_CUR) - PART
-                    self.memory = mmap.mmap(file, PART, offset=place)
-                    self.name("")
-            finally:
-                os.close(file)
-        except (ImportError, KeyError, OSError):
-            pass  # the run is over, or the disk is full
-
-    def name(self, name: str) -> int:
-        """Say how the program calls this process; it has no channel."""
+    def open(self):
+        """Take the next part of the file, if this process has none; return whether it has one."""
         if self.memory is None:
-            self.open()
-        if self.memory:
+            self.memory = False
+            try:
+                import mmap
+
+                with open(os.environ["RECORDED_CALLS"], "ab+", buffering=0) as file:
+                    if file.write(bytes(PART)) == PART:
+                        place = file.tell() - PART
+                        self.memory = mmap.mmap(file.fileno(), PART, offset=place)
+                        self.name("")
+            except (ImportError, KeyError, OSError):
+                pass  # the run is over, or the disk is full
+        return bool(self.memory)
+
+    def name(self, name):
+        """Say how the program calls this process; it has no channel."""
+        if self.open():
             text = name.encode(errors="replace")[:48]
-            self.named(self.memory, 0, os.getpid(), len(text), text)
+            PROCESS.pack_into(self.memory, 0, os.getpid(), len(text), text)
         return 0
 
-    def begin(self, what: int, channel: int, size: int) -> int:
+    def begin(self, what, channel, size):
         """Note that a call begins; return its number."""
-        if self.memory is None:
-            self.open()
-        if not self.memory:
+        if not self.open():
             return 0
         number, thread = next(self.numbers), get_native_id()
-        place, feeder = place_of(number), thread in self.feeders
-        now = time.monotonic_ns()
-        self.begun(self.memory, place, number, now, thread, channel, what, feeder, 0, size, 0)
+        self.latest[thread] = number
+        kind, feeder, began = KINDS.index(what), thread in self.feeders, time.monotonic_ns()
+        record = (number, began, thread, channel, kind, feeder, 0, size, False)
+        CALL.pack_into(self.memory, place_of(number), *record)
         return number
 
-    def change(self, number: int, size: int, ended: int = 0, failed: int = 0) -> None:
+    def change(self, number, size, ended=0, failed=False):
         """Note what became of a call, if it still has a place."""
         if number and self.memory:
             place = place_of(number)
-            if number < HALF or self.number_at(self.memory, place)[0] == number:
-                self.done(self.memory, place + BEGUN, ended, size, failed)
+            if CALL.unpack_from(self.memory, place)[0] == number:
+                END.pack_into(self.memory, place + BEGUN, ended, size, failed)
 
 
-def place_of(number: int) -> int:
+def place_of(number):
     """Where the record of a call is: the first ones stay, the later ones take turns."""
     return RECORD * (number if number < HALF else HALF + (number - HALF) % HALF)
 
@@ -112,224 +99,180 @@ def place_of(number: int) -> int:
 notes = Notes()
 
 
-def none(*_: object) -> int:
-    """No channel, or no size."""
-    return 0
+def replace(owner, name, new):
+    """Let calls of a function of a class or module go to another one, which is given it first."""
+    function = getattr(owner, name, None)
+    if owner is None or function is None:  # in another Python
+        return
+
+    def noting(*args, **options):
+        try:
+            return new(function, *args, **options)
+        except BaseException as error:
+            for _ in range(2):  # its traceback shows the same lines as without this
+                if error.__traceback__:
+                    error.__traceback__ = error.__traceback__.tb_next
+            raise
+
+    for key in ("__module__", "__name__", "__qualname__", "__doc__"):
+        setattr(noting, key, getattr(function, key, None))
+    setattr(owner, name, noting)
 
 
-def wrap(
-    owner: "Any",
-    name: str,
-    what: str,
-    channel_of: "Any" = none,
-    size_of: "Any" = none,
-    result_of: "Any" = None,
-    outer: bool = False,
-    only: "Any" = None,
-) -> None:
-    """Let each call of a function be noted.
+def call(what, channel_of=lambda *_: 0, size_of=lambda *_: 0, outer=False):
+    """What notes each call of the function that it replaces.
 
     Args:
-        owner: The class or module that has it.
-        name: Its name there.
         what: A word of KINDS.
-        channel_of, size_of: Gives that from the call's arguments.
-        result_of: Gives the size from what it returned, and its arguments.
+        channel_of: Gives that from the call's arguments; an error, and the call is not noted.
+        size_of: Gives that from what it returned, or None before, and its arguments.
         outer: Whether a call of it within another such one is only a part of that one.
-        only: Says from the arguments whether a call is to be noted.
     """
-    function = getattr(owner, name, None)
-    if function is None:
-        return
-    kind = KINDS.index(what)
 
-    def noting(*args: "Any", **options: "Any") -> "Any":
+    def new(function, *args, **options):
         thread, number, size = get_native_id(), 0, 0
         around = notes.within.get(thread)
         # A fork server is told with messages whom to start: they are no messages of the program.
-        part = around if outer else around == "start"
-        if outer and not part:
+        if around == "start" or (outer and around):
+            return function(*args, **options)
+        if outer:
             notes.within[thread] = what
         try:
-            if not part and (only is None or only(*args)):
-                size = size_of(*args)
-                number = notes.begin(kind, channel_of(*args), size)
-                if what == "recv":
-                    args[0]._noted_call = number
+            size = size_of(None, *args)
+            number = notes.begin(what, channel_of(*args), size)
         except Exception:  # wrong arguments: the function says so
             pass
         try:
             result = function(*args, **options)
-        except BaseException as error:
-            notes.change(number, size, time.monotonic_ns(), 1)
-            hide(error)
+        except BaseException:
+            notes.change(number, size, time.monotonic_ns(), failed=True)
             raise
         else:
             ended = time.monotonic_ns()
             if number:
-                notes.change(number, result_of(result, *args) if result_of else size, ended)
+                notes.change(number, size_of(result, *args), ended)
             return result
         finally:
-            if outer and not part:
+            if outer:
                 notes.within.pop(thread, None)
 
-    for key in ("__module__", "__name__", "__qualname__", "__doc__"):
-        setattr(noting, key, getattr(function, key, None))
-    noting.__wrapped__ = function  # type: ignore[attr-defined]
-    setattr(owner, name, noting)
+    return new
 
 
-def hide(error: BaseException) -> None:
-    """Let the traceback of an error that is raised again show the same lines as without this."""
-    if error.__traceback__:
-        error.__traceback__ = error.__traceback__.tb_next
+def note_end(function, self, file, *args, **options):
+    """Know a file as an end of a channel: both ends have the same inode."""
+    function(self, file, *args, **options)
+    try:  # noqa: SIM105  # contextlib is not imported here
+        notes.ends[file] = os.fstat(file).st_ino
+    except OSError:  # it is not open
+        pass
 
 
-def channel(connection: "Any", *_: object) -> int:
-    """What both ends of a pipe share."""
-    found: int = getattr(connection, "_noted_channel", 0)
-    if not found:
-        try:
-            connection._noted_channel = found = os.fstat(connection.fileno()).st_ino
-        except (AttributeError, OSError):  # it is closed
-            return 0
-    return found
+def note_size(function, self, size, *args):
+    """Note how much is to come of a message that is under way."""
+    if size > LARGE:
+        notes.change(notes.latest.get(get_native_id(), 0), size)
+    return function(self, size, *args)
 
 
-def is_end(file: int, *_: object) -> bool:
-    """Whether a file is an end of a channel, which the program itself reads or writes."""
-    return file in notes.ends
+def note_pipe(function, *args, **options):
+    """Note the making of a channel, whose ends are known only afterwards."""
+    ends = function(*args, **options)
+    number = notes.begin("pipe", channel(ends[0]), 0)
+    notes.change(number, channel(ends[1]), time.monotonic_ns())
+    return ends
 
 
-def inode(file: int, *_: object) -> int:
-    """The same of a file as `channel` of a connection."""
-    return os.fstat(file).st_ino
+def note_feeder(function, *args):
+    """Know a thread as a queue's own, as long as it is that."""
+    notes.feeders.add(get_native_id())
+    try:
+        function(*args)
+    finally:
+        notes.feeders.discard(get_native_id())
 
 
-def written(queue: object, *_: object) -> int:
-    """The pipe of a queue, at the end where it is written."""
-    return channel(getattr(queue, "_writer", None))
+def channel(connection, *_):
+    """The channel of a connection."""
+    return notes.ends[connection.fileno()]
 
 
-def read(queue: object, *_: object) -> int:
-    """The pipe of a queue, at the end where it is read."""
-    return channel(getattr(queue, "_reader", None))
+def channel_of_file(number, *_):
+    """The channel of a file that is an end of one."""
+    return notes.ends[number]
 
 
-def wrap_connection(module: "Any") -> None:
-    """Note what passes, and who waits for it."""
-    connection: Any = getattr(module, "Connection", None)
-    wrap(connection, "_send_bytes", "send", channel, lambda self, data, *_: len(data))
-    wrap(
-        connection, "_recv_bytes", "recv", channel,
-        result_of=lambda data, *_: data.getbuffer().nbytes if data else 0,
-    )  # fmt: skip
-    wrap(os, "read", "read", inode, none, lambda data, *_: len(data), only=is_end)
-    wrap(os, "write", "write", inode, none, lambda size, *_: size, only=is_end)
-    wrap(module, "wait", "wait", result_of=lambda ready, *_: len(ready), outer=True)
-    receive: Any = getattr(connection, "_recv", None)
-    pipe: Any = getattr(module, "Pipe", None)
-    make: Any = getattr(connection, "__init__", None)
-
-    def noting_init(self: "Any", handle: int, *args: "Any", **options: "Any") -> None:
-        notes.ends.add(handle)
-        make(self, handle, *args, **options)
-
-    def noting_receive(self: "Any", size: int, *args: "Any") -> "Any":
-        if size > LARGE:
-            notes.change(getattr(self, "_noted_call", 0), size)
-        try:
-            return receive(self, size, *args)
-        except BaseException as error:
-            hide(error)
-            raise
-
-    def noting_pipe(*args: "Any", **options: "Any") -> "Any":
-        try:
-            ends = pipe(*args, **options)
-        except BaseException as error:
-            hide(error)
-            raise
-        notes.change(
-            notes.begin(KINDS.index("pipe"), channel(ends[0]), 0),
-            channel(ends[1]),
-            time.monotonic_ns(),
-        )
-        return ends
-
-    if connection:
-        connection.__init__ = noting_init
-    if receive:
-        connection._recv = noting_receive
-    if pipe:
-        module.Pipe = noting_pipe
+def length(data, *_):
+    """The size of what came, in bytes or in a buffer."""
+    return len(data.getbuffer() if hasattr(data, "getbuffer") else data or b"")
 
 
-def wrap_queues(module: "Any") -> None:
-    """Note what is put and taken; and which thread is a queue's own."""
-    for name in ("Queue", "JoinableQueue", "SimpleQueue"):
-        kind = getattr(module, name, None)
-        for method, channel_of in (("put", written), ("get", read), ("empty", read)):
-            if method in vars(kind or object):
-                result_of = (lambda empty, *_: int(empty)) if method == "empty" else None
-                wrap(kind, method, method, channel_of, result_of=result_of, outer=True)
-    queue: Any = getattr(module, "Queue", None)
-    feed: Any = getattr(queue, "_feed", None)
-    if feed:
-
-        def noting_feed(*args: "Any") -> None:
-            notes.feeders.add(get_native_id())
-            try:
-                feed(*args)
-            except BaseException as error:
-                hide(error)
-                raise
-            finally:
-                notes.feeders.discard(get_native_id())
-
-        queue._feed = staticmethod(noting_feed)
+def pid(_, process, *args):
+    """The process ID of a process that has been started."""
+    return process.pid or 0
 
 
-def wrap_process(module: "Any") -> None:
-    """Note the life of each process."""
-    process = getattr(module, "BaseProcess", None)
-    wrap(process, "start", "start", result_of=lambda _, self, *__: self.pid or 0, outer=True)
-    wrap(process, "join", "join", none, lambda self, *_: self.pid or 0, outer=True)
-    wrap(process, "_bootstrap", "run", lambda self, *_: notes.name(self.name))
-
-
-WRAPPERS = {
-    "multiprocessing.connection": wrap_connection,
-    "multiprocessing.queues": wrap_queues,
-    "multiprocessing.process": wrap_process,
+QUEUES = ("Queue", "JoinableQueue", "SimpleQueue")
+QUEUE_CALLS = {
+    "put": call("put", lambda queue, *_: channel(queue._writer), outer=True),
+    "get": call("get", lambda queue, *_: channel(queue._reader), outer=True),
+    "empty": call(
+        "empty", lambda queue: channel(queue._reader), lambda is_so, _: bool(is_so), outer=True
+    ),
+}
+REPLACED = {  # in a module: the owner there, "" for itself, a name, and what takes its place
+    "multiprocessing.connection": [
+        ("Connection", "__init__", note_end),
+        ("Connection", "_send_bytes", call("send", channel, lambda _, self, data: len(data))),
+        ("Connection", "_recv_bytes", call("recv", channel, length)),
+        ("Connection", "_recv", note_size),
+        ("", "Pipe", note_pipe),
+        ("", "wait", call("wait", size_of=length, outer=True)),
+        ("os", "read", call("read", channel_of_file, length)),
+        ("os", "write", call("write", channel_of_file, lambda size, *_: size or 0)),
+    ],
+    "multiprocessing.queues": [
+        ("Queue", "_feed", note_feeder),
+        *((kind, what, new) for kind in QUEUES for what, new in QUEUE_CALLS.items()),
+    ],
+    "multiprocessing.process": [
+        ("BaseProcess", "start", call("start", size_of=pid, outer=True)),
+        ("BaseProcess", "join", call("join", size_of=pid, outer=True)),
+        ("BaseProcess", "_bootstrap", call("run", lambda self, *_: notes.name(self.name))),
+    ],
 }
 
 
+def replace_in(module, name):
+    """Replace the functions of a module that has just been loaded."""
+    for owner, function, new in REPLACED[name]:
+        replace(getattr(module, owner, None) if owner else module, function, new)
+
+
 class Finder:
-    """Finds the modules to be wrapped, as Python does, and wraps them when they are loaded."""
+    """Finds the modules in which functions are replaced, as Python does, when they are loaded."""
 
     @staticmethod
-    def find_spec(name: str, path: "Any" = None, target: "Any" = None) -> "Any":
+    def find_spec(name, path=None, target=None):
         """What the import system asks for."""
-        if name not in WRAPPERS:
-            return None
-        spec = PathFinder.find_spec(name, path, target)
+        spec = PathFinder.find_spec(name, path, target) if name in REPLACED else None
         if spec is not None and spec.loader is not None:
             load = spec.loader.exec_module
 
-            def exec_module(module: "Any") -> None:
+            def exec_module(module):
                 load(module)
                 try:  # noqa: SIM105  # contextlib is not imported here
-                    WRAPPERS[name](module)
+                    replace_in(module, name)
                 except Exception:  # another Python, with other private names
                     pass
 
-            spec.loader.exec_module = exec_module  # type: ignore[method-assign]
+            spec.loader.exec_module = exec_module
         return spec
 
 
-def main() -> None:
+def main():
     """Begin, and hand on to the sitecustomize that would have been imported without this one."""
+    os.register_at_fork(after_in_child=notes.forget)
     sys.meta_path.insert(0, Finder)
     here = os.path.dirname(os.path.abspath(__file__))
     sys.path[:] = [entry for entry in sys.path if os.path.abspath(entry) != here]
@@ -341,4 +284,5 @@ def main() -> None:
     sys.modules.setdefault(__name__, this)
 
 
-main()
+if __name__ == "sitecustomize":  # and not when the recorder reads what it has noted
+    main()
