@@ -380,16 +380,19 @@ def coloured(language: str, text: str) -> str:
     return str(highlight(text, lexer, HtmlFormatter(nowrap=True)))
 
 
-def table(head: Sequence[str], rows: Sequence[Sequence[str]], right: int = 0) -> str:
-    """A table, from cells that are HTML; so many of the last columns hold numbers."""
-    left = len(head) - right
-    look = ["" if at < left else ' style="text-align: right"' for at in range(len(head))]
-    titles = "".join(f"<th{a}>{cell}</th>" for cell, a in zip(head, look, strict=True))
-    lines = (
-        "".join(f"<td{a}>{c}</td>" for c, a in zip(row, look, strict=True)) for row in rows
-    )
-    body = "".join(f"<tr>{line}</tr>" for line in lines)
-    return f"<table><thead><tr>{titles}</tr></thead><tbody>{body}</tbody></table>"
+Rows = Sequence[Sequence[str]]
+
+
+def table(head: Sequence[str], *groups: Rows | tuple[str, Rows]) -> str:
+    """A table from cells that are HTML: of rows, or of groups of rows, each below its title."""
+    bodies = ""
+    for group in groups:
+        title, rows = group if isinstance(group, tuple) else ("", group)
+        above = f'<tr><th colspan="{len(head)}" scope="rowgroup">{title}</th></tr>'
+        lines = "".join(f"<tr>{''.join(f'<td>{c}</td>' for c in row)}</tr>" for row in rows)
+        bodies += f"<tbody>{above * bool(title)}{lines}</tbody>"
+    titles = "".join(f"<th>{cell}</th>" for cell in head)
+    return f"<table><thead><tr>{titles}</tr></thead>{bodies}</table>"
 
 
 def recording_of(name: str, start_method: str = "") -> Recording:

@@ -10,16 +10,9 @@ from render.build import build
 from render.figures import behind, figure, mebibytes, seconds
 from render.figures import times as times_of
 from render.pythons import fails_under
+from render.results import rows_of
 from render.runs import PageError
 from render.tables import Measurement, find_row
-
-PARSERS = {
-    "throughput": tables.parse_throughput,
-    "peers": tables.parse_throughput,
-    "latency": tables.parse_latency,
-    "start_cost": tables.parse_starts,
-    "worker_sweep": tables.parse_sweep,
-}  # the other runs print ways, beside each other
 
 
 class Names(dict[str, Any]):
@@ -86,14 +79,6 @@ class Figures:
     def cores(self) -> int:
         """The cores of its machine."""
         return self._recording.machine.cores
-
-
-def rows_of(run: str) -> list[Measurement]:
-    """The table that a run printed."""
-    try:
-        return PARSERS.get(run, tables.parse_ways)(recording_of(run).output)
-    except ValueError as error:
-        raise PageError(f"run {run}: {error}") from None
 
 
 def row_of(run: str, name: str, case: str = "") -> Measurement:
@@ -192,7 +177,7 @@ def ratio(run: str, name: str, number: int = 0) -> str:
 
 def sweep(channel: str) -> "Sweep":
     """What the sweep over the numbers of workers found for a channel."""
-    return Sweep([row for row in rows_of("worker_sweep") if row.name == channel])
+    return Sweep([row for row in rows_of("worker_sweep") if row.case == channel])
 
 
 class Sweep:
@@ -201,9 +186,9 @@ class Sweep:
     def __init__(self, rows: list[Measurement]) -> None:
         fastest = min(rows, key=lambda row: row.median)
         first, last = rows[0], rows[-1]
-        self.best_workers = figure(str(fastest.size))
+        self.best_workers = figure(fastest.name)
         self.best = figure(f"{fastest.median:.0f} ms")
         self.one = figure(f"{first.median:.0f} ms")
         self.most = figure(f"{last.median:.0f} ms")
-        more = (last.median - fastest.median) / max(last.size - fastest.size, 1)
+        more = (last.median - fastest.median) / max(int(last.name) - int(fastest.name), 1)
         self.each_more = figure(f"{more:.1f} ms")

@@ -38,41 +38,32 @@ def machine_table() -> str:
 
 def runs_table() -> str:
     """Every run of the site, under the page that shows it first; Home has its own from others."""
-    groups: dict[Path | None, str] = {}
     pages = {page: page.read_text(encoding="utf-8") for page in navigation_pages()}
     del pages[DOCS / "index.md"]
     places = {name: page_that_shows(name, pages) for name in build.runs}
+    groups = []
     for page in [*pages, None]:
-        rows = (run_rows(build.runs[name]) for name, place in places.items() if place == page)
-        groups[page] = "".join(rows)
+        runs = [build.runs[name] for name, place in places.items() if place == page]
+        rows = [row for run in runs for row in run_rows(run)]
+        groups += [(page_link(page), rows)] * bool(rows)
     head = ("Program", "Start method", "Time", "CPU time", "Peak memory", "End")
-    titles = "".join(f"<th>{title}</th>" for title in head)
-    bodies = "".join(
-        f'<tbody><tr><th colspan="{len(head)}" scope="rowgroup">{page_link(page)}</th></tr>'
-        f"{rows}</tbody>"
-        for page, rows in groups.items()
-        if rows
-    )
-    return f'<div class="runs"><table><thead><tr>{titles}</tr></thead>{bodies}</table></div>'
+    return f'<div class="runs">{table(head, *groups)}</div>'
 
 
-def run_rows(run: Run) -> str:
+def run_rows(run: Run) -> Iterator[tuple[str, ...]]:
     """The rows of a run, one for each start method: the first says what ran."""
-    rows = ""
-    for recording in build.recordings(run.name):
+    for number, recording in enumerate(build.recordings(run.name)):
         method = recording.start_method if run.start_methods else ""
         command = recording.command.removeprefix("python ")
         command = command.replace(f" --start-method {method}", "")
-        cells = (
-            "" if rows else f"<code>{escape(command)}</code>",
+        yield (
+            "" if number else f"<code>{escape(command)}</code>",
             f"<code>{method}</code>" if method else "",
             "traced" if run.traced else seconds(recording.wall),
             "" if run.traced else seconds(recording.cpu),
             "" if run.traced else mebibytes(recording.peak_memory),
             "hung" if recording.hung else f"status {recording.status}",
         )
-        rows += f"<tr>{''.join(f'<td>{cell}</td>' for cell in cells)}</tr>"
-    return rows
 
 
 def page_that_shows(run: str, pages: Mapping[Path, str]) -> Path | None:
