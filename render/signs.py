@@ -103,20 +103,13 @@ class Way:
 
 @dataclass(frozen=True)
 class Drawing:
-    """A drawing as it is described; `heads` stand above the left and the right side."""
+    """A drawing as it is described: `sides` are who stands at the left and at the right, `heads` what above them."""
 
-    program: str
     title: str
     caption: str
-    left: tuple[Actor, ...]
-    right: tuple[Actor, ...]
+    sides: tuple[tuple[Actor, ...], tuple[Actor, ...]]
     way: Way
     heads: tuple[Line, ...] = ()
-
-    @property
-    def sides(self) -> tuple[tuple[Actor, ...], tuple[Actor, ...]]:
-        """Who stands at the left, and who at the right."""
-        return self.left, self.right
 
 
 class Sheet:
@@ -292,14 +285,14 @@ def boxes(sheet: Sheet, right: bool, top: float, tall: float) -> list[float]:
 
 def queue(sheet: Sheet) -> None:
     """All lead into one pipe, past a lock, and out of it."""
-    (before, behind), y, told = sheet.way.locks, sheet.y, sheet.told
+    (before, behind), y, (left, right) = sheet.way.locks, sheet.y, sheet.told.sides
     enter, x = (28, 44) if before else (20, 24)
     x2, leave = (56, 72) if behind else (88, 88)
-    for actor, one in zip(told.left, sheet.middles[0], strict=True):
+    for actor, one in zip(left, sheet.middles[0], strict=True):
         sheet.line((0, one), (enter, y), trouble=before == "no lock", cut=actor.dead)
     sheet.line((enter, y), (x, y))
     sheet.line((x2, y), (leave, y))
-    for actor, one in zip(told.right, sheet.middles[1], strict=True):
+    for actor, one in zip(right, sheet.middles[1], strict=True):
         sheet.line((leave, y), (100, one), cut=sheet.way.cut or actor.dead)
         sheet.head(100, one, "right")
     sheet.tube(x, x2, y)
@@ -384,7 +377,7 @@ def in_words(told: Drawing) -> str:
     heads = [head.words for head in told.heads if head.words]
     calls = f" Calls, left to right: {', '.join(heads)}." if heads else ""
     wrong = [word for word in (*way.locks, way.trouble) if word not in ("", "lock")]
-    for actor in (*told.left, *told.right):
+    for actor in (*told.sides[0], *told.sides[1]):
         wrong += [f"{actor.name}: {one.words}" for one in actor.all_lines[1:] if one.trouble]
     trouble = f" Broken: {', '.join(wrong)}." if wrong else ""
     return f"Left: {left}. Between: {between}. Right: {right}.{calls}{trouble}"
