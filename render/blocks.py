@@ -13,7 +13,7 @@ from pygments.lexers import get_lexer_by_name
 
 from recorder.machine import this_machine
 from recorder.recording import Recording
-from render import plots, question_plots
+from render import plots
 from render.build import build
 from render.figures import seconds
 from render.runs import EXAMPLES, ROOT, PageError
@@ -55,10 +55,9 @@ def console(name: str, start_method: str = "") -> str:
 
 
 def picture(plot: str, name: str, start_method: str = "") -> str:
-    """What a function of `render.plots` or `question_plots`, the timeline, or its end, draws."""
+    """What a function of `render.plots`, the timeline, or its end, draws."""
     own = {"timeline": draw_timeline, "ending": draw_ending}
-    module = plots if hasattr(plots, plot) else question_plots
-    draw = own[plot] if plot in own else getattr(module, plot)
+    draw = own[plot] if plot in own else getattr(plots, plot)
     return f'<div class="picture" data-search-exclude>{draw(recording_of(name, start_method))}</div>'
 
 
