@@ -29,6 +29,12 @@ PIPE = "var(--bp-pipe, chocolate)"
 DATA = "var(--bp-data, olivedrab)"
 LOCK = "var(--bp-lock, purple)"
 
+HALO = {
+    "paint_order": "stroke",
+    "stroke": PAPER,
+    "stroke_width": "4",
+}  # readable on what lies below
+
 SHAPES = {  # beside circle and tick
     "diamond": "M0-5 5 0 0 5-5 0z",
     "triangle": "M0-5 5 4H-5z",
@@ -169,6 +175,11 @@ def line(*points: tuple[float, float]) -> str:
     return "M" + "L".join(f"{short(10 * x)} {short(y)}" for x, y in points)
 
 
+def level(x: float, x2: float, y: float) -> str:
+    """The outline of a level line."""
+    return line((x, y), (x2, y))
+
+
 def x_axis(
     scale: Function, ticks: Sequence[float], label: Label, top: float, bottom: float
 ) -> list[str]:
@@ -185,7 +196,7 @@ def x_axis(
 
 def y_axis(scale: Function, ticks: Sequence[float], label: Label) -> list[str]:
     """A line of the grid for each tick, and its label."""
-    grid = (line((0, scale(tick)), (100, scale(tick))) for tick in ticks)
+    grid = (level(0, 100, scale(tick)) for tick in ticks)
     labels = (text(0, scale(tick), label(tick), -6) for tick in ticks)
     words = group("axis-label", labels, text_anchor="end", fill=FAINT)
     return [stroke("grid", grid, GRID), words]

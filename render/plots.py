@@ -77,7 +77,7 @@ class Panel(NamedTuple):
         below = bottom + 15 * max(len(self.x_label(tick).split()) for tick in self.ticks)
         if self.x_name:
             found.append(chart.notes([self.x_name], below + 17, LEFT))
-        return found, below + (27 if self.x_name else 20)
+        return found, below + (27 if self.x_name else 10)
 
     def draw_lines(self, y: chart.Scale) -> list[str]:
         """The lines, each with its name at its end."""
@@ -125,9 +125,9 @@ class Panel(NamedTuple):
 
 def stacked(title: str, words: str, panels: Sequence[Panel]) -> str:
     """A plot of panels below each other."""
-    parts, top = [], 0.0
+    parts, top = [], -10.0  # and so far from one panel to the next
     for panel in panels:
-        found, top = panel.parts(top)
+        found, top = panel.parts(top + 10)
         parts += found
     return chart.picture(title, words, top, (LEFT, NAMES), parts)
 
