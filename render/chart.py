@@ -69,20 +69,12 @@ class Scale:
         low, high, at = map(math.log10, values) if self.logarithmic else values
         return self.start + (self.end - self.start) * (at - low) / (high - low or 1)
 
-    def thinned(self, values: Iterable[float], pixels: float, size: Function) -> list[float]:
-        """The values whose labels, of such sizes, don't touch the one before on so many pixels."""
-        kept: list[float] = []
-        for value in values:
-            room = (size(kept[-1]) + size(value)) / 2 if kept else 0
-            away = abs(self(value) - self(kept[-1])) if kept else 0
-            if pixels * away / abs(self.end - self.start) >= room:
-                kept.append(value)
-        return kept
-
     def ticks(self, pixels: float, size: Function) -> list[float]:
-        """The round numbers, as many as have room for their labels."""
-        candidates = self.fine_to_coarse()
-        return next(c for c in candidates if len(self.thinned(c, pixels, size)) == len(c))
+        """The round numbers, as many as have room for their labels on so many pixels."""
+        unit = pixels / abs(self.end - self.start)
+        return next(
+            c for c in self.fine_to_coarse() if len(thinned(self, c, unit, size)) == len(c)
+        )
 
     def fine_to_coarse(self) -> Iterator[list[float]]:
         """Round numbers from low to high: many, then fewer and fewer."""
@@ -96,6 +88,18 @@ class Scale:
             for step in (10.0**power, 2 * 10.0**power, 5 * 10.0**power):
                 first, last = math.ceil(self.low / step), math.floor(self.high / step + 1e-9)
                 yield [round(step * number, 9) for number in range(first, last + 1)]
+
+
+def thinned(
+    scale: Function, values: Iterable[float], unit: float, size: Function
+) -> list[float]:
+    """The values whose labels, of such sizes, don't touch the one before; `unit`: pixels for 1 of the scale."""
+    kept: list[float] = []
+    for value in values:
+        room = (size(kept[-1]) + size(value)) / 2 if kept else 0
+        if not kept or abs(scale(value) - scale(kept[-1])) * unit >= room:
+            kept.append(value)
+    return kept
 
 
 def safe(words: str) -> str:

@@ -147,7 +147,7 @@ def worker_sweep(recording: Recording) -> str:
         corners = sorted({*sizes, min(cores, sizes[-1])})
         lines.append(Line(f"÷ {cores} cores", [(n, one / min(n, cores)) for n in corners]))
     wide = chart.NARROW - LEFT - NAMES
-    ticks = x.thinned(sizes[::-1], wide, lambda size: 8 * len(str(size)) + 8)
+    ticks = chart.thinned(x, sizes[::-1], wide / 98, lambda size: 8 * len(str(size)) + 8)
     ends = (0, max(row.high for row in rows))
     panel = Panel(
         lines, x, ticks, str, "workers", ends, "{:,g}".format, "milliseconds", height=196
