@@ -9,7 +9,7 @@ from pathlib import Path
 
 from pygments import highlight
 from pygments.formatters import HtmlFormatter
-from pygments.lexers import get_lexer_by_name
+from pygments.lexers import PythonLexer
 
 from recorder.machine import this_machine
 from recorder.recording import Recording
@@ -206,7 +206,7 @@ def program(path: str, *lit: str) -> str:
     lines = "".join(
         f'<span id="{stem}-{number}" class="line{" lit" * (number in bright)}'
         f'{" dim" * (number in dim - bright)}">{line}\n</span>'
-        for number, line in enumerate(coloured("python", text).splitlines(), 1)
+        for number, line in enumerate(coloured(text).splitlines(), 1)
     )
     return (
         f'<div class="program highlight"><div class="bar" data-search-exclude><span class="name">{Path(name).name}'
@@ -218,16 +218,18 @@ def program(path: str, *lit: str) -> str:
 
 def lines_of_its_own(program: str) -> set[int]:
     """The lines that a program of a pair has and the other one has not, without the docstring."""
-    other = {"_broken.py": "_fixed.py", "_fixed.py": "_broken.py"}
-    for ending, instead in other.items():
-        if program.endswith(ending):
-            here = read_program(program).splitlines()
-            there = read_program(program.removesuffix(ending) + instead).splitlines()
-            matcher = difflib.SequenceMatcher(None, there, here, autojunk=False)
-            changed = [at for tag, _, _, *at in matcher.get_opcodes() if tag != "equal"]
-            own = {n for start, end in changed for n in range(start + 1, end + 1)}
-            return own - set(range(docstring_end(program) + 1))
-    return set()
+    pair = re.fullmatch(r"(.+)_(broken|fixed)\.py", program)
+    if not pair:
+        return set()
+    other = f"{pair[1]}_{'fixed' if pair[2] == 'broken' else 'broken'}.py"
+    steps = compare(*(read_program(one).splitlines() for one in (other, program)))
+    own = {n for tag, _, _, c, d in steps if tag != "equal" for n in range(c + 1, d + 1)}
+    return own - set(range(docstring_end(program) + 1))
+
+
+def compare(old: list[str], new: list[str]) -> Sequence[tuple[str, int, int, int, int]]:
+    """The steps from some lines to others, as difflib tells them."""
+    return difflib.SequenceMatcher(None, old, new, autojunk=False).get_opcodes()
 
 
 def dim_lines(text: str) -> set[int]:
@@ -235,14 +237,19 @@ def dim_lines(text: str) -> set[int]:
     found: set[int] = set()
     tree = ast.parse(text)
     for node in ast.walk(tree):
-        body = getattr(node, "body", None)
-        first = body[0] if isinstance(body, list) and body else None
-        is_docstring = isinstance(first, ast.Expr) and isinstance(first.value, ast.Constant)
         is_command = isinstance(node, ast.If) and node in tree.body and "argparse" in text
-        dull = first if is_docstring else node if is_command else None
+        dull = docstring(node) or (node if is_command else None)
         if isinstance(dull, ast.stmt):
             found |= set(range(dull.lineno, (dull.end_lineno or 0) + 1))
     return found
+
+
+def docstring(node: ast.AST) -> ast.Expr | None:
+    """The docstring of a part of a program."""
+    match getattr(node, "body", None):
+        case [ast.Expr(value=ast.Constant()) as found, *_]:
+            return found
+    return None
 
 
 def fix(name: str, *parts: str) -> str:
@@ -279,20 +286,17 @@ def with_changes(old: list[str], new: list[str], parts: Sequence[str]) -> list[s
     """The old lines, with those changes that touch a function, or else have words in them."""
     shown: list[str] = []
     missing = set(parts)
-    places = {part: (function_lines(old, part), function_lines(new, part)) for part in parts}
-    matcher = difflib.SequenceMatcher(None, old, new, autojunk=False)
-    for tag, a, b, c, d in matcher.get_opcodes():
-        changed = "\n".join(old[a:b] + new[c:d])
-        found = {
-            part
-            for part, (before, after) in places.items()
-            if tag != "equal"
-            and (
-                before & set(range(a, b)) or after & set(range(c, d))
-                if before or after
-                else part in changed
-            )
-        }
+    places = {part: (part_lines(old, part), part_lines(new, part)) for part in parts}
+
+    def touched(part: str, a: int, b: int, c: int, d: int) -> bool:
+        before, after = places[part]
+        if before or after:
+            return bool({*before} & {*range(a, b)} or {*after} & {*range(c, d)})
+        return part in "\n".join(old[a:b] + new[c:d])
+
+    for tag, *place in compare(old, new):
+        found = {part for part in parts if tag != "equal" and touched(part, *place)}
+        a, b, c, d = place
         shown += new[c:d] if found else old[a:b]
         missing -= found
     if missing:
@@ -300,12 +304,16 @@ def with_changes(old: list[str], new: list[str], parts: Sequence[str]) -> list[s
     return shown
 
 
-def function_lines(lines: list[str], name: str) -> set[int]:
-    """The indexes of the lines of a function of a program."""
+def part_lines(lines: list[str], name: str) -> range:
+    """The indexes of the lines of a function or class of a program, or of what it does when it is run."""
     for node in ast.parse("\n".join(lines)).body:
-        if isinstance(node, ast.FunctionDef) and node.name == name:
-            return set(range(node.lineno - 1, node.end_lineno or 0))
-    return set()
+        is_main = isinstance(node, ast.If) and "__name__" in ast.unparse(node.test)
+        if getattr(node, "name", "__main__" if is_main else None) == name:
+            first = min(
+                [node.lineno, *(d.lineno for d in getattr(node, "decorator_list", []))]
+            )
+            return range(first - 1, node.end_lineno or 0)
+    return range(0)
 
 
 def source_of(program: str, name: str) -> str:
@@ -315,16 +323,11 @@ def source_of(program: str, name: str) -> str:
         program: The program, as a path below `examples/`.
         name: The function's name, or `__main__`.
     """
-    text = read_program(program)
-    for node in ast.parse(text).body:
-        is_main = isinstance(node, ast.If) and "__name__" in ast.unparse(node.test)
-        if getattr(node, "name", "__main__" if is_main else None) == name:
-            first = min(
-                [node.lineno, *(d.lineno for d in getattr(node, "decorator_list", []))]
-            )
-            lines = text.splitlines()[first - 1 : node.end_lineno]
-            return code_block("python", coloured("python", "\n".join(lines) + "\n"))
-    raise PageError(f"examples/{program} has no part named {name}")
+    lines = read_program(program).splitlines()
+    shown = [lines[at] for at in part_lines(lines, name)]
+    if not shown:
+        raise PageError(f"examples/{program} has no part named {name}")
+    return code_block("python", coloured("\n".join(shown)))
 
 
 def read_program(program: str) -> str:
@@ -337,9 +340,8 @@ def read_program(program: str) -> str:
 
 def docstring_end(program: str) -> int:
     """The number of lines of a program up to the end of its docstring."""
-    first = ast.parse(read_program(program)).body[0]
-    is_docstring = isinstance(first, ast.Expr) and isinstance(first.value, ast.Constant)
-    return first.end_lineno or 0 if is_docstring else 0
+    found = docstring(ast.parse(read_program(program)))
+    return found.end_lineno or 0 if found else 0
 
 
 def terminal_line(text: str) -> str:
@@ -373,10 +375,9 @@ def code_block(language: str, code: str, attributes: str = "") -> str:
     )
 
 
-def coloured(language: str, text: str) -> str:
-    """A text with the colours of its language, as HTML."""
-    lexer = get_lexer_by_name(language, stripnl=False)
-    return str(highlight(text, lexer, HtmlFormatter(nowrap=True)))
+def coloured(program: str) -> str:
+    """The text of a program with its colours, as HTML."""
+    return str(highlight(program, PythonLexer(stripnl=False), HtmlFormatter(nowrap=True)))
 
 
 Rows = Sequence[Sequence[str]]

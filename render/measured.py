@@ -7,8 +7,7 @@ from recorder.recording import Recording
 from render import tables
 from render.blocks import recording_of
 from render.build import build
-from render.figures import behind, figure, mebibytes, seconds
-from render.figures import times as times_of
+from render.figures import behind, figure, mebibytes, seconds, times
 from render.pythons import fails_under
 from render.results import rows_of
 from render.runs import PageError
@@ -21,7 +20,7 @@ class Names(dict[str, Any]):
     def __init__(self) -> None:
         functions = (
             cores, ended, fails_under, faster, largest, message_cost, message_share, message_size, rate, ratio, sooner,
-            speed_up, sweep, times, trip,
+            speed_up, sweep, trip,
         )  # fmt: skip
         super().__init__({function.__name__: function for function in functions})
 
@@ -76,10 +75,6 @@ class Figures:
         """The seconds that it printed on its line `Elapsed: ... s`."""
         return float(self["Elapsed"].removesuffix(" s"))
 
-    def cores(self) -> int:
-        """The cores of its machine."""
-        return self._recording.machine.cores
-
 
 def row_of(run: str, name: str, case: str = "") -> Measurement:
     """One row of the table that a run printed; the case "largest" is the largest message of all."""
@@ -95,16 +90,11 @@ def cores() -> str:
     return figure(str(cores_here()))
 
 
-def times(serial: Figures, parallel: Figures) -> str:
-    """How much longer one took than the other, by what they measured themselves."""
-    return times_of(serial.seconds_elapsed() / parallel.seconds_elapsed())
-
-
 def speed_up(serial: Figures, parallel: Figures, workers: int) -> str:
     """How much faster than one process the workers were, and the limit that the cores set."""
-    ratio, here = serial.seconds_elapsed() / parallel.seconds_elapsed(), parallel.cores()
+    ratio, here = serial.seconds_elapsed() / parallel.seconds_elapsed(), cores_here()
     limit = min(workers, here)
-    text = f"{times_of(ratio)} as fast. With {here} cores the limit is {times_of(limit, 0)}."
+    text = f"{times(ratio)} as fast. With {here} cores the limit is {times(limit, 0)}."
     if ratio > limit:
         text += " More than the limit: other work slowed the single process down."
     return text
@@ -172,7 +162,7 @@ def message_size(run: str) -> str:
 
 def ratio(run: str, name: str, number: int = 0) -> str:
     """A ratio in a table of ways: to its first line, a Queue or one item a message (0), or to a copy."""
-    return times_of(row_of(run, name).ratios[number], 2 if number else 1)
+    return times(row_of(run, name).ratios[number], 2 if number else 1)
 
 
 def sweep(channel: str) -> "Sweep":

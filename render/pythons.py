@@ -13,7 +13,7 @@ from render.blocks import show, table, telling_line
 from render.build import build
 from render.figures import behind, figure
 from render.runs import QUICK, PageError
-from render.site import DOCS
+from render.site import DOCS, address_of
 
 Answer = TypeVar("Answer", bound=Hashable)
 WANTED = ("3.11", "3.12", "3.13", "3.14", "3.14t", "3.15", "3.15t")
@@ -194,8 +194,7 @@ def link(run: str) -> str:
     name = code(program.rpartition("/")[2])
     for page in sorted(DOCS.rglob("*.md")):
         if f"/{program}\n" in page.read_text("utf-8") and "programs" not in page.parent.parts:
-            address = page.relative_to(DOCS).with_suffix(".html").as_posix()
-            return f'<a href="../{address}">{name}</a>'
+            return f'<a href="../{address_of(page)}">{name}</a>'
     return name
 
 
