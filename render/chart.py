@@ -135,6 +135,13 @@ def markers(name: str, colour: str, content: Iterable[str]) -> str:
     return group(name, content, fill=colour, stroke=colour)
 
 
+def placed(outline: str, x: float, y: float, dx: float = 0, inner: str = "") -> str:
+    """An outline in pixels, `dx` pixels from a place."""
+    moved = f' transform="translate({short(dx)})"' if dx else ""
+    path = f'<path d="{outline}"{moved}>{inner}</path>'
+    return f'<svg x="{short(x)}%" y="{short(y)}" overflow="visible">{path}</svg>'
+
+
 def marker(shape: str, x: float, y: float, tooltip: str = "", dx: float = 0) -> str:
     """A small shape, in the colour of its group."""
     title = f"<title>{safe(tooltip)}</title>" if tooltip else ""
@@ -144,8 +151,7 @@ def marker(shape: str, x: float, y: float, tooltip: str = "", dx: float = 0) -> 
     if shape == "tick":
         place = f'x="{short(x)}%" y="{short(y - 6)}" width="1" height="12"'
         return f"<rect {place}{moved}>{title}</rect>"
-    outline = f'<path d="{SHAPES[shape]}"{moved}>{title}</path>'
-    return f'<svg x="{short(x)}%" y="{short(y)}" overflow="visible">{outline}</svg>'
+    return placed(SHAPES[shape], x, y, dx, title)
 
 
 def icon(shape: str, colour: str) -> str:
@@ -168,10 +174,14 @@ def stroke(name: str, lines: Iterable[str], colour: str, **look: str) -> str:
     return path(name, lines, stroke=colour, vector_effect="non-scaling-stroke", **look)
 
 
-def box(x: float, x2: float, y: float, height: float) -> str:
+def rectangle(x: float, y: float, width: float, height: float) -> str:
     """The outline of a rectangle."""
-    width = short(max(10 * (x2 - x), 3))  # however short, it can be seen
-    return f"M{short(10 * x)} {short(y)}h{width}v{short(height)}h-{width}z"
+    return f"M{short(x)} {short(y)}h{short(width)}v{short(height)}h-{short(width)}z"
+
+
+def box(x: float, x2: float, y: float, height: float) -> str:
+    """The same between two places along x."""
+    return rectangle(10 * x, y, max(10 * (x2 - x), 3), height)  # however short, it can be seen
 
 
 def line(*points: tuple[float, float]) -> str:

@@ -27,7 +27,7 @@ def here() -> list[Interpreter]:
 
 def pythons_here() -> str:
     """Which Pythons this build has run programs on, and which of those that the site is for it had not."""
-    found = [feature_release(one) for one in here()]
+    found = [interpreters.feature_release(one) for one in here()]
     missing = [name for name in WANTED if name not in found]
     names = ", ".join(figure(short_name(one.name)) for one in here())
     text = f"Run here: {names}."
@@ -36,12 +36,6 @@ def pythons_here() -> str:
     elif missing:
         text += f" Not found where this site was built: {', '.join(missing)}."
     return f'<p class="recorded">{text}</p>'
-
-
-def feature_release(one: Interpreter) -> str:
-    """For example "3.14", or "3.14t" of a free-threaded one."""
-    number = interpreters.version(one)
-    return f"{number.major}.{number.minor}{'t' * one.free_threaded}"
 
 
 def short_name(python: str) -> str:
