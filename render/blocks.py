@@ -29,36 +29,26 @@ EVIDENCE = {
 CSI = re.compile(r"\x1b(?:\[[0-?]*[ -/]*[@-~]|\][^\x07\x1b]*(?:\x07|\x1b\\)|[@-Z\\-_])")
 
 
-def show(name: str, start_method: str = "") -> str:
-    """A run as its page shows it: what it printed; where it hung, with its picture; the caption.
-
-    Args:
-        name: The run's name in `runs.toml`.
-        start_method: Which of its runs; by default the first.
-    """
-    recording = recording_of(name, start_method)
-    hang = (
-        picture("timeline", name, start_method) + stuck(name, start_method)
-        if recording.hung
-        else ""
-    )
-    return console(name, start_method) + hang + caption(name, start_method)
+def show(name: str) -> str:
+    """A run of `runs.toml` as its page shows it: what it printed; where it hung, with its picture; the caption."""
+    hang = picture("timeline", name) + stuck(name) if recording_of(name).hung else ""
+    return console(name) + hang + caption(name)
 
 
-def console(name: str, start_method: str = "") -> str:
+def console(name: str) -> str:
     """The command and its output, as a reader sees them in a terminal."""
-    recording = recording_of(name, start_method)
+    recording = recording_of(name)
     command = escape(recording.command)
     output = "".join(f"{escape(terminal_line(line.text))}\n" for line in recording.lines)
     code = f'<span class="gp">$ </span>{command}\n<span class="go">{output}</span>'
     return code_block("console", code, f' data-typed="{command}"')
 
 
-def picture(plot: str, name: str, start_method: str = "") -> str:
+def picture(plot: str, name: str) -> str:
     """What a function of `render.plots`, the timeline, or its end, draws."""
     own = {"timeline": draw_timeline, "ending": draw_ending}
     draw = own[plot] if plot in own else getattr(plots, plot)
-    return f'<div class="picture" data-search-exclude>{draw(recording_of(name, start_method))}</div>'
+    return f'<div class="picture" data-search-exclude>{draw(recording_of(name))}</div>'
 
 
 def pair(name: str) -> str:
@@ -110,9 +100,9 @@ def variant(name: str) -> str:
     return pair(name) + seen + "<p>The fixed program:</p>" + console(f"{name}_fixed")
 
 
-def caption(name: str, start_method: str = "") -> str:
+def caption(name: str) -> str:
     """When and on what a run was recorded; after a page's first one only what differs is shown."""
-    recording = recording_of(name, start_method)
+    recording = recording_of(name)
     machine = recording.machine
     when = recording.recorded[:16].replace("T", " ")
     same = ' class="same"' if machine.python == this_machine().python else ""
@@ -123,9 +113,9 @@ def caption(name: str, start_method: str = "") -> str:
     )
 
 
-def stuck(name: str, start_method: str = "") -> str:
+def stuck(name: str) -> str:
     """Who waited for whom in a run that hung, and how that is known; the whole stacks folded."""
-    recording = recording_of(name, start_method)
+    recording = recording_of(name)
     if not recording.hung:  # a fault that another release of Python reports
         return ""
     story = Story(recording)
@@ -395,12 +385,9 @@ def table(head: Sequence[str], *groups: Rows | tuple[str, Rows]) -> str:
     return f"<table><thead><tr>{titles}</tr></thead>{bodies}</table>"
 
 
-def recording_of(name: str, start_method: str = "") -> Recording:
-    """The recording of a run, under one of its start methods."""
+def recording_of(name: str) -> Recording:
+    """The recording of a run, under the first of its start methods."""
     recordings = build.recordings(name)
-    for recording in recordings:
-        if not start_method or recording.start_method == start_method:
-            return recording
-    raise PageError(
-        f"the run {name} is not one under {start_method or 'any start method here'}"
-    )
+    if not recordings:
+        raise PageError(f"no Python here can run {name}")
+    return recordings[0]

@@ -235,8 +235,9 @@ def notes(lines: Iterable[str], y: float, left: float) -> str:
     return group("note", found, fill=FAINT)
 
 
-def standalone(text: str, width: float = 820) -> str:
+def standalone(text: str) -> str:
     """A picture as a file of its own, which no page styles."""
+    width = 820.0
     found = re.search(r' style="height:([\d.]+)px;padding:0 ([\d.]+)px 0 ([\d.]+)px"', text)
     assert found, "not a picture"
     height, right, left = map(float, found.groups())
