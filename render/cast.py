@@ -72,19 +72,18 @@ def actors(told: dict[str, Any], program: "Program") -> Iterator[Actor]:
     """The processes of one description: one, or as many as the program has of it."""
     told = dict(told)
     name, many, dead = told.pop("name"), told.pop("many", ""), told.pop("dead", 0)
-    one, first = told.pop("number", 0), told.pop("first", 1)
+    first = told.pop("first", 1)
     lines = tuple(map(Line.read, told.pop("lines", ())))
     own = told.pop("each", {})  # further lines of one of them, by its number
     if told:
         raise ValueError(f"what is {', '.join(told)}?")
     if name.startswith("'"):
         program.must_say(name.strip("'"))
-    elif name not in ROLES:
+    elif name.partition(" ")[0] not in ROLES:
         raise ValueError(f"nobody of the cast is called {name!r}")
-    numbers = range(first, first + program.count(many)) if many else (one,)
     name = name.strip("'")
-    for number in numbers:
-        called = f"{name} {number}" if many or number else name
+    for number in range(first, first + program.count(many)) if many else (0,):
+        called = f"{name} {number}" if many else name
         further = tuple(map(Line.read, own.get(str(number), ())))
         is_dead = dead is True or number == dead != 0
         yield Actor(called, (*lines, *further), is_dead)

@@ -79,10 +79,7 @@ class Figures:
 def row_of(run: str, name: str, case: str = "") -> Measurement:
     """One row of the table that a run printed; the case "largest" is the largest message of all."""
     rows = rows_of(run)
-    try:
-        return find_row(rows, name, last_case(rows) if case == "largest" else case)
-    except LookupError as error:
-        raise PageError(f"run {run}: {error}") from None
+    return find_row(rows, name, last_case(rows) if case == "largest" else case)
 
 
 def cores() -> str:
@@ -154,10 +151,7 @@ def message_share(channel: str, case: str, work: float) -> str:
 
 def message_size(run: str) -> str:
     """The size of the messages that the head of a table names."""
-    try:
-        return tables.message_size(recording_of(run).output)
-    except ValueError as error:
-        raise PageError(f"run {run}: {error}") from None
+    return tables.message_size(recording_of(run).output)
 
 
 def ratio(run: str, name: str, number: int = 0) -> str:

@@ -24,7 +24,7 @@ LEFT, NAMES = 54, 118  # pixels beside a plot: for the axis, and for the names o
 APART = 15  # from one name at the end of a line to the next, at least
 PITCH = 36  # from one name of a dot plot to the next
 HEIGHT = 134  # of a panel
-TIMES, SIZES = ("µs", "ms", "s"), ("B", "kB", "MB", "GB")
+TIMES, SIZES = ("µs", "ms", "s"), ("B", "kB", "MB", "GB", "TB")
 Point = tuple[float, float]
 
 
@@ -325,14 +325,11 @@ def in_bytes(row: Measurement) -> Measurement:
     return Measurement.of(row.name, row.case, [number * row.size for number in row.numbers])
 
 
-def rate(value: float) -> str:
-    """Bytes with three digits and a decimal unit."""
-    rounded = float(f"{value:.3g}")
-    power = max(0, math.floor(math.log10(rounded) + 1e-9) // 3)
-    return f"{rounded / 1000**power:g} {('', 'k', 'M', 'G', 'T')[power]}B"
+def with_unit(value: float, units: Sequence[str], digits: int = 2) -> str:
+    """A number with so many digits at most and a decimal unit."""
+    rounded = float(f"{value:.{digits}g}")
+    power = min(len(units) - 1, max(0, math.floor(math.log10(rounded) + 1e-9) // 3))
+    return f"{rounded / 1000**power:g} {units[power]}"
 
 
-def with_unit(value: float, units: Sequence[str]) -> str:
-    """A number with at most two digits and a decimal unit."""
-    power = min(len(units) - 1, max(0, math.floor(math.log10(value) / 3 + 1e-9)))
-    return f"{float(f'{value / 1000**power:.2g}'):g} {units[power]}"
+rate = functools.partial(with_unit, units=SIZES, digits=3)

@@ -96,10 +96,7 @@ def results(run: str) -> str:
 def rows_of(run: str) -> list[Measurement]:
     """The table that a run printed; one that has no kind has lines of ways."""
     parse = KINDS[run].parse if run in KINDS else tables.parse_ways
-    try:
-        return parse(recording_of(run).output)
-    except ValueError as error:
-        raise PageError(f"run {run}: {error}") from None
+    return parse(recording_of(run).output)
 
 
 Lines = dict[str, list[str]]
