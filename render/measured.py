@@ -99,12 +99,12 @@ def speed_up(serial: Figures, parallel: Figures, workers: int) -> str:
 
 def faster(run: str, case: str, one: str, other: str) -> str:
     """Which of two channels is faster in a table of rates, in words."""
-    return tables.faster(row_of(run, one, case), row_of(run, other, case))
+    return tables.compared(row_of(run, one, case), row_of(run, other, case), tables.FASTER)
 
 
 def sooner(run: str, case: str, one: str, other: str) -> str:
     """Which of two channels answers sooner in a table of times, in words."""
-    return tables.sooner(row_of(run, one, case), row_of(run, other, case))
+    return tables.compared(row_of(run, one, case), row_of(run, other, case), tables.SOONER)
 
 
 def fastest_list(run: str) -> str:

@@ -111,7 +111,8 @@ def symptoms_list(group: str) -> str:
     tags: dict[str, str] = {}
     for page, title, _ in page_fields(pages_of(group), "You see"):
         link = f'<a href="{page.stem}.html">{title}</a>'
-        tags[link] = " ".join(front_matter(page)["tags"])
+        head = page.read_text(encoding="utf-8").split("---\n")[1]
+        tags[link] = " ".join(yaml.safe_load(head)["tags"])
         # Of lines of a page that differ in figures and names only, the first is shown.
         first: dict[str, str] = {}
         for run in broken_runs(page):
@@ -206,11 +207,6 @@ def page_fields(pages: Iterable[Path], label: str) -> Iterator[tuple[Path, str, 
         text = page.read_text(encoding="utf-8")
         if found := re.search(rf"^{label}\n:   (.+)$", text, re.MULTILINE):
             yield page, title_of(text), inline(found[1])
-
-
-def front_matter(page: Path) -> dict[str, Any]:
-    """What stands at the head of a page."""
-    return dict(yaml.safe_load(page.read_text(encoding="utf-8").split("---\n")[1]))
 
 
 def inline(text: str) -> str:

@@ -10,6 +10,8 @@ from render.figures import figure, mebibytes, times
 
 UNITS = {"B": 1, "KiB": 2**10, "MiB": 2**20, "workers": 1}
 NOTHING = "no difference measured here"
+FASTER = "{more} carries {times} as many messages as {less} ({rates})"
+SOONER = "{less} takes {share} of the time that {more} takes ({trips})"
 
 
 @dataclass(frozen=True)
@@ -131,18 +133,8 @@ def three_digits(number: float) -> str:
     return f"{number:,.{max(0, 2 - math.floor(math.log10(abs(number))))}f}"
 
 
-def faster(one: Measurement, other: Measurement) -> str:
-    """Which of two rates is higher, in words for a page."""
-    return compared(one, other, "{more} carries {times} as many messages as {less} ({rates})")
-
-
-def sooner(one: Measurement, other: Measurement) -> str:
-    """Which of two times is shorter, in words for a page."""
-    return compared(one, other, "{less} takes {share} of the time that {more} takes ({trips})")
-
-
 def compared(one: Measurement, other: Measurement, sentence: str) -> str:
-    """A sentence on two measurements, unless they can't be told apart."""
+    """A sentence on two measurements, FASTER or SOONER, unless they can't be told apart."""
     if not spreads_differ(one, other):
         return html.escape(f"{one.name} and {other.name}: {NOTHING}")
     less, more = sorted((one, other), key=lambda row: row.median)
