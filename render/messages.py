@@ -269,7 +269,6 @@ class Picture:
 
     def prepare(self) -> None:
         """Find out what stands where."""
-        self.hung = self.recording.hung
         self.feeders = {m.sender for m in self.found if m.sent.feeder}
         self.talkers = {lane for m in self.found for lane in (m.sender, m.receiver) if lane}
         self.folded = len(self.feeders) > FOLDED  # each feeder is in its worker's lane
@@ -291,7 +290,7 @@ class Picture:
         moments += [t for t, around in ends if not around]
         moments += [t for t, _ in ends if t <= max(moments)]
         moments += [line.at for line in self.printed]
-        end = 70 if self.hung else 100 - EDGE
+        end = 70 if self.recording.hung else 100 - EDGE
         self.x = Squeezed((t for t in moments if t >= self.start), end)
         self.labels_of = {lane: self.label(lane) for lane in self.lanes}
         named = [*self.labels_of.values(), *["output"] * bool(self.printed)]
@@ -331,8 +330,7 @@ class Picture:
             near = talks and first <= (call.ended or math.inf) and call.began <= end
             beside = near and call.what in AROUND
             asks = call.what == "empty" and call.began < end
-            never = call.ended is None and talks and self.hung
-            if wanted & {id(call), *map(id, parts)} or never:
+            if wanted & {id(call), *map(id, parts)} or (talks and self.never_ends(call)):
                 yield lane, call
             elif (beside or asks) and rest:
                 rest -= 1
@@ -363,7 +361,7 @@ class Picture:
         output = y + FEEDER
         self.sides = {lane: self.side(lane) for lane in self.lanes}
         below = not self.printed and self.sides[self.lanes[-1]] == BELOW
-        bottom = (output if self.printed else y) + (24 if self.hung or below else 16)
+        bottom = (output if self.printed else y) + (24 if self.recording.hung or below else 16)
         notes = self.notes()
         moments = {t for m in self.chosen for t in m.moments()}
         moments |= {line.at for line in self.printed}
@@ -395,11 +393,15 @@ class Picture:
         calls = [
             f"{self.names[lane[0]]}: {says(call)} at {self.time(call.began)} ms."
             for lane, call in self.calls
-            if call.what == "empty" or (call.ended is None and self.hung)
+            if call.what == "empty" or self.never_ends(call)
         ]
         calls += [f"Output: {line.text} at {self.time(line.at)} ms." for line in self.printed]
         words = " ".join([f"{'; '.join(notes)}.", *said, *calls])
         return chart.picture(title, words, height, (self.left, chart.RIGHT), parts)
+
+    def never_ends(self, call: Call) -> bool:
+        """Whether a call went on for ever: it did not only end with its process."""
+        return call.ended is None and self.recording.hung
 
     def time(self, moment: float) -> str:
         """A moment in milliseconds, from the first one of the picture on."""
@@ -409,7 +411,7 @@ class Picture:
         """What the legend explains."""
         lost = [m for m in self.chosen if m.lost]
         why = "mixed up" if any(m.mixed for m in lost) else "not taken"
-        kinds = {c.what if c.ended or not self.hung else "never" for _, c in self.calls}
+        kinds = {"never" if self.never_ends(c) else c.what for _, c in self.calls}
         keys = (
             ("bar", chart.RUN, "puts or sends", kinds & {*GIVES}),
             ("strip", chart.WAIT, "waits", kinds & {*WAITS}),
@@ -505,7 +507,7 @@ class Picture:
                 words += f": {call.size:,} B"
             if call.what == "empty":
                 asked.append(chart.marker("diamond", left, y, words))
-            elif call.ended is None and self.hung:
+            elif self.never_ends(call):
                 outlines["never"].append(chart.box(left, 100, y - 5, 10))
                 if call.size:
                     self.labels.add(left, y + other, f"{call.size:,} bytes")
