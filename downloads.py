@@ -11,7 +11,6 @@ import io
 import re
 import sys
 import zipfile
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -19,6 +18,7 @@ from bs4 import BeautifulSoup, Tag
 from markdownify import MarkdownConverter
 
 from render.runs import EXAMPLES, ROOT
+from render.site import walk
 
 OFFLINE = "between-processes.zip"
 
@@ -51,14 +51,14 @@ def add_to(site: Path, nav: list[Any], before: Path | None = None) -> None:
 def add_markdown(site: Path, nav: list[Any], before: Path | None) -> None:
     """Add NAME.md beside each NAME.html, and llms.txt and llms-full.txt, made from the pages."""
     listed, texts = "", []
-    for group, name in pages_of(nav):
+    for groups, name in walk(nav):
         page = (site / name).with_suffix(".html").read_text(encoding="utf-8")
         text = (before and text_before(before / name, page)) or as_markdown(page)
         texts.append(text)
         write(site / name, text.encode())
         title = text.partition("\n")[0].removeprefix("# ")
-        if group and f"\n## {group}\n" not in listed:
-            listed += f"\n## {group}\n\n"
+        if groups and f"\n## {groups[0]}\n" not in listed:
+            listed += f"\n## {groups[0]}\n\n"
         listed += f"- [{title}]({name}): {description(page)}\n"
     about = description((site / "index.html").read_text(encoding="utf-8"))
     head = f"# Between Processes\n\n> {about}\n"
@@ -86,16 +86,6 @@ def description(page: str) -> str:
     """What a page says of itself."""
     found = re.search(r'<meta name="description" content="(.*?)"', page)
     return html.unescape(found[1]) if found else ""
-
-
-def pages_of(nav: list[Any], group: str = "") -> Iterator[tuple[str, str]]:
-    """Each page of the navigation, with the title of the group that it stands in."""
-    for item in nav:
-        title, value = next(iter(item.items())) if isinstance(item, dict) else ("", item)
-        if isinstance(value, list):
-            yield from pages_of(value, group or title)
-        else:
-            yield group, value
 
 
 class Converter(MarkdownConverter):

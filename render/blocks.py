@@ -9,11 +9,11 @@ from pathlib import Path
 
 from pygments import highlight
 from pygments.formatters import HtmlFormatter
-from pygments.lexers import get_lexer_by_name
+from pygments.lexers import PythonLexer
 
 from recorder.machine import this_machine
 from recorder.recording import Recording
-from render import plots, question_plots
+from render import plots
 from render.build import build
 from render.figures import seconds
 from render.runs import EXAMPLES, ROOT, PageError
@@ -29,37 +29,26 @@ EVIDENCE = {
 CSI = re.compile(r"\x1b(?:\[[0-?]*[ -/]*[@-~]|\][^\x07\x1b]*(?:\x07|\x1b\\)|[@-Z\\-_])")
 
 
-def show(name: str, start_method: str = "") -> str:
-    """A run as its page shows it: what it printed; where it hung, with its picture; the caption.
-
-    Args:
-        name: The run's name in `runs.toml`.
-        start_method: Which of its runs; by default the first.
-    """
-    recording = recording_of(name, start_method)
-    hang = (
-        picture("timeline", name, start_method) + stuck(name, start_method)
-        if recording.hung
-        else ""
-    )
-    return console(name, start_method) + hang + caption(name, start_method)
+def show(name: str) -> str:
+    """A run of `runs.toml` as its page shows it: what it printed; where it hung, with its picture; the caption."""
+    hang = picture("timeline", name) + stuck(name) if recording_of(name).hung else ""
+    return console(name) + hang + caption(name)
 
 
-def console(name: str, start_method: str = "") -> str:
+def console(name: str) -> str:
     """The command and its output, as a reader sees them in a terminal."""
-    recording = recording_of(name, start_method)
+    recording = recording_of(name)
     command = escape(recording.command)
     output = "".join(f"{escape(terminal_line(line.text))}\n" for line in recording.lines)
     code = f'<span class="gp">$ </span>{command}\n<span class="go">{output}</span>'
     return code_block("console", code, f' data-typed="{command}"')
 
 
-def picture(plot: str, name: str, start_method: str = "") -> str:
-    """What a function of `render.plots` or `question_plots`, the timeline, or its end, draws."""
+def picture(plot: str, name: str) -> str:
+    """What a function of `render.plots`, the timeline, or its end, draws."""
     own = {"timeline": draw_timeline, "ending": draw_ending}
-    module = plots if hasattr(plots, plot) else question_plots
-    draw = own[plot] if plot in own else getattr(module, plot)
-    return f'<div class="picture" data-search-exclude>{draw(recording_of(name, start_method))}</div>'
+    draw = own[plot] if plot in own else getattr(plots, plot)
+    return f'<div class="picture" data-search-exclude>{draw(recording_of(name))}</div>'
 
 
 def pair(name: str) -> str:
@@ -111,9 +100,9 @@ def variant(name: str) -> str:
     return pair(name) + seen + "<p>The fixed program:</p>" + console(f"{name}_fixed")
 
 
-def caption(name: str, start_method: str = "") -> str:
+def caption(name: str) -> str:
     """When and on what a run was recorded; after a page's first one only what differs is shown."""
-    recording = recording_of(name, start_method)
+    recording = recording_of(name)
     machine = recording.machine
     when = recording.recorded[:16].replace("T", " ")
     same = ' class="same"' if machine.python == this_machine().python else ""
@@ -124,9 +113,9 @@ def caption(name: str, start_method: str = "") -> str:
     )
 
 
-def stuck(name: str, start_method: str = "") -> str:
+def stuck(name: str) -> str:
     """Who waited for whom in a run that hung, and how that is known; the whole stacks folded."""
-    recording = recording_of(name, start_method)
+    recording = recording_of(name)
     if not recording.hung:  # a fault that another release of Python reports
         return ""
     story = Story(recording)
@@ -207,7 +196,7 @@ def program(path: str, *lit: str) -> str:
     lines = "".join(
         f'<span id="{stem}-{number}" class="line{" lit" * (number in bright)}'
         f'{" dim" * (number in dim - bright)}">{line}\n</span>'
-        for number, line in enumerate(coloured("python", text).splitlines(), 1)
+        for number, line in enumerate(coloured(text).splitlines(), 1)
     )
     return (
         f'<div class="program highlight"><div class="bar" data-search-exclude><span class="name">{Path(name).name}'
@@ -219,16 +208,18 @@ def program(path: str, *lit: str) -> str:
 
 def lines_of_its_own(program: str) -> set[int]:
     """The lines that a program of a pair has and the other one has not, without the docstring."""
-    other = {"_broken.py": "_fixed.py", "_fixed.py": "_broken.py"}
-    for ending, instead in other.items():
-        if program.endswith(ending):
-            here = read_program(program).splitlines()
-            there = read_program(program.removesuffix(ending) + instead).splitlines()
-            matcher = difflib.SequenceMatcher(None, there, here, autojunk=False)
-            changed = [at for tag, _, _, *at in matcher.get_opcodes() if tag != "equal"]
-            own = {n for start, end in changed for n in range(start + 1, end + 1)}
-            return own - set(range(docstring_end(program) + 1))
-    return set()
+    pair = re.fullmatch(r"(.+)_(broken|fixed)\.py", program)
+    if not pair:
+        return set()
+    other = f"{pair[1]}_{'fixed' if pair[2] == 'broken' else 'broken'}.py"
+    steps = compare(*(read_program(one).splitlines() for one in (other, program)))
+    own = {n for tag, _, _, c, d in steps if tag != "equal" for n in range(c + 1, d + 1)}
+    return own - set(range(docstring_end(program) + 1))
+
+
+def compare(old: list[str], new: list[str]) -> Sequence[tuple[str, int, int, int, int]]:
+    """The steps from some lines to others, as difflib tells them."""
+    return difflib.SequenceMatcher(None, old, new, autojunk=False).get_opcodes()
 
 
 def dim_lines(text: str) -> set[int]:
@@ -236,14 +227,19 @@ def dim_lines(text: str) -> set[int]:
     found: set[int] = set()
     tree = ast.parse(text)
     for node in ast.walk(tree):
-        body = getattr(node, "body", None)
-        first = body[0] if isinstance(body, list) and body else None
-        is_docstring = isinstance(first, ast.Expr) and isinstance(first.value, ast.Constant)
         is_command = isinstance(node, ast.If) and node in tree.body and "argparse" in text
-        dull = first if is_docstring else node if is_command else None
+        dull = docstring(node) or (node if is_command else None)
         if isinstance(dull, ast.stmt):
             found |= set(range(dull.lineno, (dull.end_lineno or 0) + 1))
     return found
+
+
+def docstring(node: ast.AST) -> ast.Expr | None:
+    """The docstring of a part of a program."""
+    match getattr(node, "body", None):
+        case [ast.Expr(value=ast.Constant()) as found, *_]:
+            return found
+    return None
 
 
 def fix(name: str, *parts: str) -> str:
@@ -280,20 +276,17 @@ def with_changes(old: list[str], new: list[str], parts: Sequence[str]) -> list[s
     """The old lines, with those changes that touch a function, or else have words in them."""
     shown: list[str] = []
     missing = set(parts)
-    places = {part: (function_lines(old, part), function_lines(new, part)) for part in parts}
-    matcher = difflib.SequenceMatcher(None, old, new, autojunk=False)
-    for tag, a, b, c, d in matcher.get_opcodes():
-        changed = "\n".join(old[a:b] + new[c:d])
-        found = {
-            part
-            for part, (before, after) in places.items()
-            if tag != "equal"
-            and (
-                before & set(range(a, b)) or after & set(range(c, d))
-                if before or after
-                else part in changed
-            )
-        }
+    places = {part: (part_lines(old, part), part_lines(new, part)) for part in parts}
+
+    def touched(part: str, a: int, b: int, c: int, d: int) -> bool:
+        before, after = places[part]
+        if before or after:
+            return bool({*before} & {*range(a, b)} or {*after} & {*range(c, d)})
+        return part in "\n".join(old[a:b] + new[c:d])
+
+    for tag, *place in compare(old, new):
+        found = {part for part in parts if tag != "equal" and touched(part, *place)}
+        a, b, c, d = place
         shown += new[c:d] if found else old[a:b]
         missing -= found
     if missing:
@@ -301,12 +294,16 @@ def with_changes(old: list[str], new: list[str], parts: Sequence[str]) -> list[s
     return shown
 
 
-def function_lines(lines: list[str], name: str) -> set[int]:
-    """The indexes of the lines of a function of a program."""
+def part_lines(lines: list[str], name: str) -> range:
+    """The indexes of the lines of a function or class of a program, or of what it does when it is run."""
     for node in ast.parse("\n".join(lines)).body:
-        if isinstance(node, ast.FunctionDef) and node.name == name:
-            return set(range(node.lineno - 1, node.end_lineno or 0))
-    return set()
+        is_main = isinstance(node, ast.If) and "__name__" in ast.unparse(node.test)
+        if getattr(node, "name", "__main__" if is_main else None) == name:
+            first = min(
+                [node.lineno, *(d.lineno for d in getattr(node, "decorator_list", []))]
+            )
+            return range(first - 1, node.end_lineno or 0)
+    return range(0)
 
 
 def source_of(program: str, name: str) -> str:
@@ -316,16 +313,11 @@ def source_of(program: str, name: str) -> str:
         program: The program, as a path below `examples/`.
         name: The function's name, or `__main__`.
     """
-    text = read_program(program)
-    for node in ast.parse(text).body:
-        is_main = isinstance(node, ast.If) and "__name__" in ast.unparse(node.test)
-        if getattr(node, "name", "__main__" if is_main else None) == name:
-            first = min(
-                [node.lineno, *(d.lineno for d in getattr(node, "decorator_list", []))]
-            )
-            lines = text.splitlines()[first - 1 : node.end_lineno]
-            return code_block("python", coloured("python", "\n".join(lines) + "\n"))
-    raise PageError(f"examples/{program} has no part named {name}")
+    lines = read_program(program).splitlines()
+    shown = [lines[at] for at in part_lines(lines, name)]
+    if not shown:
+        raise PageError(f"examples/{program} has no part named {name}")
+    return code_block("python", coloured("\n".join(shown)))
 
 
 def read_program(program: str) -> str:
@@ -338,9 +330,8 @@ def read_program(program: str) -> str:
 
 def docstring_end(program: str) -> int:
     """The number of lines of a program up to the end of its docstring."""
-    first = ast.parse(read_program(program)).body[0]
-    is_docstring = isinstance(first, ast.Expr) and isinstance(first.value, ast.Constant)
-    return first.end_lineno or 0 if is_docstring else 0
+    found = docstring(ast.parse(read_program(program)))
+    return found.end_lineno or 0 if found else 0
 
 
 def terminal_line(text: str) -> str:
@@ -374,30 +365,29 @@ def code_block(language: str, code: str, attributes: str = "") -> str:
     )
 
 
-def coloured(language: str, text: str) -> str:
-    """A text with the colours of its language, as HTML."""
-    lexer = get_lexer_by_name(language, stripnl=False)
-    return str(highlight(text, lexer, HtmlFormatter(nowrap=True)))
+def coloured(program: str) -> str:
+    """The text of a program with its colours, as HTML."""
+    return str(highlight(program, PythonLexer(stripnl=False), HtmlFormatter(nowrap=True)))
 
 
-def table(head: Sequence[str], rows: Sequence[Sequence[str]], right: int = 0) -> str:
-    """A table, from cells that are HTML; so many of the last columns hold numbers."""
-    left = len(head) - right
-    look = ["" if at < left else ' style="text-align: right"' for at in range(len(head))]
-    titles = "".join(f"<th{a}>{cell}</th>" for cell, a in zip(head, look, strict=True))
-    lines = (
-        "".join(f"<td{a}>{c}</td>" for c, a in zip(row, look, strict=True)) for row in rows
-    )
-    body = "".join(f"<tr>{line}</tr>" for line in lines)
-    return f"<table><thead><tr>{titles}</tr></thead><tbody>{body}</tbody></table>"
+Rows = Sequence[Sequence[str]]
 
 
-def recording_of(name: str, start_method: str = "") -> Recording:
-    """The recording of a run, under one of its start methods."""
+def table(head: Sequence[str], *groups: Rows | tuple[str, Rows]) -> str:
+    """A table from cells that are HTML: of rows, or of groups of rows, each below its title."""
+    bodies = ""
+    for group in groups:
+        title, rows = group if isinstance(group, tuple) else ("", group)
+        above = f'<tr><th colspan="{len(head)}" scope="rowgroup">{title}</th></tr>'
+        lines = "".join(f"<tr>{''.join(f'<td>{c}</td>' for c in row)}</tr>" for row in rows)
+        bodies += f"<tbody>{above * bool(title)}{lines}</tbody>"
+    titles = "".join(f"<th>{cell}</th>" for cell in head)
+    return f"<table><thead><tr>{titles}</tr></thead>{bodies}</table>"
+
+
+def recording_of(name: str) -> Recording:
+    """The recording of a run, under the first of its start methods."""
     recordings = build.recordings(name)
-    for recording in recordings:
-        if not start_method or recording.start_method == start_method:
-            return recording
-    raise PageError(
-        f"the run {name} is not one under {start_method or 'any start method here'}"
-    )
+    if not recordings:
+        raise PageError(f"no Python here can run {name}")
+    return recordings[0]

@@ -29,6 +29,12 @@ PIPE = "var(--bp-pipe, chocolate)"
 DATA = "var(--bp-data, olivedrab)"
 LOCK = "var(--bp-lock, purple)"
 
+HALO = {
+    "paint_order": "stroke",
+    "stroke": PAPER,
+    "stroke_width": "4",
+}  # readable on what lies below
+
 SHAPES = {  # beside circle and tick
     "diamond": "M0-5 5 0 0 5-5 0z",
     "triangle": "M0-5 5 4H-5z",
@@ -63,20 +69,12 @@ class Scale:
         low, high, at = map(math.log10, values) if self.logarithmic else values
         return self.start + (self.end - self.start) * (at - low) / (high - low or 1)
 
-    def thinned(self, values: Iterable[float], pixels: float, size: Function) -> list[float]:
-        """The values whose labels, of such sizes, don't touch the one before on so many pixels."""
-        kept: list[float] = []
-        for value in values:
-            room = (size(kept[-1]) + size(value)) / 2 if kept else 0
-            away = abs(self(value) - self(kept[-1])) if kept else 0
-            if pixels * away / abs(self.end - self.start) >= room:
-                kept.append(value)
-        return kept
-
     def ticks(self, pixels: float, size: Function) -> list[float]:
-        """The round numbers, as many as have room for their labels."""
-        candidates = self.fine_to_coarse()
-        return next(c for c in candidates if len(self.thinned(c, pixels, size)) == len(c))
+        """The round numbers, as many as have room for their labels on so many pixels."""
+        unit = pixels / abs(self.end - self.start)
+        return next(
+            c for c in self.fine_to_coarse() if len(thinned(self, c, unit, size)) == len(c)
+        )
 
     def fine_to_coarse(self) -> Iterator[list[float]]:
         """Round numbers from low to high: many, then fewer and fewer."""
@@ -90,6 +88,18 @@ class Scale:
             for step in (10.0**power, 2 * 10.0**power, 5 * 10.0**power):
                 first, last = math.ceil(self.low / step), math.floor(self.high / step + 1e-9)
                 yield [round(step * number, 9) for number in range(first, last + 1)]
+
+
+def thinned(
+    scale: Function, values: Iterable[float], unit: float, size: Function
+) -> list[float]:
+    """The values whose labels, of such sizes, don't touch the one before; `unit`: pixels for 1 of the scale."""
+    kept: list[float] = []
+    for value in values:
+        room = (size(kept[-1]) + size(value)) / 2 if kept else 0
+        if not kept or abs(scale(value) - scale(kept[-1])) * unit >= room:
+            kept.append(value)
+    return kept
 
 
 def safe(words: str) -> str:
@@ -125,6 +135,13 @@ def markers(name: str, colour: str, content: Iterable[str]) -> str:
     return group(name, content, fill=colour, stroke=colour)
 
 
+def placed(outline: str, x: float, y: float, dx: float = 0, inner: str = "") -> str:
+    """An outline in pixels, `dx` pixels from a place."""
+    moved = f' transform="translate({short(dx)})"' if dx else ""
+    path = f'<path d="{outline}"{moved}>{inner}</path>'
+    return f'<svg x="{short(x)}%" y="{short(y)}" overflow="visible">{path}</svg>'
+
+
 def marker(shape: str, x: float, y: float, tooltip: str = "", dx: float = 0) -> str:
     """A small shape, in the colour of its group."""
     title = f"<title>{safe(tooltip)}</title>" if tooltip else ""
@@ -134,8 +151,7 @@ def marker(shape: str, x: float, y: float, tooltip: str = "", dx: float = 0) -> 
     if shape == "tick":
         place = f'x="{short(x)}%" y="{short(y - 6)}" width="1" height="12"'
         return f"<rect {place}{moved}>{title}</rect>"
-    outline = f'<path d="{SHAPES[shape]}"{moved}>{title}</path>'
-    return f'<svg x="{short(x)}%" y="{short(y)}" overflow="visible">{outline}</svg>'
+    return placed(SHAPES[shape], x, y, dx, title)
 
 
 def icon(shape: str, colour: str) -> str:
@@ -158,15 +174,24 @@ def stroke(name: str, lines: Iterable[str], colour: str, **look: str) -> str:
     return path(name, lines, stroke=colour, vector_effect="non-scaling-stroke", **look)
 
 
-def box(x: float, x2: float, y: float, height: float) -> str:
+def rectangle(x: float, y: float, width: float, height: float) -> str:
     """The outline of a rectangle."""
-    width = short(max(10 * (x2 - x), 3))  # however short, it can be seen
-    return f"M{short(10 * x)} {short(y)}h{width}v{short(height)}h-{width}z"
+    return f"M{short(x)} {short(y)}h{short(width)}v{short(height)}h-{short(width)}z"
+
+
+def box(x: float, x2: float, y: float, height: float) -> str:
+    """The same between two places along x."""
+    return rectangle(10 * x, y, max(10 * (x2 - x), 3), height)  # however short, it can be seen
 
 
 def line(*points: tuple[float, float]) -> str:
     """The outline of a line."""
     return "M" + "L".join(f"{short(10 * x)} {short(y)}" for x, y in points)
+
+
+def level(x: float, x2: float, y: float) -> str:
+    """The outline of a level line."""
+    return line((x, y), (x2, y))
 
 
 def x_axis(
@@ -185,7 +210,7 @@ def x_axis(
 
 def y_axis(scale: Function, ticks: Sequence[float], label: Label) -> list[str]:
     """A line of the grid for each tick, and its label."""
-    grid = (line((0, scale(tick)), (100, scale(tick))) for tick in ticks)
+    grid = (level(0, 100, scale(tick)) for tick in ticks)
     labels = (text(0, scale(tick), label(tick), -6) for tick in ticks)
     words = group("axis-label", labels, text_anchor="end", fill=FAINT)
     return [stroke("grid", grid, GRID), words]
@@ -210,8 +235,9 @@ def notes(lines: Iterable[str], y: float, left: float) -> str:
     return group("note", found, fill=FAINT)
 
 
-def standalone(text: str, width: float = 820) -> str:
+def standalone(text: str) -> str:
     """A picture as a file of its own, which no page styles."""
+    width = 820.0
     found = re.search(r' style="height:([\d.]+)px;padding:0 ([\d.]+)px 0 ([\d.]+)px"', text)
     assert found, "not a picture"
     height, right, left = map(float, found.groups())

@@ -2,6 +2,7 @@
 
 import functools
 import glob
+import operator
 import os
 import re
 import sys
@@ -24,19 +25,19 @@ def find() -> tuple[Interpreter, ...]:
     """
     named = os.environ.get("PYTHONS")
     paths = installed() if named is None else filter(None, named.split(os.pathsep))
+    apart = feature_release if named is None else operator.attrgetter("name")
     own = interpreter()
-    kinds = {kind(own, named is not None): own}
+    found = {apart(own): own}
     with ThreadPoolExecutor(8) as pool:
         for one in sorted(filter(None, pool.map(ask, paths)), key=version, reverse=True):
             if one.implementation == "CPython" and version(one) >= OLDEST:
-                kinds.setdefault(kind(one, named is not None), one)
-    return tuple(kinds.values())
+                found.setdefault(apart(one), one)
+    return tuple(found.values())
 
 
-def kind(one: Interpreter, exactly: bool) -> tuple[str, bool]:
-    """What tells two interpreters apart: the version, or only the feature release; and the lock."""
-    number = version(one)
-    return one.version if exactly else f"{number.major}.{number.minor}", one.free_threaded
+def feature_release(one: Interpreter) -> str:
+    """For example "3.14", or "3.14t" of a free-threaded one."""
+    return f"{version(one).major}.{version(one).minor}{'t' * one.free_threaded}"
 
 
 def version(one: Interpreter) -> Version:

@@ -7,19 +7,11 @@ from recorder.recording import Recording
 from render import tables
 from render.blocks import recording_of
 from render.build import build
-from render.figures import behind, figure, mebibytes, seconds
-from render.figures import times as times_of
+from render.figures import behind, figure, mebibytes, seconds, times
 from render.pythons import fails_under
+from render.results import rows_of
 from render.runs import PageError
 from render.tables import Measurement, find_row
-
-PARSERS = {
-    "throughput": tables.parse_throughput,
-    "peers": tables.parse_throughput,
-    "latency": tables.parse_latency,
-    "start_cost": tables.parse_starts,
-    "worker_sweep": tables.parse_sweep,
-}  # the other runs print ways, beside each other
 
 
 class Names(dict[str, Any]):
@@ -28,7 +20,7 @@ class Names(dict[str, Any]):
     def __init__(self) -> None:
         functions = (
             cores, ended, fails_under, faster, largest, message_cost, message_share, message_size, rate, ratio, sooner,
-            speed_up, sweep, times, trip,
+            speed_up, sweep, trip,
         )  # fmt: skip
         super().__init__({function.__name__: function for function in functions})
 
@@ -83,26 +75,11 @@ class Figures:
         """The seconds that it printed on its line `Elapsed: ... s`."""
         return float(self["Elapsed"].removesuffix(" s"))
 
-    def cores(self) -> int:
-        """The cores of its machine."""
-        return self._recording.machine.cores
-
-
-def rows_of(run: str) -> list[Measurement]:
-    """The table that a run printed."""
-    try:
-        return PARSERS.get(run, tables.parse_ways)(recording_of(run).output)
-    except ValueError as error:
-        raise PageError(f"run {run}: {error}") from None
-
 
 def row_of(run: str, name: str, case: str = "") -> Measurement:
     """One row of the table that a run printed; the case "largest" is the largest message of all."""
     rows = rows_of(run)
-    try:
-        return find_row(rows, name, last_case(rows) if case == "largest" else case)
-    except LookupError as error:
-        raise PageError(f"run {run}: {error}") from None
+    return find_row(rows, name, last_case(rows) if case == "largest" else case)
 
 
 def cores() -> str:
@@ -110,16 +87,11 @@ def cores() -> str:
     return figure(str(cores_here()))
 
 
-def times(serial: Figures, parallel: Figures) -> str:
-    """How much longer one took than the other, by what they measured themselves."""
-    return times_of(serial.seconds_elapsed() / parallel.seconds_elapsed())
-
-
 def speed_up(serial: Figures, parallel: Figures, workers: int) -> str:
     """How much faster than one process the workers were, and the limit that the cores set."""
-    ratio, here = serial.seconds_elapsed() / parallel.seconds_elapsed(), parallel.cores()
+    ratio, here = serial.seconds_elapsed() / parallel.seconds_elapsed(), cores_here()
     limit = min(workers, here)
-    text = f"{times_of(ratio)} as fast. With {here} cores the limit is {times_of(limit, 0)}."
+    text = f"{times(ratio)} as fast. With {here} cores the limit is {times(limit, 0)}."
     if ratio > limit:
         text += " More than the limit: other work slowed the single process down."
     return text
@@ -127,12 +99,12 @@ def speed_up(serial: Figures, parallel: Figures, workers: int) -> str:
 
 def faster(run: str, case: str, one: str, other: str) -> str:
     """Which of two channels is faster in a table of rates, in words."""
-    return tables.faster(row_of(run, one, case), row_of(run, other, case))
+    return tables.compared(row_of(run, one, case), row_of(run, other, case), tables.FASTER)
 
 
 def sooner(run: str, case: str, one: str, other: str) -> str:
     """Which of two channels answers sooner in a table of times, in words."""
-    return tables.sooner(row_of(run, one, case), row_of(run, other, case))
+    return tables.compared(row_of(run, one, case), row_of(run, other, case), tables.SOONER)
 
 
 def fastest_list(run: str) -> str:
@@ -179,20 +151,17 @@ def message_share(channel: str, case: str, work: float) -> str:
 
 def message_size(run: str) -> str:
     """The size of the messages that the head of a table names."""
-    try:
-        return tables.message_size(recording_of(run).output)
-    except ValueError as error:
-        raise PageError(f"run {run}: {error}") from None
+    return tables.message_size(recording_of(run).output)
 
 
 def ratio(run: str, name: str, number: int = 0) -> str:
     """A ratio in a table of ways: to its first line, a Queue or one item a message (0), or to a copy."""
-    return times_of(row_of(run, name).ratios[number], 2 if number else 1)
+    return times(row_of(run, name).ratios[number], 2 if number else 1)
 
 
 def sweep(channel: str) -> "Sweep":
     """What the sweep over the numbers of workers found for a channel."""
-    return Sweep([row for row in rows_of("worker_sweep") if row.name == channel])
+    return Sweep([row for row in rows_of("worker_sweep") if row.case == channel])
 
 
 class Sweep:
@@ -201,9 +170,9 @@ class Sweep:
     def __init__(self, rows: list[Measurement]) -> None:
         fastest = min(rows, key=lambda row: row.median)
         first, last = rows[0], rows[-1]
-        self.best_workers = figure(str(fastest.size))
+        self.best_workers = figure(fastest.name)
         self.best = figure(f"{fastest.median:.0f} ms")
         self.one = figure(f"{first.median:.0f} ms")
         self.most = figure(f"{last.median:.0f} ms")
-        more = (last.median - fastest.median) / max(last.size - fastest.size, 1)
+        more = (last.median - fastest.median) / max(int(last.name) - int(fastest.name), 1)
         self.each_more = figure(f"{more:.1f} ms")

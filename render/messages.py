@@ -15,10 +15,7 @@ from render import chart
 from render.blocks import recording_of
 from render.runs import PageError
 
-PROCESS, FEEDER = (
-    46,
-    30,
-)  # pixels from the lane above to one of a process, of its feeder thread
+PROCESS, FEEDER = 46, 30  # pixels from the lane above to one of a process, of its feeder
 FEW, CROWDED = 6, 62  # with more messages than that, those lanes are farther apart
 FOLDED = 3  # with more feeder threads than that, each is drawn in the lane of its worker
 MOST = 8  # calls of a process that are drawn beside those of the messages
@@ -90,11 +87,8 @@ def messages(name: str, first: int = 5, last: int = 3, line: str = "", who: str 
     if not picture.chosen:  # a Python that lacks what is traced
         return ""
     drawn = picture.draw()
-    read = "A bar is as long as its call."
-    if 'class="bp-message"' in drawn:
-        read = (
-            "An arrow leaves where a message enters its channel, and ends where it is taken."
-        )
+    arrows = "An arrow leaves where a message enters its channel, and ends where it is taken."
+    read = arrows if 'class="bp-message"' in drawn else "A bar is as long as its call."
     if 'class="bp-hand"' in drawn:
         read += (
             " A dotted line leads from <code>put()</code> to the feeder thread, which sends."
@@ -102,7 +96,8 @@ def messages(name: str, first: int = 5, last: int = 3, line: str = "", who: str 
     if picture.folded:
         read += " A thin bar is a worker's feeder thread, which sends."
     if any(message.lost for message in picture.chosen):
-        why = "was sent while another one was" if picture.mixed else "nobody took"
+        mixed = any(message.mixed for message in picture.chosen)
+        why = "was sent while another one was" if mixed else "nobody took"
         read += f" A cross marks a message that {why}."
     traced = (
         f"Traced in a run of its own: <code>{escape(recording.command)}</code>, {recording.machine.python}, "
@@ -184,9 +179,7 @@ def match_channel(
             other, following = sends[number + 1]
             meanwhile = send.ended is None or following.began < send.ended
             mixed = mixed or (lane != other and meanwhile)
-        at = bisect.bisect_left(
-            ends, sent
-        )  # who reads bytes may take several messages at once
+        at = bisect.bisect_left(ends, sent)  # who reads bytes may take several at once
         certain = certain and not mixed and at < len(takes)
         receiver, take = takes[at] if certain else (None, None)
         if take and (take.ended or 0) < send.began:
@@ -209,35 +202,20 @@ class Squeezed:
 
     def __init__(self, moments: Iterable[float], end: float) -> None:
         self.moments = sorted(set(moments))
-        pairs = itertools.pairwise(self.moments)
-        sums = list(
-            itertools.accumulate((math.log1p((b - a) / SHORT) for a, b in pairs), initial=0)
-        )
+        steps = (math.log1p((b - a) / SHORT) for a, b in itertools.pairwise(self.moments))
+        sums = list(itertools.accumulate(steps, initial=0))
         self.places = [EDGE + (end - EDGE) * s / (sums[-1] or 1) for s in sums]
 
     def __call__(self, moment: float) -> float:
         """The place of a moment, in per cent of the plot."""
-        after = bisect.bisect_left(self.moments, moment)
-        if after == len(self.moments):
-            return 100
-        if self.moments[after] == moment:
-            return self.places[after]
+        after = bisect.bisect_right(self.moments, moment)
         if after == 0:
             return 0
+        if after == len(self.moments):
+            return self.places[-1] if moment == self.moments[-1] else 100
         a, b = self.moments[after - 1 : after + 1]
         left, right = self.places[after - 1 : after + 1]
         return left + (right - left) * (moment - a) / (b - a)
-
-    def thinned(self, moments: Iterable[float], pixels: float) -> list[float]:
-        """The moments whose times, counted from the first one, have room below the axis."""
-        kept: list[float] = []
-        for moment in sorted(set(moments)):
-            letters = len(clock(moment - self.moments[0]))
-            letters += len(clock(kept[-1] - self.moments[0])) if kept else 0
-            away = (self(moment) - self(kept[-1])) * pixels / 100 if kept else math.inf
-            if away >= 4 * letters + 10:
-                kept.append(moment)
-        return kept
 
 
 class Labels:
@@ -261,15 +239,11 @@ class Labels:
         self.texts[anchor].append(chart.text(x, y, words, dx))
         return True
 
-    def wide(self, left: float, right: float) -> float:
-        """How many pixels there are between two places on a narrow page."""
-        return (right - left) / 100 * self.pixels
-
     def groups(self) -> list[str]:
         """The texts as elements, readable on what lies below them."""
-        halo = {"paint_order": "stroke", "stroke": chart.PAPER, "stroke_width": "4"}
+        look = {"font_size": str(SMALL), **chart.HALO}
         return [
-            chart.group("call", texts, text_anchor=anchor, font_size=str(SMALL), **halo)
+            chart.group("call", texts, text_anchor=anchor, **look)
             for anchor, texts in self.texts.items()
         ]
 
@@ -286,9 +260,8 @@ class Picture:
         self.names = names_of(self.processes)
         self.found = match_messages(self.processes.values())
         self.of = [m for m in self.found if not who or who in self.ends(m)]
-        self.who = f" of {who}" * bool(who)
+        self.who, self.first, self.last = who, first, last
         self.many = len(self.of) > first + last
-        self.first, self.last = first, last
         after = self.of[len(self.of) - last :]
         self.chosen = [*self.of[:first], *after] if self.many else self.of
         if self.chosen:
@@ -296,35 +269,29 @@ class Picture:
 
     def prepare(self) -> None:
         """Find out what stands where."""
-        self.hung = self.recording.hung
-        self.mixed = any(m.mixed for m in self.chosen)
         self.feeders = {m.sender for m in self.found if m.sent.feeder}
         self.talkers = {lane for m in self.found for lane in (m.sender, m.receiver) if lane}
         self.folded = len(self.feeders) > FOLDED  # each feeder is in its worker's lane
-        self.calls = [
-            one for process in self.processes.values() for one in self.shown(process)
-        ]
-        known = {*self.talkers, *(lane for lane, _ in self.calls)}
-        known |= {self.main(process.pid) for process in self.processes.values()}
+        self.calls = [c for process in self.processes.values() for c in self.shown(process)]
+        known = {
+            *self.talkers,
+            *(lane for lane, _ in self.calls),
+            *map(self.main, self.processes),
+        }
         chosen = {lane[0] for m in self.chosen for lane in (m.sender, m.receiver) if lane}
         chosen |= {lane[0] for lane, _ in self.calls} | {next(iter(self.processes))}
         order = list(self.processes)
         lanes = {self.lane(lane) for lane in known if lane[0] in chosen}
         self.lanes = sorted(lanes, key=lambda x: (order.index(x[0]), x in self.feeders, x[1]))
+        asked = [c.began for _, c in self.calls if c.what == "empty"]
+        self.start = min([*asked, *(m.began for m in self.chosen)])
+        ends = [(t, c.what in AROUND) for _, c in self.calls for t in (c.began, c.ended) if t]
         moments = [t for m in self.chosen for t in m.moments()]
-        moments += [
-            t for _, c in self.calls if c.what not in AROUND for t in (c.began, c.ended) if t
-        ]
-        low = min(
-            [m.began for m in self.chosen]
-            + [c.began for _, c in self.calls if c.what == "empty"]
-        )
-        moments += [
-            t for _, c in self.calls for t in (c.began, c.ended) if t and t <= max(moments)
-        ]
+        moments += [t for t, around in ends if not around]
+        moments += [t for t, _ in ends if t <= max(moments)]
         moments += [line.at for line in self.printed]
-        self.x = Squeezed((t for t in moments if t >= low), 70 if self.hung else 100 - EDGE)
-        self.start = low
+        end = 70 if self.recording.hung else 100 - EDGE
+        self.x = Squeezed((t for t in moments if t >= self.start), end)
         self.labels_of = {lane: self.label(lane) for lane in self.lanes}
         named = [*self.labels_of.values(), *["output"] * bool(self.printed)]
         self.left = 12 + chart.LETTER * max(map(len, named))
@@ -363,8 +330,7 @@ class Picture:
             near = talks and first <= (call.ended or math.inf) and call.began <= end
             beside = near and call.what in AROUND
             asks = call.what == "empty" and call.began < end
-            never = call.ended is None and talks and self.hung
-            if wanted & {id(call), *map(id, parts)} or never:
+            if wanted & {id(call), *map(id, parts)} or (talks and self.never_ends(call)):
                 yield lane, call
             elif (beside or asks) and rest:
                 rest -= 1
@@ -395,74 +361,77 @@ class Picture:
         output = y + FEEDER
         self.sides = {lane: self.side(lane) for lane in self.lanes}
         below = not self.printed and self.sides[self.lanes[-1]] == BELOW
-        bottom = (output if self.printed else y) + (24 if self.hung or below else 16)
+        bottom = (output if self.printed else y) + (24 if self.recording.hung or below else 16)
         notes = self.notes()
-        moments = [t for m in self.chosen for t in m.moments()]
-        moments += [line.at for line in self.printed]
-        ticks = self.x.thinned(moments, self.labels.pixels)
-        names = [
-            chart.text(0, self.places[lane], name, -10)
-            for lane, name in self.labels_of.items()
-        ]
-        names += [chart.text(0, output, "output", -10)] * bool(self.printed)
-        ticks_of_output = []
-        for line in self.printed:
-            ticks_of_output.append(chart.marker("tick", self.x(line.at), output, line.text))
-            self.labels.add(self.x(line.at), output, self.line, 5)
+        moments = {t for m in self.chosen for t in m.moments()}
+        moments |= {line.at for line in self.printed}
+        ticks = chart.thinned(
+            self.x,
+            sorted(moments),
+            self.labels.pixels / 100,
+            lambda t: 8 * len(self.time(t)) + 10,
+        )
+        names = [(self.places[lane], name) for lane, name in self.labels_of.items()]
+        names += [(output, "output")] * bool(self.printed)
+        printed = [(self.x(line.at), output, line.text) for line in self.printed]
+        for x, y, _ in printed:
+            self.labels.add(x, y, self.line, 5)
         parts = [
             legend,
-            *chart.x_axis(self.x, ticks, lambda t: clock(t - self.start), top - 10, bottom),
+            *chart.x_axis(self.x, ticks, self.time, top - 10, bottom),
             *self.lives(),
             *self.bars(),
             *self.arrows(),
-            chart.markers("output", chart.TEXT, ticks_of_output),
-            chart.group("name", names, text_anchor="end"),
+            chart.markers("output", chart.TEXT, (chart.marker("tick", *at) for at in printed)),
+            chart.group("name", (chart.text(0, *at, -10) for at in names), text_anchor="end"),
             *self.labels.groups(),
             chart.notes(notes, bottom + 34, self.left),
         ]
         height = bottom + 26 + chart.LINE * len(notes)
         title = f"Messages of {self.recording.command}, traced"
-        said = " ".join(f"Message {n}: {self.story(m)}." for n, m in enumerate(self.chosen, 1))
-        calls = " ".join(
-            f"{self.names[lane[0]]}: {says(call)} at {clock(call.began - self.start)} ms."
+        said = [f"Message {n}: {self.story(m)}." for n, m in enumerate(self.chosen, 1)]
+        calls = [
+            f"{self.names[lane[0]]}: {says(call)} at {self.time(call.began)} ms."
             for lane, call in self.calls
-            if call.what == "empty" or (call.ended is None and self.hung)
-        )
-        calls += "".join(
-            f" Output: {line.text} at {clock(line.at - self.start)} ms."
-            for line in self.printed
-        )
-        words = f"{'; '.join(notes)}. {said} {calls}".strip()
+            if call.what == "empty" or self.never_ends(call)
+        ]
+        calls += [f"Output: {line.text} at {self.time(line.at)} ms." for line in self.printed]
+        words = " ".join([f"{'; '.join(notes)}.", *said, *calls])
         return chart.picture(title, words, height, (self.left, chart.RIGHT), parts)
+
+    def never_ends(self, call: Call) -> bool:
+        """Whether a call went on for ever: it did not only end with its process."""
+        return call.ended is None and self.recording.hung
+
+    def time(self, moment: float) -> str:
+        """A moment in milliseconds, from the first one of the picture on."""
+        return clock(moment - self.start)
 
     def keys(self) -> list[tuple[str, str, str]]:
         """What the legend explains."""
         lost = [m for m in self.chosen if m.lost]
-        kinds = {c.what for _, c in self.calls if c.ended or not self.hung}
-        found = [("bar", chart.RUN, "puts or sends")] * bool(kinds & {*GIVES})
-        found += [("strip", chart.WAIT, "waits")] * bool(kinds & {*WAITS})
-        found += [("bar", chart.PIPE, "never ends")] * any(
-            not c.ended and self.hung for _, c in self.calls
+        why = "mixed up" if any(m.mixed for m in lost) else "not taken"
+        kinds = {"never" if self.never_ends(c) else c.what for _, c in self.calls}
+        keys = (
+            ("bar", chart.RUN, "puts or sends", kinds & {*GIVES}),
+            ("strip", chart.WAIT, "waits", kinds & {*WAITS}),
+            ("bar", chart.PIPE, "never ends", "never" in kinds),
+            ("triangle", chart.TEXT, "message", any(m.taken for m in self.chosen)),
+            ("cross", chart.PIPE, why, lost),
         )
-        found += [("triangle", chart.TEXT, "message")] * any(m.taken for m in self.chosen)
-        found += [
-            ("cross", chart.PIPE, "mixed up" if any(m.mixed for m in lost) else "not taken")
-        ] * bool(lost)
-        return found
+        return [(shape, colour, words) for shape, colour, words, there in keys if there]
 
     def notes(self) -> list[str]:
         """What stands below the axis."""
-        found = [
-            "milliseconds; long pauses drawn short",
-            f"0 is {self.start:.3f} s after the start",
-        ]
+        after = f"0 is {self.start:.3f} s after the start"
+        found = ["milliseconds; long pauses drawn short", after]
         if self.many:
             which = f"first {self.first}" + f", last {self.last}" * bool(self.last)
             more = any(process.left_out for process in self.processes.values())
             count = f"{'more than ' * more}{len(self.of):,} messages"
             found.append(f"{which} of {count}")
         if self.who:
-            found.append(f"only the messages{self.who}")
+            found.append(f"only the messages of {self.who}")
         if self.alike:
             found.append(f"each message: {self.chosen[0].sent.size:,} B")
         drawn = {lane[0] for lane in self.lanes}
@@ -505,20 +474,21 @@ class Picture:
 
     def lives(self) -> Iterator[str]:
         """A line for each process and each feeder thread, as long as it lives."""
-        lines: list[str] = []
-        thin: list[str] = []
+        lines: dict[bool, list[str]] = {False: [], True: []}  # by whether they are of feeders
         for lane, y in self.places.items():
             run = next((c for c in self.processes[lane[0]].calls if c.what == "run"), None)
-            ended = (run.ended if run else None) or math.inf
-            began = run.began if run else 0
+            began, ended = (run.began, run.ended) if run else (0.0, None)
             if lane in self.feeders:
                 began = min(m.sent.began for m in self.found if m.sender == lane)
-            to = thin if lane in self.feeders else lines
-            to.append(chart.line((self.x(began), y), (self.x(ended), y)))
-        yield chart.stroke("life", lines, chart.WAIT, stroke_width="1", stroke_opacity="0.6")
-        yield chart.stroke(
-            "feeder", thin, chart.WAIT, stroke_width="0.8", stroke_opacity="0.6"
-        )
+            life = chart.level(self.x(began), self.x(ended or math.inf), y)
+            lines[lane in self.feeders].append(life)
+        for name, width, found in (
+            ("life", "1", lines[False]),
+            ("feeder", "0.8", lines[True]),
+        ):
+            yield chart.stroke(
+                name, found, chart.WAIT, stroke_width=width, stroke_opacity="0.6"
+            )
 
     def bars(self) -> Iterator[str]:
         """What each call took, with its name."""
@@ -526,10 +496,9 @@ class Picture:
         asked = []
         mixtures = self.mixtures()  # their labels have room before others
         alike = Counter((self.lane(lane), call.what) for lane, call in self.calls)
-        for lane, call in sorted(
-            self.calls, key=lambda one: (one[1] not in mixtures, one[1].began)
-        ):
-            lane = self.lane(lane)
+        calls = sorted(self.calls, key=lambda one: (one[1] not in mixtures, one[1].began))
+        for thread, call in calls:
+            lane = self.lane(thread)
             y, side = self.places[lane], self.sides[lane]
             other = ABOVE + BELOW - side
             left, right = self.x(call.began), self.x(call.ended or math.inf)
@@ -538,25 +507,22 @@ class Picture:
                 words += f": {call.size:,} B"
             if call.what == "empty":
                 asked.append(chart.marker("diamond", left, y, words))
-            elif call.ended is None and self.hung:
+            elif self.never_ends(call):
                 outlines["never"].append(chart.box(left, 100, y - 5, 10))
                 if call.size:
                     self.labels.add(left, y + other, f"{call.size:,} bytes")
                 words += " never ends"
             elif call.what in GIVES:
-                thin = self.folded and call.feeder
-                outlines["give"].append(
-                    chart.box(left, right, y + thin - 5 * (not thin), 5 if thin else 10)
-                )
+                up, height = (1, 5) if self.folded and call.feeder else (-5, 10)
+                outlines["give"].append(chart.box(left, right, y + up, height))
             else:
                 outlines["wait"].append(chart.box(left, right, y - 2, 4))
             if call.feeder:
                 continue
             places = [(0, side)]
             if alike[lane, call.what] <= NAMED:
-                places += [
-                    (dx, side) for dx in (5, 10, 20) if dx < self.labels.wide(left, right)
-                ]
+                wide = (right - left) / 100 * self.labels.pixels
+                places += [(dx, side) for dx in (5, 10, 20) if dx < wide]
                 places += [(0, other)] * (other not in self.arrow_sides(lane))
             any(self.labels.add(left, y + place, words, dx) for dx, place in places)
         for name, colour in (("wait", chart.WAIT), ("give", chart.RUN), ("never", chart.PIPE)):
@@ -568,11 +534,10 @@ class Picture:
         hands, tails, heads, stubs, lost = [], [], [], [], []
         for message in self.chosen:
             source = (self.x(message.sent.began), self.places[self.lane(message.sender)])
-            if message.put and not self.folded:
-                main = self.places[message.sender[0], message.put.thread]
-                hands.append(
-                    chart.line((self.x(message.put.ended or message.put.began), main), source)
-                )
+            put = message.put
+            if put and not self.folded:
+                main = self.places[message.sender[0], put.thread]
+                hands.append(chart.line((self.x(put.ended or put.began), main), source))
             if message.receiver and message.taken:
                 y = self.places[self.lane(message.receiver)]
                 x = self.x(message.taken.ended or math.inf)
@@ -580,9 +545,9 @@ class Picture:
                 tails.append(chart.line(source, (x, y)))
                 shape = "down" if y > source[1] else "up"
                 heads.append(chart.marker(shape, x, y, self.story(message)))
+            elif not message.lost:
+                continue
             else:
-                if not message.lost:
-                    continue
                 x, y = min(source[0] + 6, 97), self.before(message)
                 stubs.append(chart.line(source, (x, y)))
                 lost.append(chart.marker("cross", x, y, self.story(message)))
@@ -609,36 +574,33 @@ class Picture:
 
     def story(self, message: Message) -> str:
         """What became of a message, in words."""
-        sender, sent = self.names[message.sender[0]], message.sent
-
-        def at(moment: float | None) -> str:
-            return f"at {clock((moment or 0) - self.start)} ms"
-
-        words = f"{sent.size:,} bytes from {sender}"
+        sent, taken = message.sent, message.taken
+        words = f"{sent.size:,} bytes from {self.names[message.sender[0]]}"
         if message.put:
-            words += f", put {at(message.put.began)}"
-        words += f", sent {'by its feeder thread ' * sent.feeder}{at(sent.began)}"
-        if message.receiver and message.taken:
-            return f"{words}, taken by {self.names[message.receiver[0]]} {at(message.taken.ended)}"
+            words += f", put at {self.time(message.put.began)} ms"
+        feeder = "by its feeder thread " * sent.feeder
+        words += f", sent {feeder}at {self.time(sent.began)} ms"
+        if message.receiver and taken:
+            by = self.names[message.receiver[0]]
+            return f"{words}, taken by {by} at {self.time(taken.ended or 0)} ms"
         if message.mixed:
             return f"{words}, while another one was sent into the same pipe"
         return f"{words}, {'not taken' if sent.ended else 'which never ended'}"
 
 
-def outermost(calls: Sequence[Call]) -> Iterator[tuple[Call, list[Call]]]:
+def outermost(calls: Sequence[Call]) -> list[tuple[Call, list[Call]]]:
     """The calls that pass something, each with those that it made itself."""
     around: dict[int, tuple[Call, list[Call]]] = {}
     found = []
     for call in calls:
-        if call.what in ("run", "pipe", "start"):
-            continue
-        outer = around.get(call.thread)
-        if outer and (outer[0].ended is None or call.began < outer[0].ended):
-            outer[1].append(call)
-        else:
-            around[call.thread] = (call, [])
-            found.append(around[call.thread])
-    return iter(found)
+        if call.what not in ("run", "pipe", "start"):
+            outer, parts = around.get(call.thread, (None, []))
+            if outer and (outer.ended is None or call.began < outer.ended):
+                parts.append(call)
+            else:
+                around[call.thread] = (call, [])
+                found.append(around[call.thread])
+    return found
 
 
 def says(call: Call) -> str:

@@ -2,8 +2,9 @@
 
 import itertools
 import re
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Hashable, Iterable, Sequence
 from html import escape
+from typing import TypeVar
 
 from recorder.machine import Interpreter, interpreter
 from recorder.recording import Recording
@@ -12,8 +13,9 @@ from render.blocks import show, table, telling_line
 from render.build import build
 from render.figures import behind, figure
 from render.runs import QUICK, PageError
-from render.site import DOCS
+from render.site import DOCS, address_of
 
+Answer = TypeVar("Answer", bound=Hashable)
 WANTED = ("3.11", "3.12", "3.13", "3.14", "3.14t", "3.15", "3.15t")
 
 
@@ -25,7 +27,7 @@ def here() -> list[Interpreter]:
 
 def pythons_here() -> str:
     """Which Pythons this build has run programs on, and which of those that the site is for it had not."""
-    found = [feature_release(one) for one in here()]
+    found = [interpreters.feature_release(one) for one in here()]
     missing = [name for name in WANTED if name not in found]
     names = ", ".join(figure(short_name(one.name)) for one in here())
     text = f"Run here: {names}."
@@ -36,12 +38,6 @@ def pythons_here() -> str:
     return f'<p class="recorded">{text}</p>'
 
 
-def feature_release(one: Interpreter) -> str:
-    """For example "3.14", or "3.14t" of a free-threaded one."""
-    number = interpreters.version(one)
-    return f"{number.major}.{number.minor}{'t' * one.free_threaded}"
-
-
 def short_name(python: str) -> str:
     """For example "3.14.2", or "3.14.2t" of a free-threaded one."""
     return python.split()[1] + "t" * python.endswith(" free-threaded")
@@ -49,14 +45,14 @@ def short_name(python: str) -> str:
 
 def fails_under(*runs: str) -> str:
     """The start methods under which broken programs fail, and the Pythons on which they did."""
-    found: dict[tuple[str, ...], list[str]] = {}
+    answers = []
     for one in here():
         if one in build.run(runs[0]).interpreters():
             methods = [m for run in runs for m in build.run(run).failing_start_methods_on(one)]
-            found.setdefault(tuple(dict.fromkeys(methods)), []).append(one.name)
+            answers.append((one.name, tuple(dict.fromkeys(methods))))
     return ", ".join(
         f"{''.join(f'<code>{method}</code> ' for method in methods)}on CPython {python_cell(pythons)}"
-        for methods, pythons in found.items()
+        for methods, pythons in same_together(answers)
     )
 
 
@@ -82,11 +78,10 @@ def not_run(run: str) -> str:
 
 def labels_by_python(run: str, *labels: str) -> str:
     """What a run printed behind some labels, on each Python."""
-    rows = []
-    for python, recordings in by_python(run):
-        rows.append(
-            (python_cell([python]), *(cell(behind(recordings[0], label)) for label in labels))
-        )
+    rows = [
+        (python_cell([python]), *(cell(behind(first, label)) for label in labels))
+        for python, (first, *_) in by_python(run)
+    ]
     if not rows:
         return not_run(run)
     return f'<div class="pythons">{table(("Python", *labels), rows)}</div>'
@@ -99,15 +94,13 @@ def cell(text: str) -> str:
 
 def labels_by_method(run: str, title: str) -> str:
     """What a run printed behind its labels, which have a title, under each start method; the Pythons that print the same together."""
-    answers: dict[tuple[tuple[str, ...], ...], list[str]] = {}
-    methods: dict[str, None] = {}
+    answers, methods = [], dict[str, None]()
     for python, recordings in by_python(run):
         methods |= dict.fromkeys(one.start_method for one in recordings)
-        lines = [tuple(line.text for line in one.lines) for one in recordings]
-        rows = tuple(row_of(cells) for cells in zip(*lines, strict=True))
-        answers.setdefault(rows, []).append(python)
+        lines = [[line.text for line in one.lines] for one in recordings]
+        answers.append((python, tuple(row_of(cells) for cells in zip(*lines, strict=True))))
     text = ""
-    for rows, pythons in answers.items():
+    for rows, pythons in same_together(answers):
         cells = [tuple(map(escape, row)) for row in rows]
         head = (title, *(f"<code>{method}</code>" for method in methods))
         text += f'<div class="pythons">{table(head, cells)}</div>'
@@ -117,12 +110,12 @@ def labels_by_method(run: str, title: str) -> str:
 
 def lines_by_python(run: str) -> str:
     """What a run printed on each Python; the Pythons that print the same together."""
-    answers: dict[str, list[str]] = {}
-    for python, recordings in by_python(run):
-        answers.setdefault(escape(recordings[0].output), []).append(python)
+    answers = (
+        (python, escape(first.output.rstrip())) for python, (first, *_) in by_python(run)
+    )
     rows = [
-        (python_cell(pythons), text.rstrip().replace("\n", "<br>"))
-        for text, pythons in answers.items()
+        (python_cell(pythons), text.replace("\n", "<br>"))
+        for text, pythons in same_together(answers)
     ]
     return table(("Python", "What it prints"), rows) if rows else not_run(run)
 
@@ -137,44 +130,39 @@ def row_of(lines: Sequence[str]) -> tuple[str, ...]:
 
 def times_by_python(*runs: str) -> str:
     """The time that runs measured themselves, under each start method on each Python."""
-    bodies, methods = [], methods_of(runs)
-    for run in runs:
-        rows = [
-            (
-                python_cell([python]),
-                *(figure(behind(one, "Elapsed")) for one in in_order(recordings, methods)),
-            )
-            for python, recordings in by_python(run)
-        ]
-        bodies.append((run, rows))
-    return grouped_table(methods, bodies)
+
+    def time_of(run: str, recording: Recording) -> str:
+        return figure(behind(recording, "Elapsed"))
+
+    return table_by_method(runs, time_of)
 
 
 def faults_by_python(*runs: str) -> str:
     """What became of broken programs under each start method; the Pythons that do the same together."""
-    bodies, methods = [], methods_of(runs)
-    for run in runs:
-        rows: list[tuple[tuple[str, ...], list[str]]] = []
-        for python, recordings in by_python(run):
-            verdicts = tuple(verdict(run, one) for one in in_order(recordings, methods))
-            if rows and rows[-1][0] == verdicts:
-                rows[-1][1].append(python)
-            else:
-                rows.append((verdicts, [python]))
-        bodies.append((run, [(python_cell(pythons), *cells) for cells, pythons in rows]))
-    return grouped_table(methods, bodies)
+    return table_by_method(runs, verdict)
 
 
-def methods_of(runs: Iterable[str]) -> list[str]:
-    """The start methods of runs, in the order of the alphabet, which is that of their age too."""
+def table_by_method(runs: Sequence[str], says: Callable[[str, Recording], str]) -> str:
+    """What is to be said of each run under each start method, a group of rows for each run."""
     found = {one.start_method for run in runs for one in build.recordings(run)}
-    return sorted(found, key=("fork", "spawn", "forkserver").index)
+    methods = sorted(found, key=("fork", "spawn", "forkserver").index)
+    groups = []
+    for run in runs:
+        answers = []
+        for python, recordings in by_python(run):
+            told = {one.start_method: says(run, one) for one in recordings}
+            answers.append((python, tuple(told[method] for method in methods)))
+        rows = [(python_cell(same), *cells) for cells, same in same_together(answers)]
+        groups.append((link(run), rows))
+    return f'<div class="pythons">{table(("Python", *map(code, methods)), *groups)}</div>'
 
 
-def in_order(recordings: Iterable[Recording], methods: Sequence[str]) -> list[Recording]:
-    """The recordings of one Python, in the order of the start methods."""
-    found = {one.start_method: one for one in recordings}
-    return [found[method] for method in methods]
+def same_together(answers: Iterable[tuple[str, Answer]]) -> Iterable[tuple[Answer, list[str]]]:
+    """Each answer, with the Pythons that gave it."""
+    found: dict[Answer, list[str]] = {}
+    for python, answer in answers:
+        found.setdefault(answer, []).append(python)
+    return found.items()
 
 
 def verdict(run: str, recording: Recording) -> str:
@@ -194,27 +182,13 @@ def verdict(run: str, recording: Recording) -> str:
     return f"<strong>raises</strong> {what}"
 
 
-def grouped_table(
-    methods: Sequence[str], bodies: Iterable[tuple[str, Sequence[Sequence[str]]]]
-) -> str:
-    """A table with a group of rows for each run, under its program."""
-    head = "".join(f"<th>{cell}</th>" for cell in ("Python", *map(code, methods)))
-    text = ""
-    for run, rows in bodies:
-        lines = "".join(f"<tr>{''.join(f'<td>{c}</td>' for c in row)}</tr>" for row in rows)
-        title = f'<tr><th colspan="{len(methods) + 1}" scope="rowgroup">{link(run)}</th></tr>'
-        text += f"<tbody>{title}{lines}</tbody>"
-    return f'<div class="pythons"><table><thead><tr>{head}</tr></thead>{text}</table></div>'
-
-
 def link(run: str) -> str:
     """The program of a run, as a link to the page that shows it whole."""
     program = build.run(run).program
     name = code(program.rpartition("/")[2])
     for page in sorted(DOCS.rglob("*.md")):
         if f"/{program}\n" in page.read_text("utf-8") and "programs" not in page.parent.parts:
-            address = page.relative_to(DOCS).with_suffix(".html").as_posix()
-            return f'<a href="../{address}">{name}</a>'
+            return f'<a href="../{address_of(page)}">{name}</a>'
     return name
 
 

@@ -88,7 +88,7 @@ class Way:
         tubes: The directions of the pipes of each row.
         holds: How many messages are in a pipe; -1: as many as go in.
         trouble: What is wrong with it, in a word.
-        name: What it is called there, when not by its sign.
+        name: What it is called.
         cut: Whether nobody takes what comes out.
     """
 
@@ -97,26 +97,19 @@ class Way:
     tubes: tuple[str, ...] = ("right",)
     holds: int = 0
     trouble: str = ""
-    name: str = ""
+    name: str = "pipe"
     cut: bool = False
 
 
 @dataclass(frozen=True)
 class Drawing:
-    """A drawing as it is described; `heads` stand above the left and the right side."""
+    """A drawing as it is described: `sides` are who stands at the left and at the right, `heads` what above them."""
 
-    program: str
     title: str
     caption: str
-    left: tuple[Actor, ...]
-    right: tuple[Actor, ...]
+    sides: tuple[tuple[Actor, ...], tuple[Actor, ...]]
     way: Way
     heads: tuple[Line, ...] = ()
-
-    @property
-    def sides(self) -> tuple[tuple[Actor, ...], tuple[Actor, ...]]:
-        """Who stands at the left, and who at the right."""
-        return self.left, self.right
 
 
 class Sheet:
@@ -144,10 +137,7 @@ class Sheet:
         self, name: str, outline: str, x: float, y: float, dx: float = 0.0, **look: str
     ) -> None:
         """An outline in pixels, from a place."""
-        moved = f' transform="translate({chart.short(dx)})"' if dx else ""
-        place = f' x="{chart.short(x)}%"' * bool(x) + f' y="{chart.short(y)}"'
-        path = f'<svg{place} overflow="visible"><path d="{outline}"{moved}/></svg>'
-        self.put(name, path, **look)
+        self.put(name, chart.placed(outline, x, y, dx), **look)
 
     def say(self, line: Line, x: float, y: float, dx: float = 0, anchor: str = "") -> None:
         """A line of words; with an anchor it is what a sign is called."""
@@ -177,8 +167,8 @@ class Sheet:
         width = self.widths[right]
         edge, x = (100, 0.0) if right else (0, -width)
         look = {"stroke_dasharray": "4 3"} if actor.dead else {}
-        outline = f"M{chart.short(x)} 0h{chart.short(width)}v{chart.short(height)}h-{chart.short(width)}z"
         stroke = TROUBLE if actor.dead else chart.TEXT
+        outline = chart.rectangle(x, 0, width, height)
         self.shape("box", outline, edge, y, 0, fill="none", stroke=stroke, **look)
         at = y + height / 2 - ROW * (len(actor.all_lines) - 1) / 2
         for line in actor.all_lines:
@@ -205,14 +195,12 @@ class Sheet:
         self.put("pipe", f'<rect {place} height="{TUBE}" rx="7"/>', stroke=stroke, **look)
         if way.holds > 0:
             first = 2 - 6 * way.holds
-            dots = "".join(f"M{first + 12 * n:g}-4h8v8h-8z" for n in range(way.holds))
-            self.shape("message", dots, (x + x2) / 2, y, fill=chart.RUN)
+            dots = [chart.rectangle(first + 12 * n, -4, 8, 8) for n in range(way.holds)]
+            self.shape("message", "".join(dots), (x + x2) / 2, y, fill=chart.RUN)
 
-    def names(
-        self, usual: str, x: float, y: float, above: float = 18, below: float = 18
-    ) -> None:
+    def names(self, x: float, y: float, above: float = 18, below: float = 18) -> None:
         """What lies between is called above it; what is wrong with it stands below."""
-        self.sign(self.way.name or usual, x, y - above)
+        self.sign(self.way.name, x, y - above)
         if self.way.trouble:
             self.sign(self.way.trouble, x, y + below, trouble=True)
 
@@ -292,18 +280,18 @@ def boxes(sheet: Sheet, right: bool, top: float, tall: float) -> list[float]:
 
 def queue(sheet: Sheet) -> None:
     """All lead into one pipe, past a lock, and out of it."""
-    (before, behind), y, told = sheet.way.locks, sheet.y, sheet.told
+    (before, behind), y, (left, right) = sheet.way.locks, sheet.y, sheet.told.sides
     enter, x = (28, 44) if before else (20, 24)
     x2, leave = (56, 72) if behind else (88, 88)
-    for actor, one in zip(told.left, sheet.middles[0], strict=True):
+    for actor, one in zip(left, sheet.middles[0], strict=True):
         sheet.line((0, one), (enter, y), trouble=before == "no lock", cut=actor.dead)
     sheet.line((enter, y), (x, y))
     sheet.line((x2, y), (leave, y))
-    for actor, one in zip(told.right, sheet.middles[1], strict=True):
+    for actor, one in zip(right, sheet.middles[1], strict=True):
         sheet.line((leave, y), (100, one), cut=sheet.way.cut or actor.dead)
         sheet.head(100, one, "right")
     sheet.tube(x, x2, y)
-    sheet.names("pipe", (x + x2) / 2, y)
+    sheet.names((x + x2) / 2, y)
     for lock, place in ((before, enter), (behind, leave)):
         wrong = lock != "lock"
         if lock and lock != "no lock":
@@ -315,10 +303,10 @@ def queue(sheet: Sheet) -> None:
 def pipes(sheet: Sheet) -> None:
     """A pipe for each, or one for each direction."""
     tubes, apart = sheet.way.tubes, pitch(sheet.way)
-    rows = max(
+    actors, middles = max(
         zip(sheet.told.sides, sheet.middles, strict=True), key=lambda side: len(side[1])
     )
-    for actor, middle in zip(*rows, strict=True):
+    for actor, middle in zip(actors, middles, strict=True):
         first = middle - apart * (len(tubes) - 1) / 2
         for number, direction in enumerate(tubes):
             y = first + apart * number
@@ -329,8 +317,8 @@ def pipes(sheet: Sheet) -> None:
                     sheet.head(edge, y, side)
             if sheet.way.trouble:
                 sheet.sign(sheet.way.trouble, 50, y + 18, trouble=True)
-    top = rows[1][0] - apart * (len(tubes) - 1) / 2
-    sheet.sign(sheet.way.name or "pipe", 50, top - 19)
+    top = middles[0] - apart * (len(tubes) - 1) / 2
+    sheet.sign(sheet.way.name, 50, top - 19)
 
 
 def server(sheet: Sheet) -> None:
@@ -338,22 +326,21 @@ def server(sheet: Sheet) -> None:
     half = len(sheet.way.name) * chart.LETTER / 2 + 6
     sheet.spokes()
     sheet.shape("head", HEADS["right"], 50, sheet.y, -half, fill=chart.WAIT)
-    box = f"M-{half:g}-24h{2 * half:g}v48h-{2 * half:g}z"
+    box = chart.rectangle(-half, -24, 2 * half, 48)
     sheet.shape("box", box, 50, sheet.y, fill=chart.PAPER, stroke=chart.TEXT)
-    store = f"M{8 - half:g} 4h{2 * half - 16:g}v12h-{2 * half - 16:g}z"
+    store = chart.rectangle(8 - half, 4, 2 * half - 16, 12)
     sheet.shape("store", store, 50, sheet.y, fill="none", stroke=chart.RUN)
-    sheet.names("", 50, sheet.y, above=9)
+    sheet.names(50, sheet.y, above=9)
 
 
 def memory(sheet: Sheet) -> None:
     """A shelf that all of them see, with messages in its slots."""
     sheet.spokes()
-    slots = [f"M{12 * n - 22}-5h8v12h-8z" for n in range(4)]
+    used = [chart.rectangle(12 * n - 22, -5, 8, 12) for n in range(sheet.way.holds)]
     shelf = "M-24-10V9H24V-10M-12-8V9M0-8V9M12-8V9"
     sheet.shape("shelf", shelf, 50, sheet.y, fill=chart.PAPER, stroke=chart.TEXT)
-    used = "".join(slots[: sheet.way.holds])
-    sheet.shape("message", used, 50, sheet.y, fill=chart.RUN)
-    sheet.names("memory", 50, sheet.y, 20, 21)
+    sheet.shape("message", "".join(used), 50, sheet.y, fill=chart.RUN)
+    sheet.names(50, sheet.y, 20, 21)
 
 
 def event(sheet: Sheet) -> None:
@@ -361,14 +348,14 @@ def event(sheet: Sheet) -> None:
     sheet.spokes()
     colour = TROUBLE if sheet.way.trouble else chart.TEXT
     sheet.shape("event", "M0-11 11 0 0 11-11 0z", 50, sheet.y, fill=chart.PAPER, stroke=colour)
-    sheet.names("event", 50, sheet.y, 22, 22)
+    sheet.names(50, sheet.y, 22, 22)
 
 
 def fork(sheet: Sheet) -> None:
     """Nothing lies between them: one was copied from the other."""
     sheet.line((0, sheet.y), (100, sheet.y), cut=True)
     sheet.head(100, sheet.y, "right")
-    sheet.names("fork", 50, sheet.y, 12, 14)
+    sheet.names(50, sheet.y, 12, 14)
 
 
 WAYS: dict[str, Callable[[Sheet], None]] = {
@@ -378,13 +365,13 @@ WAYS: dict[str, Callable[[Sheet], None]] = {
 
 def in_words(told: Drawing) -> str:
     """A drawing for who doesn't see it."""
-    way, kind = told.way, {"queue": "pipe", "pipes": "pipe"}.get(told.way.kind, told.way.kind)
+    way = told.way
     left, right = ("; ".join(map(told_of, side)) for side in told.sides)
-    between = ", ".join(["lock"] * ("lock" in way.locks) + [way.name or kind])
+    between = ", ".join(["lock"] * ("lock" in way.locks) + [way.name])
     heads = [head.words for head in told.heads if head.words]
     calls = f" Calls, left to right: {', '.join(heads)}." if heads else ""
     wrong = [word for word in (*way.locks, way.trouble) if word not in ("", "lock")]
-    for actor in (*told.left, *told.right):
+    for actor in (*told.sides[0], *told.sides[1]):
         wrong += [f"{actor.name}: {one.words}" for one in actor.all_lines[1:] if one.trouble]
     trouble = f" Broken: {', '.join(wrong)}." if wrong else ""
     return f"Left: {left}. Between: {between}. Right: {right}.{calls}{trouble}"

@@ -38,41 +38,33 @@ def machine_table() -> str:
 
 def runs_table() -> str:
     """Every run of the site, under the page that shows it first; Home has its own from others."""
-    groups: dict[Path | None, str] = {}
-    pages = {page: page.read_text(encoding="utf-8") for page in navigation_pages()}
+    files = [DOCS / page for _, page in walk(navigation())]
+    pages = {page: page.read_text(encoding="utf-8") for page in files}
     del pages[DOCS / "index.md"]
     places = {name: page_that_shows(name, pages) for name in build.runs}
+    groups = []
     for page in [*pages, None]:
-        rows = (run_rows(build.runs[name]) for name, place in places.items() if place == page)
-        groups[page] = "".join(rows)
+        runs = [build.runs[name] for name, place in places.items() if place == page]
+        rows = [row for run in runs for row in run_rows(run)]
+        groups += [(page_link(page), rows)] * bool(rows)
     head = ("Program", "Start method", "Time", "CPU time", "Peak memory", "End")
-    titles = "".join(f"<th>{title}</th>" for title in head)
-    bodies = "".join(
-        f'<tbody><tr><th colspan="{len(head)}" scope="rowgroup">{page_link(page)}</th></tr>'
-        f"{rows}</tbody>"
-        for page, rows in groups.items()
-        if rows
-    )
-    return f'<div class="runs"><table><thead><tr>{titles}</tr></thead>{bodies}</table></div>'
+    return f'<div class="runs">{table(head, *groups)}</div>'
 
 
-def run_rows(run: Run) -> str:
+def run_rows(run: Run) -> Iterator[tuple[str, ...]]:
     """The rows of a run, one for each start method: the first says what ran."""
-    rows = ""
-    for recording in build.recordings(run.name):
+    for number, recording in enumerate(build.recordings(run.name)):
         method = recording.start_method if run.start_methods else ""
         command = recording.command.removeprefix("python ")
         command = command.replace(f" --start-method {method}", "")
-        cells = (
-            "" if rows else f"<code>{escape(command)}</code>",
+        yield (
+            "" if number else f"<code>{escape(command)}</code>",
             f"<code>{method}</code>" if method else "",
             "traced" if run.traced else seconds(recording.wall),
             "" if run.traced else seconds(recording.cpu),
             "" if run.traced else mebibytes(recording.peak_memory),
             "hung" if recording.hung else f"status {recording.status}",
         )
-        rows += f"<tr>{''.join(f'<td>{cell}</td>' for cell in cells)}</tr>"
-    return rows
 
 
 def page_that_shows(run: str, pages: Mapping[Path, str]) -> Path | None:
@@ -84,11 +76,20 @@ def page_that_shows(run: str, pages: Mapping[Path, str]) -> Path | None:
 
 def page_link(page: Path | None) -> str:
     """A link from a page at the top of the site to one of its pages, with its title."""
-    title = page and re.search(r"^# (.+)$", page.read_text("utf-8"), re.MULTILINE)
-    if not page or not title:
+    if not page:
         return "Behind the figures of several pages"
-    address = page.relative_to(DOCS).with_suffix(".html").as_posix()
-    return f'<a href="{address}">{inline(title[1])}</a>'
+    return f'<a href="{address_of(page)}">{title_of(page.read_text("utf-8"))}</a>'
+
+
+def address_of(page: Path) -> str:
+    """The address of a page, from the top of the site."""
+    return page.relative_to(DOCS).with_suffix(".html").as_posix()
+
+
+def title_of(text: str) -> str:
+    """The title of a page, from its text, as HTML."""
+    title = re.search(r"^# (.+)$", text, re.MULTILINE)
+    return inline(title[1]) if title else ""
 
 
 def faults_list(group: str) -> str:
@@ -110,7 +111,8 @@ def symptoms_list(group: str) -> str:
     tags: dict[str, str] = {}
     for page, title, _ in page_fields(pages_of(group), "You see"):
         link = f'<a href="{page.stem}.html">{title}</a>'
-        tags[link] = " ".join(front_matter(page)["tags"])
+        head = page.read_text(encoding="utf-8").split("---\n")[1]
+        tags[link] = " ".join(yaml.safe_load(head)["tags"])
         # Of lines of a page that differ in figures and names only, the first is shown.
         first: dict[str, str] = {}
         for run in broken_runs(page):
@@ -134,8 +136,7 @@ ERROR = re.compile(r"(\w+\.)*\w*(Error|Exception|Interrupt|Warning|Empty|Full)\b
 
 def words_on_screen(recording: Recording) -> list[str]:
     """The errors that a run printed, and how it stood still or what it printed last, as HTML."""
-    lines = [terminal_line(line.text).strip() for line in recording.lines]
-    lines = [line for line in lines if line]
+    lines = list(filter(None, (terminal_line(line.text).strip() for line in recording.lines)))
     found = [
         " ".join(lines[at : at + 1 + line.endswith(":")])
         for at, line in enumerate(lines)
@@ -145,19 +146,14 @@ def words_on_screen(recording: Recording) -> list[str]:
         found = lines[-1:] or ["no output"]
     found = [re.sub(r"\bpsm_[0-9a-f]{8}", "psm_...", line[:160]) for line in found]
     told = [f"<code>{escape(line)}</code>" for line in dict.fromkeys(found)]
-    return [*told, *(stands_in(recording) if recording.hung else ())]
-
-
-def stands_in(recording: Recording) -> list[str]:
-    """In which call the parent of a run that hung stood, in words."""
-    main = (
-        thread
+    where = [
+        place_of(thread)[0]
         for process in recording.processes
         for thread in process.threads
-        if process.role == "parent" and thread.tid == process.pid
-    )
-    where = [called for thread in main if (called := place_of(thread)[0])]
-    return [f"It stands still, the parent in <code>{where[0]}</code>."] if where else []
+        if recording.hung and process.role == "parent" and thread.tid == process.pid
+    ]
+    told += [f"It stands still, the parent in <code>{call}</code>." for call in where if call]
+    return told
 
 
 def rules_list(group: str) -> str:
@@ -181,23 +177,24 @@ def navigation() -> list[Any]:
     return list(yaml.load(text, NavigationLoader)["nav"])
 
 
-def navigation_pages(items: Any = None) -> Iterator[Path]:
-    """Every page, or every page below some items of the navigation, in its order."""
-    for item in navigation() if items is None else items:
-        value = next(iter(item.values())) if isinstance(item, dict) else item
+def walk(
+    items: list[Any], groups: tuple[str, ...] = ()
+) -> Iterator[tuple[tuple[str, ...], str]]:
+    """Each page below some items of the navigation, with the titles of the groups that it stands in."""
+    for item in items:
+        title, value = next(iter(item.items())) if isinstance(item, dict) else ("", item)
         if isinstance(value, list):
-            yield from navigation_pages(value)
+            yield from walk(value, (*groups, title))
         else:
-            yield DOCS / value
+            yield groups, value
 
 
 def pages_of(group: str) -> list[Path]:
     """The pages of a group of the navigation."""
-    for chapter in navigation():
-        for item in next(iter(chapter.values())):
-            if isinstance(item, dict) and isinstance(pages := item.get(group), list):
-                return [DOCS / next(iter(page.values())) for page in pages]
-    raise PageError(f"there is no group {group} in the navigation of mkdocs.yml")
+    found = [DOCS / page for groups, page in walk(navigation()) if group in groups]
+    if not found:
+        raise PageError(f"there is no group {group} in the navigation of mkdocs.yml")
+    return found
 
 
 def page_fields(pages: Iterable[Path], label: str) -> Iterator[tuple[Path, str, str]]:
@@ -208,15 +205,8 @@ def page_fields(pages: Iterable[Path], label: str) -> Iterator[tuple[Path, str, 
     """
     for page in pages:
         text = page.read_text(encoding="utf-8")
-        found = re.search(rf"^{label}\n:   (.+)$", text, re.MULTILINE)
-        title = re.search(r"^# (.+)$", text, re.MULTILINE)
-        if found and title:
-            yield page, inline(title[1]), inline(found[1])
-
-
-def front_matter(page: Path) -> dict[str, Any]:
-    """What stands at the head of a page."""
-    return dict(yaml.safe_load(page.read_text(encoding="utf-8").split("---\n")[1]))
+        if found := re.search(rf"^{label}\n:   (.+)$", text, re.MULTILINE):
+            yield page, title_of(text), inline(found[1])
 
 
 def inline(text: str) -> str:

@@ -10,6 +10,8 @@ from render.figures import figure, mebibytes, times
 
 UNITS = {"B": 1, "KiB": 2**10, "MiB": 2**20, "workers": 1}
 NOTHING = "no difference measured here"
+FASTER = "{more} carries {times} as many messages as {less} ({rates})"
+SOONER = "{less} takes {share} of the time that {more} takes ({trips})"
 
 
 @dataclass(frozen=True)
@@ -131,26 +133,20 @@ def three_digits(number: float) -> str:
     return f"{number:,.{max(0, 2 - math.floor(math.log10(abs(number))))}f}"
 
 
-def faster(one: Measurement, other: Measurement) -> str:
-    """Which of two rates is higher, in words for a page."""
+def compared(one: Measurement, other: Measurement, sentence: str) -> str:
+    """A sentence on two measurements, FASTER or SOONER, unless they can't be told apart."""
     if not spreads_differ(one, other):
         return html.escape(f"{one.name} and {other.name}: {NOTHING}")
-    low, high = sorted((one, other), key=lambda row: row.median)
-    ratio = times(high.median / low.median, 1)
-    rates = figure(f"{three_digits(high.median)} against {three_digits(low.median)} a second")
-    more, less = html.escape(high.name), html.escape(low.name)
-    return f"{more} carries {ratio} as many messages as {less} ({rates})"
-
-
-def sooner(one: Measurement, other: Measurement) -> str:
-    """Which of two times is shorter, in words for a page."""
-    if not spreads_differ(one, other):
-        return html.escape(f"{one.name} and {other.name}: {NOTHING}")
-    short, long = sorted((one, other), key=lambda row: row.median)
-    share = figure(f"{100 * short.median / long.median:.0f} %")
-    trips = figure(f"{three_digits(short.median)} against {three_digits(long.median)} µs")
-    less, more = html.escape(short.name), html.escape(long.name)
-    return f"{less} takes {share} of the time that {more} takes ({trips})"
+    less, more = sorted((one, other), key=lambda row: row.median)
+    low, high = three_digits(less.median), three_digits(more.median)
+    return sentence.format(
+        less=html.escape(less.name),
+        more=html.escape(more.name),
+        times=times(more.median / less.median, 1),
+        share=figure(f"{100 * less.median / more.median:.0f} %"),
+        rates=figure(f"{high} against {low} a second"),
+        trips=figure(f"{low} against {high} µs"),
+    )
 
 
 def fastest(rows: Sequence[Measurement]) -> str:

@@ -3,7 +3,7 @@
 import itertools
 import math
 import re
-from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 
 from recorder.recording import Line, Pipe, Process, Recording, Thread
@@ -58,16 +58,27 @@ REASONS = {
 RUNS = "runs"
 Key = tuple[str, str, str]  # a shape, a colour, and what they mean
 SAME = {"own": "end"}  # what is drawn as something else is
+Span = tuple[float, float, str]  # from, to, and what a thread did
 
 
-@dataclass(frozen=True)
+@dataclass
 class Lane:
-    """A row: a process with its main thread, or another thread of it."""
+    """A row: a process with its main thread, or another thread of it.
+
+    Attributes:
+        end: How the process ended: a key of ENDS, and words.
+        words: What stands above it.
+        floor: Its lower edge, in pixels.
+        raised: How much higher the words at its end stand, so as not to lie on its bars.
+    """
 
     name: str
     process: Process
     thread: Thread | None
-    words: str = ""  # above it
+    end: tuple[str, str]
+    words: str = ""
+    floor: float = 0
+    raised: float = 0
 
     @property
     def is_process(self) -> bool:
@@ -76,7 +87,7 @@ class Lane:
 
 
 class Plan:
-    """What a timeline shows: its rows, its axis, and when each thread waited for what."""
+    """What a timeline shows: its rows, its axis, when each process ran, and when each thread waited for what."""
 
     def __init__(
         self,
@@ -90,15 +101,20 @@ class Plan:
         self.processes = sorted(recording.processes, key=lambda p: (order[p.role], p.started))
         shown = [p for p in self.processes if p.ended >= since][:LANES]
         self.lanes = lanes_of(recording, shown, feeders)
+        self.mains = [lane for lane in self.lanes if lane.is_process]
         many = len(self.lanes) > FEW
         self.pitch = min(PITCH, HEIGHT // len(self.lanes)) if many else PITCH
         self.roomy = self.pitch >= ROOMY
+        self.every = math.ceil((chart.FONT + 2) / self.pitch)  # where dense, some have no name
+        names = ["output", *(lane.name for lane in self.lanes[:: self.every])]
+        self.left = 12 + chart.LETTER * max(map(len, names))
         self.x = chart.Scale(since, max(reach(recording, since), until, since + 0.001))
+        self.blocks = cpu_blocks(self.mains, self.x)
         self.spans = waiting_spans(self.lanes, self.x) if self.roomy else {}
 
     def legend(self) -> list[Key]:
         """What is to be explained: no more than what is there, and no words say."""
-        ends = {end_of(lane.process, self.recording)[0] for lane in self.lanes}
+        ends = {lane.end[0] for lane in self.lanes}
         found = [("bar", chart.RUN, "ran")]
         found += [
             (look.shape, look.colour, look.words)
@@ -108,6 +124,115 @@ class Plan:
         found += [] if self.spans else [("line", chart.WAIT, "waited")]
         told = ends & {"stopped" if self.roomy else "badly"}
         return [*found, ("tick", chart.TEXT, "output"), *(ENDS[kind] for kind in told)]
+
+    def place(self, top: float) -> float:
+        """Place the lanes below a height; return where they end."""
+        if len(self.lanes) <= FEW:
+            self.raise_words()
+        for lane in self.lanes:
+            top += self.pitch + max(WORDS * bool(lane.words), lane.raised)
+            lane.floor = top
+        return top
+
+    def raise_words(self) -> None:
+        """Find out how high the bars below the words at the ends of lanes are."""
+        tops = [(lane, end, 0.7 * share * PITCH) for lane, _, end, share in self.blocks]
+        tops += [
+            (lane, end, REASONS[kind].width - 2)
+            for kind, found in self.spans.items()
+            for lane, _, end in found
+            if kind in REASONS and lane.is_process
+        ]
+        for lane, end, height in tops:
+            kind, how = lane.end
+            wide = 100 * (chart.LETTER * len(how) + 10) / (chart.NARROW - self.left)
+            below = self.x(end) > self.x(lane.process.ended) - wide
+            if kind in ("well", "badly") and below and not self.has_room(lane):
+                lane.raised = max(lane.raised, height)
+
+    def has_room(self, lane: Lane) -> bool:
+        """Whether the words at the end of a lane have room on its right, on a narrow page."""
+        right = (100 - self.x(lane.process.ended)) / 100 * (chart.NARROW - self.left)
+        return right > chart.LETTER * len(lane.end[1])
+
+    def bars(self) -> Iterator[str]:
+        """A line for each life, blocks for when it ran; and marks for failures where lanes are dense."""
+        lives, failed, x, pitch = [], [], self.x, self.pitch
+        blocks = [
+            chart.box(x(a), x(b), lane.floor - 0.4 * pitch, 0.4 * pitch)
+            for lane, a, b in self.spans.get(RUNS, ())
+        ]
+        for lane in self.lanes:
+            started, ended = lane.process.started, lane.process.ended
+            if not lane.is_process and lane.thread:
+                started = lane.thread.samples[0][0] if lane.thread.samples else ended
+            lives.append(
+                chart.box(x(max(started, x.low)), x(ended), lane.floor, 1 + self.roomy)
+            )
+            if not self.roomy and lane.end[0] == "badly":
+                failed.append(chart.box(x(ended) - 0.6, x(ended) + 0.6, lane.floor - 1, 3))
+        for lane, start, end, share in self.blocks:
+            rise = max(0.7 * share * pitch, 1)
+            blocks.append(chart.box(x(start), x(end), lane.floor - rise, rise))
+        yield chart.path("life", lives, fill=chart.WAIT)
+        yield chart.path("ran", blocks, fill=chart.RUN)
+        yield chart.path("failed", failed, fill=chart.PIPE)
+
+    def waits(self) -> list[str]:
+        """The times for which threads waited, a path for each reason; a proven hang goes on to the end."""
+        waited, ever, x, wall = [], [], self.x, self.recording.wall
+        goes_on = self.recording.evidence == "kernel" and wall < x.high
+        for kind, found in self.spans.items():
+            if kind in REASONS:
+                look = REASONS[kind]
+                more = {"stroke_dasharray": look.dashes} if look.dashes else {}
+                lines = [
+                    chart.level(x(start), x(end), lane.floor + 1 - look.width / 2)
+                    for lane, start, end in found
+                ]
+                rest = [
+                    chart.level(x(wall), 100, lane.floor - 1)
+                    for lane, _, end in found
+                    if goes_on and end >= wall
+                ]
+                width = str(look.width)
+                waited.append(
+                    chart.stroke(
+                        f"waits-{kind}", lines, look.colour, stroke_width=width, **more
+                    )
+                )
+                ever.append(
+                    chart.stroke(f"ever-{kind}", rest, look.colour, stroke_dasharray="2 4")
+                )
+        return waited + ever
+
+    def ends(self) -> Iterator[str]:
+        """A mark where each process ended, and how, on the right of its end where there is room."""
+        for kind, (shape, colour, _) in ENDS.items():
+            marks = [
+                chart.marker(shape, self.x(at), lane.floor, f"{clock(at)}: {lane.end[1]}")
+                for lane in self.mains
+                if lane.end[0] == kind
+                for at in [lane.process.ended]
+            ]
+            yield chart.markers(f"end-{kind}", colour, marks)
+        texts: dict[str, list[str]] = {"start": [], "end": []}
+        for lane in self.mains:
+            kind, how = lane.end
+            if kind == "badly" or (kind == "well" and len(self.mains) <= FEW):
+                right = self.has_room(lane)
+                side, dx = ("start", 10) if right else ("end", 4 if lane.raised else -10)
+                height = lane.floor - 9 - lane.raised
+                texts[side].append(chart.text(self.x(lane.process.ended), height, how, dx))
+        for anchor, found in texts.items():
+            yield chart.group("place", found, text_anchor=anchor, **chart.HALO)
+
+    def words(self) -> str:
+        """Where threads were stuck, above their lanes."""
+        found = (
+            chart.text(100, lane.floor - 27, lane.words) for lane in self.lanes if lane.words
+        )
+        return chart.group("words", found, text_anchor="end")
 
 
 def shared_legend(recordings: Iterable[Recording], until: float) -> str:
@@ -154,42 +279,19 @@ def timeline(
         feeders: The roles of processes whose other thread is a feeder, as another run has proven.
     """
     plan = Plan(recording, until, since, feeders)
-    lanes, pitch, roomy, x, spans = plan.lanes, plan.pitch, plan.roomy, plan.x, plan.spans
-    every = math.ceil((chart.FONT + 2) / pitch)  # where lanes are dense, some have no name
-    pipes = [pipe for pipe in recording.pipes if is_telling(pipe)][:2] if roomy else []
-    shown = [lane.name for lane in lanes[::every]]
-    left = 12 + chart.LETTER * max(map(len, ["output", *shown]))
+    x, left = plan.x, plan.left
     explained, top = chart.legend(plan.legend(), left) if legend else ("", 8.0)
-    high = raised(plan, chart.NARROW - left) if len(lanes) <= FEW else {}
-    rises = [high.get(number, 0.0) for number in range(len(lanes))]
-    pitches = [
-        pitch + max(WORDS * bool(lane.words), rise)
-        for lane, rise in zip(lanes, rises, strict=True)
-    ]
-    floors = list(itertools.accumulate(pitches, initial=top))[1:]
-    rows = list(map(Row, lanes, floors, rises))
-    mains = [row for row in rows if row.lane.is_process]
-    bottom = floors[-1] if floors else top
-    parts = [
-        *bars(recording, rows, spans.pop(RUNS, ()), x, pitch),
-        *strokes(spans, x, floors),
-        *ever_after(recording, spans, x, floors),
-        *(end_marks(x, mains, recording) if roomy else ()),
-        *(places(x, mains, recording, chart.NARROW - left) if roomy else ()),
-        chart.group(
-            "words",
-            (chart.text(100, r.floor - 27, r.lane.words) for r in rows if r.lane.words),
-            text_anchor="end",
-        ),
-    ]
-    middles = [floor - min(6, pitch / 2) for floor in floors[::every]]
+    bottom = plan.place(top)
+    parts = [*plan.bars(), *plan.waits(), *(plan.ends() if plan.roomy else ()), plan.words()]
+    above = min(6, plan.pitch / 2)  # the lower edge, to the middle of the name
+    named = [(lane.floor - above, lane.name) for lane in plan.lanes[:: plan.every]]
+    pipes = [pipe for pipe in recording.pipes if is_telling(pipe)][:2] if plan.roomy else []
     for number, pipe in enumerate(pipes, 1):
         parts += filled(pipe, bottom, x, recording.wall)
-        shown.append("pipe" if len(pipes) == 1 else f"pipe {number}")
-        middles.append(bottom + 35)
+        named.append((bottom + 35, "pipe" if len(pipes) == 1 else f"pipe {number}"))
         bottom += 56
     output = bottom + 14
-    named = zip([*middles, output], [*shown, "output"], strict=True)
+    named.append((output, "output"))
     ticks = x.ticks(chart.NARROW - left - chart.RIGHT, lambda tick: 8 * len(f"{tick:g}") + 12)
     notes = axis_notes(recording, len(plan.processes))
     parts = [
@@ -216,15 +318,6 @@ def ending(recording: Recording) -> str:
     return timeline(recording, since=max(0.8 * wall, since))
 
 
-@dataclass(frozen=True)
-class Row:
-    """A lane at its place: its lower edge, and how much higher the words at its end stand."""
-
-    lane: Lane
-    floor: float
-    raised: float = 0
-
-
 def lanes_of(
     recording: Recording, processes: Sequence[Process], feeders: Collection[str] = ()
 ) -> list[Lane]:
@@ -235,14 +328,15 @@ def lanes_of(
         main = next((one for one in process.threads if one.tid == process.pid), None)
         stuck = few and recording.hung and process.stack
         words = words_of(story, process, main) if stuck else ""
-        found.append(Lane(names[process.pid], process, main, words))
+        end = end_of(process, recording)
+        found.append(Lane(names[process.pid], process, main, end, words))
         for thread in process.threads if few else ():
             writes = any(kind == "room" for _, kind in thread.samples)
             if thread is not main and (writes or thread.tid in story.chain):
                 words = words_of(story, process, thread) if recording.hung else ""
                 known = is_feeder(thread) or (writes and process.role in feeders)
                 name = "its feeder" if known else "its thread"
-                found.append(Lane(name, process, thread, words))
+                found.append(Lane(name, process, thread, end, words))
     return found
 
 
@@ -274,39 +368,6 @@ def words_of(story: Story, process: Process, thread: Thread | None) -> str:
     return what[:LONGEST]
 
 
-def bars(
-    recording: Recording,
-    rows: Sequence[Row],
-    ran: Sequence[tuple[int, float, float]],
-    x: chart.Scale,
-    pitch: float,
-) -> Iterator[str]:
-    """A line for each life, blocks for when it ran; and marks for failures where lanes are dense."""
-    lives, failed, roomy = [], [], pitch >= ROOMY
-    blocks = [
-        chart.box(x(a), x(b), rows[lane].floor - 0.4 * pitch, 0.4 * pitch)
-        for lane, a, b in ran
-    ]
-    for row in rows:
-        process, thread = row.lane.process, row.lane.thread
-        started, ended = process.started, process.ended
-        if not row.lane.is_process and thread:
-            started = thread.samples[0][0] if thread.samples else ended
-        lives.append(chart.box(x(max(started, x.low)), x(ended), row.floor, 1 + roomy))
-        if not roomy and end_of(process, recording)[0] == "badly":
-            failed.append(chart.box(x(ended) - 0.6, x(ended) + 0.6, row.floor - 1, 3))
-    mains = [row for row in rows if row.lane.is_process]
-    for lane, start, end, share in cpu_blocks([row.lane for row in mains], x):
-        rise = max(0.7 * share * pitch, 1)
-        blocks.append(chart.box(x(start), x(end), mains[lane].floor - rise, rise))
-    yield chart.path("life", lives, fill=chart.WAIT)
-    yield chart.path("ran", blocks, fill=chart.RUN)
-    yield chart.path("failed", failed, fill=chart.PIPE)
-
-
-Span = tuple[float, float, str]
-
-
 def spans_of(thread: Thread, process: Process, x: chart.Scale, apart: float = 0) -> list[Span]:
     """What a thread did, and when: (from, to, what), as far as it is on the axis."""
     found: list[Span] = []
@@ -323,58 +384,19 @@ def spans_of(thread: Thread, process: Process, x: chart.Scale, apart: float = 0)
 
 def waiting_spans(
     lanes: Sequence[Lane], x: chart.Scale
-) -> dict[str, list[tuple[int, float, float]]]:
+) -> dict[str, list[tuple[Lane, float, float]]]:
     """When a thread waited for each reason, or ran beside the main thread: (lane, from, to)."""
     apart = 0.0
     while True:
-        found: dict[str, list[tuple[int, float, float]]] = {kind: [] for kind in REASONS}
-        for number, lane in enumerate(lanes):
+        found: dict[str, list[tuple[Lane, float, float]]] = {kind: [] for kind in REASONS}
+        for lane in lanes:
             spans = spans_of(lane.thread, lane.process, x, apart) if lane.thread else []
             for start, end, kind in spans:
                 if kind in REASONS or (kind == RUNS and not lane.is_process):
-                    found.setdefault(kind, []).append((number, start, end))
+                    found.setdefault(kind, []).append((lane, start, end))
         if sum(map(len, found.values())) <= SPANS:
             return {kind: spans for kind, spans in found.items() if spans}
         apart = max(1.3 * apart, (x.high - x.low) / 300)
-
-
-def strokes(
-    spans: Mapping[str, Sequence[tuple[int, float, float]]],
-    x: chart.Scale,
-    floors: Sequence[float],
-) -> Iterator[str]:
-    """The times for which threads waited, a path for each reason."""
-    for kind, found in spans.items():
-        look = REASONS[kind]
-        lines = [
-            chart.line((x(start), height), (x(end), height))
-            for lane, start, end in found
-            for height in [floors[lane] + 1 - look.width / 2]
-        ]
-        more = {"stroke_dasharray": look.dashes} if look.dashes else {}
-        yield chart.stroke(
-            f"waits-{kind}", lines, look.colour, stroke_width=str(look.width), **more
-        )
-
-
-def ever_after(
-    recording: Recording,
-    spans: Mapping[str, Sequence[tuple[int, float, float]]],
-    x: chart.Scale,
-    floors: Sequence[float],
-) -> Iterator[str]:
-    """What a hang that is proven would have gone on with, up to the end of the axis."""
-    at = recording.wall
-    for kind, found in spans.items():
-        if recording.evidence == "kernel" and at < x.high:
-            lines = [
-                chart.line((x(at), floors[lane] - 1), (100, floors[lane] - 1))
-                for lane, _, end in found
-                if end >= at
-            ]
-            yield chart.stroke(
-                f"ever-{kind}", lines, REASONS[kind].colour, stroke_dasharray="2 4"
-            )
 
 
 def is_telling(pipe: Pipe) -> bool:
@@ -393,21 +415,16 @@ def filled(pipe: Pipe, top: float, x: chart.Scale, wall: float) -> list[str]:
     outline = ""
     for at, held in steps:
         height = floor - rise * min(max(held, 0) / pipe.capacity, 1)
-        start = f"M{chart.short(10 * x(at))} {chart.short(floor)}"
-        outline += (
-            f"{f'H{chart.short(10 * x(at))}' if outline else start}V{chart.short(height)}"
-        )
+        place = chart.short(10 * x(at))
+        outline += f"H{place}" if outline else f"M{place} {chart.short(floor)}"
+        outline += f"V{chart.short(height)}"
     outline += f"H{chart.short(10 * x(wall))}V{chart.short(floor)}z" if outline else ""
+    capacity = chart.level(0, 100, floor - rise)
     full = chart.text(100, top + 10, f"full: {pipe.capacity:,} bytes")
     return [
         chart.path("filled", [outline], fill=chart.PIPE, fill_opacity="0.45"),
-        chart.stroke(
-            "capacity",
-            [chart.line((0, floor - rise), (100, floor - rise))],
-            chart.PIPE,
-            stroke_dasharray="4 3",
-        ),
-        chart.stroke("empty", [chart.line((0, floor), (100, floor))], chart.GRID),
+        chart.stroke("capacity", [capacity], chart.PIPE, stroke_dasharray="4 3"),
+        chart.stroke("empty", [chart.level(0, 100, floor)], chart.GRID),
         chart.group("full", [full], text_anchor="end", fill=chart.FAINT),
     ]
 
@@ -417,64 +434,6 @@ def end_of(process: Process, recording: Recording) -> tuple[str, str]:
     how = how_it_ended(process, recording)
     kinds = {"": "unseen", "exit 0": "well", "ended by the recorder": "stopped"}
     return kinds.get(how, "badly"), how or "end"
-
-
-def end_marks(x: chart.Scale, rows: Sequence[Row], recording: Recording) -> Iterator[str]:
-    """A mark where each process ended, a group for each kind of end."""
-    for kind, (shape, colour, _) in ENDS.items():
-        marks = []
-        for row in rows:
-            one, words = end_of(row.lane.process, recording)
-            if one == kind:
-                at = row.lane.process.ended
-                marks.append(chart.marker(shape, x(at), row.floor, f"{clock(at)}: {words}"))
-        yield chart.markers(f"end-{kind}", colour, marks)
-
-
-def places(
-    x: chart.Scale, rows: Sequence[Row], recording: Recording, room: float
-) -> Iterator[str]:
-    """How each process ended, on the right of its end where there is room."""
-    halo = {"paint_order": "stroke", "stroke": chart.PAPER, "stroke_width": "4"}
-    texts: dict[str, list[str]] = {"start": [], "end": []}
-    for row in rows:
-        kind, how = end_of(row.lane.process, recording)
-        if kind == "badly" or (kind == "well" and len(rows) <= FEW):
-            at = x(row.lane.process.ended)
-            right = has_room(at, how, room)
-            side, dx = ("start", 10) if right else ("end", 4 if row.raised else -10)
-            texts[side].append(chart.text(at, row.floor - 9 - row.raised, how, dx))
-    for anchor, found in texts.items():
-        yield chart.group("place", found, text_anchor=anchor, **halo)
-
-
-def has_room(at: float, words: str, room: float) -> bool:
-    """Whether words have room on the right of a place, on a plot of so many pixels."""
-    return (100 - at) / 100 * room > chart.LETTER * len(words)
-
-
-def raised(plan: Plan, room: float) -> dict[int, float]:
-    """By how many pixels words at the end of a lane stand higher, so as not to lie on its bars."""
-    mains = [(number, lane) for number, lane in enumerate(plan.lanes) if lane.is_process]
-    bars = [
-        (mains[at][0], end, 0.7 * share * PITCH)
-        for at, _, end, share in cpu_blocks([lane for _, lane in mains], plan.x)
-    ]
-    bars += [
-        (number, end, REASONS[kind].width - 2)
-        for kind, found in plan.spans.items()
-        for number, _, end in found
-        if kind in REASONS and plan.lanes[number].is_process
-    ]
-    found: dict[int, float] = {}
-    for number, end, height in bars:
-        process = plan.lanes[number].process
-        kind, how = end_of(process, plan.recording)
-        place = plan.x(process.ended)
-        below = plan.x(end) > place - 100 * (chart.LETTER * len(how) + 10) / room
-        if kind in ("well", "badly") and below and not has_room(place, how, room):
-            found[number] = max(found.get(number, 0), height)
-    return found
 
 
 def output_marks(recording: Recording, x: chart.Scale, y: float) -> Iterator[str]:
@@ -499,18 +458,20 @@ def axis_notes(recording: Recording, processes: int) -> list[str]:
     return found
 
 
-def cpu_blocks(lanes: Sequence[Lane], x: chart.Scale) -> list[tuple[int, float, float, float]]:
+def cpu_blocks(
+    lanes: Sequence[Lane], x: chart.Scale
+) -> list[tuple[Lane, float, float, float]]:
     """The share of a core that each process had while it ran: (lane, from, to, share)."""
     apart = max(0.04, x.high / 150)  # the system counts CPU time in steps of 0.01 s
     while True:
         found = [
-            (number, max(start, x.low), end, share)
-            for number, lane in enumerate(lanes)
+            (lane, max(start, x.low), end, share)
+            for lane in lanes
             for start, end, share in busy_intervals(lane.process, apart)
             if end > x.low
         ]
         if len(found) <= BLOCKS:
-            return [(number, *trimmed(lanes[number], x, *block)) for number, *block in found]
+            return [(lane, *trimmed(lane, x, *block)) for lane, *block in found]
         apart *= 1.3  # in the end one share is all there is of a process, and few enough
 
 

@@ -96,12 +96,8 @@ def test_there_are_as_many_workers_as_the_program_has(program, description):
     assert workers == ["worker 1", "worker 2", "worker 3"]
 
 
-def test_the_number_of_workers_may_be_an_argument_of_the_run(monkeypatch, description):
-    description["request_reply"]["run"] = "request_reply"
-    assert "worker 3" in words(picture("request_reply"))  # as main says
-    program = cast.Program("recipes/request_reply.py", "")
-    program.arguments = ["--workers", "2"]
-    assert program.count("workers") == 2
+def test_the_number_of_workers_may_be_what_main_takes_by_default():
+    assert cast.Program("recipes/request_reply.py").count("workers") == 3
 
 
 @pytest.mark.parametrize(

@@ -179,7 +179,7 @@ def test_a_part_of_a_fix_that_is_not_there():
 def test_a_fault_that_raises_shows_no_hang(monkeypatch):
     """What hangs in one release of Python raises in another: the same page shows either."""
     monkeypatch.setattr(blocks, "recording_of", lambda *_: recording(status=1))
-    assert blocks.stuck("large_argument_broken", "spawn") == ""
+    assert blocks.stuck("large_argument_broken") == ""
 
 
 def test_the_line_that_says_how_a_run_ended():

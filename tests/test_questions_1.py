@@ -7,7 +7,7 @@ import pytest
 
 from examples.questions import measuring, slower
 from recorder.recording import Line
-from render import measured, question_plots
+from render import measured, plots
 from tests.harness import START_METHODS, numbers_of, on_posix, run
 from tests.pictures import Picture, near
 from tests.recordings import recording
@@ -57,7 +57,7 @@ def test_a_time_has_two_digits_and_its_unit(value, text):
 
 def test_the_plot_of_the_break_even_has_each_point_where_it_belongs():
     picture = plot(
-        question_plots.slower,
+        plots.slower,
         "Workers: 2, start method fork",
         "    task  one process   one by one",
         "      10      1.00 µs    10.00 µs      2.00 µs             0.100      0.500",
@@ -83,7 +83,7 @@ def test_the_plot_of_the_break_even_has_each_point_where_it_belongs():
 
 def test_the_plot_of_the_memory_shows_both_queues():
     picture = plot(
-        question_plots.back_pressure,
+        plots.back_pressure,
         "seconds    no maxsize, MiB    maxsize=8, MiB",
         "   0.00                0.0               0.0",
         "   1.00               40.0               2.5",

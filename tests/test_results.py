@@ -84,8 +84,8 @@ def test_numbers_are_as_exact_as_they_were_printed(show):
     ]
 
 
-def test_what_can_t_be_read_is_a_page_error(show):
-    with pytest.raises(PageError, match="run latency: there is no such table"):
+def test_what_can_t_be_read_is_an_error(show):
+    with pytest.raises(ValueError, match="there is no such table"):
         show("latency", "nothing")
     with pytest.raises(PageError, match="no table for the run one_worker"):
         show("one_worker", "")
