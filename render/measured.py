@@ -185,9 +185,13 @@ def message_size(run: str) -> str:
         raise PageError(f"run {run}: {error}") from None
 
 
-def ratio(run: str, name: str, number: int = 0) -> str:
-    """A ratio in a table of ways: to its first line, a Queue or one item a message (0), or to a copy."""
-    return times_of(row_of(run, name).ratios[number], 2 if number else 1)
+def ratio(run: str, name: str, to: str = "") -> str:
+    """A ratio in a table of ways, to one of them, by default the first: a Queue, or one item a message."""
+    base = row_of(run, to) if to else rows_of(run)[0]
+    row, number = row_of(run, name), base.ratios.index(1)  # in the column of ratios to the base it has 1
+    if not tables.spreads_differ(row, base):
+        return tables.NOTHING
+    return times_of(row.ratios[number], 2 if number else 1)
 
 
 def sweep(channel: str) -> "Sweep":
