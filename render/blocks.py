@@ -65,7 +65,9 @@ def picture(plot: str, name: str, start_method: str = "") -> str:
 def pair(name: str) -> str:
     """A fault and its fix beside each other: the pictures of NAME_broken and NAME_fixed, a verdict each."""
     recordings = {label: recording_of(f"{name}_{label}") for label in ("broken", "fixed")}
-    verdicts = [verdict(recording, label == "fixed") for label, recording in recordings.items()]
+    verdicts = [
+        verdict(recording, label == "fixed") for label, recording in recordings.items()
+    ]
     if verdicts[0] == verdicts[1]:  # then they differ in what came before
         verdicts = [
             f"lines printed: {len(recording.lines)}" for recording in recordings.values()

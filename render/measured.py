@@ -188,10 +188,11 @@ def message_size(run: str) -> str:
 def ratio(run: str, name: str, to: str = "") -> str:
     """A ratio in a table of ways, to one of them, by default the first: a Queue, or one item a message."""
     base = row_of(run, to) if to else rows_of(run)[0]
-    row, number = row_of(run, name), base.ratios.index(1)  # in the column of ratios to the base it has 1
+    row = row_of(run, name)
     if not tables.spreads_differ(row, base):
         return tables.NOTHING
-    return times_of(row.ratios[number], 2 if number else 1)
+    column = base.ratios.index(1)  # the one that compares with the base
+    return times_of(row.ratios[column], 2 if column else 1)
 
 
 def sweep(channel: str) -> "Sweep":
