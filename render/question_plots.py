@@ -63,7 +63,7 @@ def back_pressure(recording: Recording) -> str:
     )
     title = "Memory of a producer with and without maxsize"
     return chart.picture(
-        title, in_words(lines, axes), HEIGHT - 10, (LEFT, NAMES), panel(lines, axes)
+        title, in_words(lines, axes), HEIGHT - 20, (LEFT, NAMES), panel(lines, axes)
     )
 
 
