@@ -74,7 +74,10 @@ def pair(name: str) -> str:
         ]
     until = max(map(reach, recordings.values()))  # one axis for both
     feeders = feeders_of(recordings.values())
-    keys = with_terms(shared_legend(recordings.values(), until))
+    roles = {process.role for each in recordings.values() for process in each.processes}
+    helper = "<span>helper: a process of Python's own</span>" * ("helper" in roles)
+    keys = shared_legend(recordings.values(), until).replace("</p>", f"{helper}</p>")
+    keys = with_terms(keys)
     sides = "".join(
         f'<figure data-search-exclude><figcaption>{label} <strong class="{label}">{says}</strong>'
         f"</figcaption>{draw_timeline(recording, until, legend=False, feeders=feeders)}</figure>"
@@ -161,7 +164,7 @@ def with_terms(text: str) -> str:
     """A text with what the glossary says of the terms that a story, a key or a caption has."""
     meanings = terms()
     return re.sub(
-        r"(?i)\b(?:start method|feeder thread|semaphore|recorder|room|kernel)\b",
+        r"(?i)\b(?:start method|feeder thread|semaphore|recorder|room|kernel|helper)\b",
         lambda term: f'<abbr title="{escape(meanings[term[0].lower()])}">{term[0]}</abbr>',
         text,
     )
