@@ -54,14 +54,19 @@ def picture(plot: str, name: str) -> str:
 def pair(name: str) -> str:
     """A fault and its fix beside each other: the pictures of NAME_broken and NAME_fixed, a verdict each."""
     recordings = {label: recording_of(f"{name}_{label}") for label in ("broken", "fixed")}
-    verdicts = [verdict(recording) for recording in recordings.values()]
+    verdicts = [
+        verdict(recording, label == "fixed") for label, recording in recordings.items()
+    ]
     if verdicts[0] == verdicts[1]:  # then they differ in what came before
         verdicts = [
             f"lines printed: {len(recording.lines)}" for recording in recordings.values()
         ]
     until = max(map(reach, recordings.values()))  # one axis for both
     feeders = feeders_of(recordings.values())
-    keys = shared_legend(recordings.values(), until)
+    roles = {process.role for each in recordings.values() for process in each.processes}
+    helper = "<span>helper: a process of Python's own</span>" * ("helper" in roles)
+    keys = shared_legend(recordings.values(), until).replace("</p>", f"{helper}</p>")
+    keys = with_terms(keys)
     sides = "".join(
         f'<figure data-search-exclude><figcaption>{label} <strong class="{label}">{says}</strong>'
         f"</figcaption>{draw_timeline(recording, until, legend=False, feeders=feeders)}</figure>"
@@ -70,12 +75,13 @@ def pair(name: str) -> str:
     return f'<div class="pair">{keys}{sides}</div>'
 
 
-def verdict(recording: Recording) -> str:
-    """How a run came out, in a few words."""
+def verdict(recording: Recording, fixed: bool = False) -> str:
+    """How a run came out, in a few words; a fixed one that reports a death does so on purpose."""
     if recording.hung:
         return "stands still, for ever"
     last = f"<samp>{telling_line(recording)}</samp>"
-    return last if recording.status == 0 else f"exit status {recording.status}: {last}"
+    end = "ends, and says" if fixed else f"exit status {recording.status}"
+    return last if recording.status == 0 else f"{end}: {last}"
 
 
 ADDED = re.compile(r"when serializing |.*Warning: resource_tracker: |  warnings\.warn\(")
@@ -128,7 +134,7 @@ def stuck(name: str) -> str:
             whole += title + code_block("text", escape("\n".join(stack).strip("\n") + "\n"))
     return (
         f'<p class="story"><strong>Who waits for whom.</strong> {told}</p>'
-        f"<p>It hung after {seconds(recording.wall)}. {EVIDENCE[recording.evidence]} "
+        f"<p>It hung after {seconds(recording.wall)}. {with_terms(EVIDENCE[recording.evidence])} "
         "Then it was ended.</p><details data-search-exclude>"
         f"<summary>The whole stacks, newest call first</summary>{whole}</details>"
     )
@@ -144,12 +150,13 @@ def marked_up(sentence: str, recording: Recording) -> str:
 
 
 def with_terms(text: str) -> str:
-    """A text with what the glossary says of the terms that a story or a caption has."""
+    """A text with what the glossary says of the terms that a story, a key or a caption has."""
     meanings = terms()
-    for term in ("start method", "feeder thread", "semaphore"):
-        marked = rf'<abbr title="{escape(meanings[term])}">\g<0></abbr>'
-        text = re.sub(rf"(?i)\b{term}\b", marked, text)
-    return text
+    return re.sub(
+        r"(?i)\b(?:start method|feeder thread|semaphore|recorder|room|kernel|helper)\b",
+        lambda term: f'<abbr title="{escape(meanings[term[0].lower()])}">{term[0]}</abbr>',
+        text,
+    )
 
 
 def terms() -> dict[str, str]:

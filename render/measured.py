@@ -154,9 +154,14 @@ def message_size(run: str) -> str:
     return tables.message_size(recording_of(run).output)
 
 
-def ratio(run: str, name: str, number: int = 0) -> str:
-    """A ratio in a table of ways: to its first line, a Queue or one item a message (0), or to a copy."""
-    return times(row_of(run, name).ratios[number], 2 if number else 1)
+def ratio(run: str, name: str, to: str = "") -> str:
+    """A ratio in a table of ways, to one of them, by default the first: a Queue, or one item a message."""
+    base = row_of(run, to) if to else rows_of(run)[0]
+    row = row_of(run, name)
+    if not tables.spreads_differ(row, base):
+        return tables.NOTHING
+    column = base.ratios.index(1)  # the one that compares with the base
+    return times(row.ratios[column], 2 if column else 1)
 
 
 def sweep(channel: str) -> "Sweep":

@@ -189,6 +189,7 @@ def test_the_line_that_says_how_a_run_ended():
     warning = ("x.py:9: UserWarning: resource_tracker: a block", "  warnings.warn('a block')")
     run = recording(status=1, lines=tuple(Line(0.5, one) for one in ("OSError: no", *warning)))
     assert blocks.verdict(run) == "exit status 1: <samp>OSError: no</samp>"
+    assert blocks.verdict(run, fixed=True) == "ends, and says: <samp>OSError: no</samp>"
     assert blocks.verdict(recording(ended="hang")) == "stands still, for ever"
 
 

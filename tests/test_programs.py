@@ -119,6 +119,11 @@ PROGRAMS = [
     smallest("first_steps/five_workers.py", rf"({EACH.format('[1-5]')}){{5}}{TOTAL}"),
     smallest("first_steps/a_pipe_each.py", IN_ORDER + TOTAL),
     smallest(
+        "first_steps/one_dies_pipe.py",
+        r"EOFError: worker 1 has sent nothing\n\(2, 'done'\)\n",
+        count=None,
+    ),
+    smallest(
         "first_steps/five_threads.py",
         rf"One loop: {SECONDS}Five threads: {SECONDS}Five processes: {SECONDS}",
     ),

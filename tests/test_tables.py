@@ -4,7 +4,7 @@ import re
 
 import pytest
 
-from render import figures, tables
+from render import figures, measured, tables
 
 THROUGHPUT = """\
 Start method fork, rounds: 10
@@ -149,6 +149,18 @@ def test_sentences_follow_from_the_figures():
     assert without_tags(sooner(queue, pipe)) == (
         "Pipe() send takes 25 % of the time that Queue takes (15.0 against 60.0 µs)"
     )
+
+
+def test_a_ratio_is_none_where_spreads_overlap(monkeypatch):
+    copy = "memory copy             12.00    11.00    17.00    28.00     1.00\n"
+    monkeypatch.setattr(measured, "rows_of", lambda _: tables.parse_ways(RING + copy))
+    assert without_tags(measured.ratio("ring", "ring, copied out")) == "58.3 times"
+    same = "no difference measured here"
+    assert measured.ratio("ring", "ring, copied out", "memory copy") == same
+    faster = RING.replace("16.08", "18.00") + copy
+    monkeypatch.setattr(measured, "rows_of", lambda _: tables.parse_ways(faster))
+    told = measured.ratio("ring", "ring, copied out", "memory copy")
+    assert without_tags(told) == "1.98 times"
 
 
 def test_names_and_figures_are_safe_in_a_page():

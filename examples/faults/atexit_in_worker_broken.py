@@ -6,6 +6,7 @@ python atexit_in_worker_broken.py --start-method spawn
 import argparse
 import atexit
 import multiprocessing
+import time
 
 
 def save():
@@ -17,6 +18,7 @@ def work():
     """Run in the worker: do the work, and have it saved in the end."""
     atexit.register(save)
     print("worker: works", flush=True)
+    time.sleep(0.05)  # the work
 
 
 def main(start_method=None):

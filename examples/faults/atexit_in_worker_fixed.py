@@ -5,6 +5,7 @@ python atexit_in_worker_fixed.py --start-method spawn
 
 import argparse
 import multiprocessing
+import time
 
 
 def save():
@@ -16,6 +17,7 @@ def work():
     """Run in the worker: do the work, and have it saved in the end."""
     try:
         print("worker: works", flush=True)
+        time.sleep(0.05)  # the work
     finally:
         save()
 

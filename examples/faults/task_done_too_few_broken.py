@@ -5,12 +5,14 @@ python task_done_too_few_broken.py --start-method spawn
 
 import argparse
 import multiprocessing
+import time
 
 
 def consume(tasks):
     """Run in a consumer: do one task after the other; it is a daemon, and ends with main()."""
     while True:
         task = tasks.get()
+        time.sleep(0.01)  # a task takes its time
         try:
             print(f"task {task}: {12 // task}", flush=True)
             tasks.task_done()

@@ -29,6 +29,7 @@ def main(start_method=None):
     worker = context.Process(target=work, args=(sender,), daemon=True)
     worker.start()
     print(receiver.recv(), flush=True)
+    time.sleep(0.05)  # let it work for a moment
     worker.terminate()  # as at the exit of its parent, because of daemon=True
     worker.join()
     print(f"worker: exit code {worker.exitcode}", flush=True)
