@@ -14,7 +14,7 @@ from recorder.recording import Recording
 from recorder.store import RunSpec
 from render.runs import PageError, Run, read_runs
 
-SIDE_BY_SIDE = 3  # on each core, runs whose time is no figure: they wait more than they compute
+SIDE_BY_SIDE = 3  # runs on each core, whose time is no figure: they wait more than they work
 
 
 class Build:
