@@ -6,6 +6,7 @@ swapped when nothing has failed. Zensical ignores hooks; the pages don't need th
 
 import contextlib
 import fcntl
+import gc
 import logging
 import os
 import re
@@ -39,6 +40,7 @@ until_the_end = contextlib.ExitStack()
 def on_startup(command: str, **_: Any) -> None:
     """Remember what MkDocs was called for; let a signal end it as Ctrl-C does, `finally` and all."""
     state["command"] = command
+    gc.set_threshold(100_000, 50, 50)  # there is hardly any garbage to look for
     until_the_end.enter_context(raise_on_termination())
 
 

@@ -9,12 +9,12 @@ from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 
 from recorder import store
-from recorder.machine import this_machine
+from recorder.machine import cores, this_machine
 from recorder.recording import Recording
 from recorder.store import RunSpec
 from render.runs import PageError, Run, read_runs
 
-SIDE_BY_SIDE = 4  # runs at a time whose time is no figure: they wait more than they compute
+SIDE_BY_SIDE = 3  # runs on each core, whose time is no figure: they wait more than they work
 
 
 class Build:
@@ -106,7 +106,9 @@ class Build:
                         missing.append((run, spec))
         self.progress.of += len(missing)
         untimed = [one for one in missing if not one[0].timed]
-        with self._clock(), ThreadPoolExecutor(SIDE_BY_SIDE) as pool:
+        # Those that may take long come first: none of them is left over for the end.
+        untimed.sort(key=lambda one: -one[0].timeout)
+        with self._clock(), ThreadPoolExecutor(SIDE_BY_SIDE * cores()) as pool:
             try:
                 list(pool.map(self._record, untimed))
             except BaseException:

@@ -75,6 +75,14 @@ class Figures:
         """The seconds that it printed on its line `Elapsed: ... s`."""
         return float(self["Elapsed"].removesuffix(" s"))
 
+    def counted(self) -> int:
+        """How far it counted in all: the number on its line `Total: ...`."""
+        return int(self["Total"].replace(",", ""))
+
+    def cores(self) -> int:
+        """The cores of its machine."""
+        return self._recording.machine.cores
+
 
 def row_of(run: str, name: str, case: str = "") -> Measurement:
     """One row of the table that a run printed; the case "largest" is the largest message of all."""
@@ -88,8 +96,12 @@ def cores() -> str:
 
 
 def speed_up(serial: Figures, parallel: Figures, workers: int) -> str:
-    """How much faster than one process the workers were, and the limit that the cores set."""
-    ratio, here = serial.seconds_elapsed() / parallel.seconds_elapsed(), cores_here()
+    """How much faster than one process the workers were, and the limit that the cores set.
+
+    What the one process counted may be a part of the workers' work.
+    """
+    rates = [one.counted() / one.seconds_elapsed() for one in (parallel, serial)]
+    ratio, here = rates[0] / rates[1], parallel.cores()
     limit = min(workers, here)
     text = f"{times(ratio)} as fast. With {here} cores the limit is {times(limit, 0)}."
     if ratio > limit:

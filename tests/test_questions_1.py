@@ -131,6 +131,16 @@ def test_a_label_of_several_words_is_asked_for_with_underscores():
     assert ">3 ms<" in measured.Figures(run_of_two).Well_median
 
 
+def test_a_fifth_of_the_work_in_one_process_is_compared_with_all_of_it():
+    alone, five = (
+        measured.Figures(
+            recording(lines=(Line(0.0, f"Elapsed: {elapsed}"), Line(0.1, f"Total: {total}")))
+        )
+        for elapsed, total in (("2.00 s", "1,000"), ("8.00 s", "5,000"))
+    )
+    assert "1.25 times" in measured.speed_up(alone, five, 5)
+
+
 def test_arrays_go_out_of_band_whatever_they_are_part_of():
     numpy = pytest.importorskip("numpy")
     numpy_arrays = importlib.import_module("examples.questions.numpy_arrays")

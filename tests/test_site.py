@@ -74,7 +74,7 @@ def test_each_shown_program_is_the_file(pages):
 def test_each_total_stands_on_its_page(pages):
     for name in ("queue", "pipe"):
         page = pages[f"{name}.html"]
-        assert any(code.endswith("\nTotal: 1,000,000\n") for code in page.codes)
+        assert any(code.endswith("\nTotal: 500,000\n") for code in page.codes)
         assert "$ python " in "".join(page.codes)
 
 

@@ -31,7 +31,7 @@ try:
 except ImportError:
     sys.exit("peers.py needs pyzmq: python -m pip install pyzmq")
 
-SIZES = {"8 B": 8, "1 KiB": 2**10, "64 KiB": 2**16, "1 MiB": 2**20, "64 MiB": 2**26}
+SIZES = {"8 B": 8, "1 KiB": 2**10, "64 KiB": 2**16, "1 MiB": 2**20, "16 MiB": 2**24}
 
 
 class Plain:
@@ -284,13 +284,13 @@ if __name__ == "__main__":
         description="Measure pyzmq beside Pipe, Queue and a ring."
     )
     parser.add_argument(
-        "--budget", type=float, default=6.0, help="seconds; below 3 without the largest size"
+        "--budget", type=float, default=6.0, help="seconds; below 2 without the largest size"
     )
     parser.add_argument("--start-method", choices=multiprocessing.get_all_start_methods())
     args = parser.parse_args()
     if not 0 < args.budget <= 3600:
         parser.error(f"argument --budget: {args.budget:g} is not more than 0, up to 3600")
-    some = dict(list(SIZES.items())[: None if args.budget >= 3 else -1])
+    some = dict(list(SIZES.items())[: None if args.budget >= 2 else -1])
     signal.signal(signal.SIGINT, interrupt_once)
     try:
         main(args.budget, args.start_method, some)

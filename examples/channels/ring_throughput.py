@@ -5,10 +5,10 @@ python ring_throughput.py --size 67108864
 One process produces, one consumes. Three ways through the ring: copied into the slot and out of it;
 copied in, and every byte read in place; filled in place (as by a camera) and read in place. NumPy
 reads it if it is there. In each round the kinds take turns. The clock runs from before the
-consumer's order to produce to after the last message is read; the first round doesn't count, and
-both have touched every page before. A line of the table is the median of the other rounds, the
-lowest and the highest, then the medians of what each round was to a Queue and to a copy within one
-process between buffers larger than most caches.
+consumer's order to produce to after the last message is read; the first round, of one message each,
+doesn't count, and both have touched every page before. A line of the table is the median of the
+other rounds, the lowest and the highest, then the medians of what each round was to a Queue and to
+a copy within one process between buffers larger than most caches.
 """
 
 import argparse
@@ -150,8 +150,9 @@ def consume(ring, queue, orders, answers, rounds, turns):
 
     # When the producer has ended, the parent has something to say, and this process hasn't.
     with contextlib.suppress(EOFError, OSError), ring.consumer(0) as messages:
-        for _ in range(rounds + 1):
-            for kind, count in turns.items():
+        for turn in range(rounds + 1):
+            for kind, most in turns.items():
+                count = most if turn else 1
                 began = perf_counter()
                 if kind != COPY:
                     orders.send((kind, count))

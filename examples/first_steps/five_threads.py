@@ -7,7 +7,7 @@ import time
 from multiprocessing import Process
 from threading import Thread
 
-COUNT = 10_000_000
+COUNT = 5_000_000
 
 
 def count_up(times):

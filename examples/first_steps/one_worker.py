@@ -7,7 +7,7 @@ If a worker dies first, the parent waits for ever: see one_dies.py.
 
 from multiprocessing import Process, Queue
 
-COUNT = 100_000_000
+COUNT = 20_000_000
 
 
 def count_up(results):

@@ -8,7 +8,7 @@ If a worker dies first, the parent waits for ever: see one_dies.py.
 import time
 from multiprocessing import Process, Queue
 
-COUNT = 10_000_000
+COUNT = 4_000_000
 
 
 def count_up(number, results):

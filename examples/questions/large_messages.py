@@ -8,7 +8,7 @@ import multiprocessing
 import statistics
 import time
 
-SIZE, MESSAGES = 16 * 2**20, 8
+SIZE, MESSAGES = 16 * 2**20, 4
 
 
 def send(sender):

@@ -197,7 +197,7 @@ def main(budget=10.0, workers=4, start_method=None):
         dict[tuple[str, str], list[float]]: Jobs a second in each round, by length and way.
     """
     deadline, context = time.monotonic() + budget, multiprocessing.get_context(start_method)
-    jobs = {"0": 2000, "100 µs": 400 * workers, "10 ms": 16 * workers}
+    jobs = {"0": 1000, "100 µs": 200 * workers, "10 ms": 8 * workers}
     rates = collections.defaultdict(list)
     ideal = {name: workers / time_alone(length) for name, length in LENGTHS.items() if length}
     for rounds in itertools.count(1):
