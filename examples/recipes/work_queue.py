@@ -30,7 +30,7 @@ from typing import Any
 HEADER = struct.Struct("!Q")  # before each message: how many bytes it has
 LOOK = 0.5  # seconds between two looks for what no message tells
 STILLBORN = 10  # so many workers in a row that die before they are ready: it is no accident
-PLAIN = {int, float, bool, str, type(None)}  # can't change, and can't fail to be pickled
+PLAIN = {int, float, bool, str, type(None)}  # can neither change nor fail to be pickled
 NOT_YET = object()  # what a source gives when its next job waits for a result
 
 
@@ -191,15 +191,20 @@ def work(channel, begun, do_job, setup):
         channel.send(pickle.dumps(failure))
         while message := receive_job(channel, begun):
             answers = []
-            for begun.value, pickled in enumerate(pickle.loads(message), begun.value):
-                try:  # pickled at once: a job may change later what it has returned
-                    job = pickle.loads(pickled) if type(pickled) is bytes else pickled
-                    value = do_job(job, *loaded)
-                    answer = value if type(value) in PLAIN else pickle.dumps(value)
-                except BaseException as error:  # sys.exit() is no reason to end, either
-                    answer = described(error)
-                answers.append(answer)
+            for number, packed in enumerate(pickle.loads(message), begun.value):
+                begun.value = number
+                answers.append(answer_to(packed, do_job, loaded))
             channel.send(pickle.dumps(answers))
+
+
+def answer_to(packed, do_job, loaded):
+    """Do a job; return what is sent of it: its value as it is, or in bytes, or its error."""
+    try:
+        value = do_job(pickle.loads(packed) if type(packed) is bytes else packed, *loaded)
+        # Pickled at once: a job may change later what it has returned.
+        return value if type(value) in PLAIN else pickle.dumps(value)
+    except BaseException as error:  # sys.exit() is no reason to end, either
+        return described(error)
 
 
 def receive_job(channel, begun):
@@ -223,11 +228,11 @@ class Worker:
         with contextlib.closing(theirs):  # before the next worker is forked and inherits it
             self.process.start()
 
-    def give(self, results, pickled):
+    def give(self, results, packed):
         """Hand a message of jobs to the worker, which is idle."""
-        self.results, self.pickled, self.begun_before = results, pickled, self.begun.value
+        self.results, self.packed, self.begun_before = results, packed, self.begun.value
         self.begun_seen = self.begun_before + 1
-        self.channel.send(pickle.dumps(pickled))
+        self.channel.send(pickle.dumps(packed))
 
     def died_in_silence(self):
         """Tell a death that no end of file has told: a process of a job holds the channel."""
@@ -308,7 +313,7 @@ class WorkQueue:
 
     def take(self):
         """Take jobs from the source, as many as fit into a message."""
-        results, pickled, before = [], [], self.taken
+        results, packed, before = [], [], self.taken
         room = min(self.batch, self.bound - self.taken + self.given)
         for job in itertools.islice(self.source, room):
             if job is NOT_YET:
@@ -317,14 +322,14 @@ class WorkQueue:
             result = Result(self.taken, job)
             self.taken += 1
             try:
-                pickled.append(job if type(job) in PLAIN else pickle.dumps(job))
+                packed.append(job if type(job) in PLAIN else pickle.dumps(job))
                 results.append(result)
             except Exception as error:  # raised by whatever the job is made of
                 result.error, result.traceback = described(error)
                 self.finish(result)
         if results:
-            self.waiting.append((results, pickled))
-        if self.taken - before < room and not self.paused:
+            self.waiting.append((results, packed))
+        if self.taken - before < room and not self.paused:  # that was the last of them
             self.paused, self.source = True, None
 
     def give(self):
@@ -438,12 +443,12 @@ class WorkQueue:
         begun = worker.begun.value - worker.begun_before
         if not worker.results:
             return
-        again = [(worker.results, worker.pickled)]
+        again = [(worker.results, worker.packed)]
         if begun:  # none, when it died before it saw them
-            result, pickled = worker.results.pop(begun - 1), worker.pickled.pop(begun - 1)
+            result, packed = worker.results.pop(begun - 1), worker.packed.pop(begun - 1)
             result.attempts += 1
             if result.attempts < self.attempts and (self.retry_late or not late):
-                again.append(([result], [pickled]))  # alone, it ends nobody else's
+                again.append(([result], [packed]))  # alone, it ends nobody else's
             else:
                 result.error = late or f"ChildProcessError: the worker ended, exit code {code}"
                 self.finish(result)
