@@ -84,6 +84,17 @@ def leave_ctrl_c_to_parent():
         signal.pthread_sigmask(signal.SIG_UNBLOCK, [signal.SIGINT])
 
 
+class LeaveCtrlC:
+    """Among a worker's arguments: once they are unpickled, Ctrl-C is left to the parent.
+
+    A fork server that ran before starts workers with Ctrl-C unblocked, and one that is
+    interrupted before its first line prints a traceback.
+    """
+
+    def __reduce__(self):
+        return leave_ctrl_c_to_parent, ()
+
+
 def interrupt_once(*_):
     """Handle Ctrl-C, but not a second one while the first is dealt with."""
     if not isinstance(sys.exc_info()[1], KeyboardInterrupt):
@@ -175,7 +186,7 @@ def write(end, data):
     return end.send(data) if sys.platform == "win32" else os.write(end.fileno(), data)
 
 
-def work(channel, begun, do_job, setup):
+def work(_, channel, begun, do_job, setup):
     """Run in a worker: answer one message of jobs after the other, until an empty one."""
     leave_ctrl_c_to_parent()
     signal.signal(signal.SIGTERM, signal.SIG_DFL)  # a handler of the caller's isn't for us
@@ -223,7 +234,7 @@ class Worker:
         self.channel, theirs = Channel.pair(context)
         self.begun, self.ready, self.results = context.RawValue("Q"), False, []
         self.deadline, self.begun_before, self.begun_seen = math.inf, 0, 0
-        args = (theirs, self.begun, do_job, setup)
+        args = (LeaveCtrlC(), theirs, self.begun, do_job, setup)
         self.process = context.Process(target=work, args=args, daemon=True)
         with contextlib.closing(theirs):  # before the next worker is forked and inherits it
             self.process.start()
