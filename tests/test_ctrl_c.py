@@ -238,6 +238,48 @@ def test_presses_at_any_moment_of_the_start(tmp_path, method, thread, turn):
     assert (status, out, err) == (130, "", "Interrupted\n")
 
 
+SERVER_BEFORE = """
+import multiprocessing, os, signal, sys
+from multiprocessing import util
+import service
+from work_queue import work_queue
+
+def press(_):
+    if multiprocessing.current_process().daemon:
+        os.kill(os.getpid(), signal.SIGINT)
+
+def same(*args):
+    return args[-1]
+
+def serve(requests):
+    reader, writer = os.pipe()
+    os.write(writer, requests)
+    os.close(writer)
+    return service.serve(service.Lines(reader), bool, same, start_method="forkserver")
+
+util.register_after_fork(press, press)  # what Python calls just before it runs a worker
+if __name__ == "__main__":
+    first = multiprocessing.get_context("forkserver").Process(target=same, args=(0,))
+    first.start()
+    first.join()
+    if sys.argv[1] == "work_queue":
+        print([result.value for result in work_queue(range(3), same, start_method="forkserver")])
+    else:
+        print([reply for _, _, reply in serve(b"0\\n1\\n2\\n")])
+"""
+
+
+@pytest.mark.parametrize("program", ["work_queue", "service"])
+def test_a_worker_of_a_server_that_ran_before_leaves_ctrl_c_to_its_parent(tmp_path, program):
+    for name in ("work_queue", "service"):
+        shutil.copy(EXAMPLES / "recipes" / f"{name}.py", tmp_path)
+    script = tmp_path / "caller.py"
+    script.write_text(SERVER_BEFORE)
+    status, out, err = run(tmp_path, script, program)
+    expected = "[0, 1, 2]" if program == "work_queue" else "['0', '1', '2']"
+    assert (status, out, err) == (0, f"{expected}\n", "")
+
+
 @with_method
 def test_a_program_that_a_worker_has_started_ends_at_ctrl_c(tmp_path, method):
     shutil.copy(EXAMPLES / "queue_totals.py", tmp_path)

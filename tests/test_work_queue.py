@@ -236,6 +236,14 @@ def test_a_stopped_idle_worker_is_too_late_with_a_job_larger_than_its_channel(me
     assert results[0].value not in (results[1].value, results[2].value)
 
 
+def test_jobs_and_results_of_one_message_share_nothing(method):
+    shared = []
+    options = {"workers": 1, "batch": 3, "start_method": method}
+    results = list(work_queue([shared] * 3, do.add_to_shared, **options))
+    assert [result.value for result in results] == [[1], [1, 1], [1, 1, 1]]
+    assert shared == []
+
+
 def test_a_source_may_wait_for_results(method):
     given = []
 

@@ -172,3 +172,13 @@ def part_of_an_answer(job):
     os.write(channel().writer.fileno(), struct.pack("!Q", 100_000) + b"part of an answer")
     os.kill(os.getpid(), signal.SIGKILL if job == "held" else signal.SIGSTOP)
     return "never"
+
+
+SEEN = []
+
+
+def add_to_shared(job):
+    """Change the job, and return what the next job will change."""
+    job.append("seen")
+    SEEN.append(len(job))
+    return SEEN

@@ -4,11 +4,11 @@ python ring_throughput.py --size 67108864
 
 One process produces, one consumes. Three ways through the ring: copied into the slot and out of it;
 copied in, and every byte read in place; filled in place (as by a camera) and read in place. NumPy
-reads it if it is there. In each round the kinds take turns. The clock runs from before the
-consumer's order to produce to after the last message is read; the first round, of one message each,
-doesn't count, and both have touched every page before. A line of the table is the median of the
-other rounds, the lowest and the highest, then the medians of what each round was to a Queue and to
-a copy within one process between buffers larger than most caches.
+reads it if it is there. In each round the kinds take turns. The clock runs from when the first
+message of a turn has been read, for only then are both at work, to when the last one has; the first
+round, of two messages each, doesn't count, and both have touched every page before. A line of the
+table is the median of the other rounds, the lowest and the highest, then the medians of what each
+round was to a Queue and to a copy within one process between buffers larger than most caches.
 """
 
 import argparse
@@ -153,9 +153,10 @@ def consume(ring, queue, orders, answers, rounds, turns):
         for turn in range(rounds + 1):
             for kind, most in turns.items():
                 count = most if turn else 1
-                began = perf_counter()
                 if kind != COPY:
-                    orders.send((kind, count))
+                    orders.send((kind, 1 + count))
+                take(kind)
+                began = perf_counter()
                 for _ in range(count):
                     take(kind)
                 size = COPIED if kind == COPY else ring.size

@@ -63,6 +63,17 @@ def leave_ctrl_c_to_parent():
         signal.pthread_sigmask(signal.SIG_UNBLOCK, [signal.SIGINT])
 
 
+class LeaveCtrlC:
+    """Among a worker's arguments: once they are unpickled, Ctrl-C is left to the parent.
+
+    A fork server that ran before starts workers with Ctrl-C unblocked, and one that is
+    interrupted before its first line prints a traceback.
+    """
+
+    def __reduce__(self):
+        return leave_ctrl_c_to_parent, ()
+
+
 def interrupt_once(*_):
     """Handle Ctrl-C, but not a second one while the first is dealt with."""
     if not isinstance(sys.exc_info()[1], KeyboardInterrupt):
@@ -116,7 +127,7 @@ class Lines:
         return [line.decode(errors="replace").rstrip("\r") for line in lines]
 
 
-def work(setup, reply, connection, parents_end):
+def work(_, setup, reply, connection, parents_end):
     """Run in a worker: load, say that it is ready, reply until the parent has no more."""
     leave_ctrl_c_to_parent()
     threading.Thread(target=end_with_parent, daemon=True).start()
@@ -167,7 +178,7 @@ class Service:
         while len(self.crew) < self.workers:
             with ctrl_c_held_back():
                 ours, theirs = self.context.Pipe()
-                args = (self.setup, self.reply, theirs, ours)
+                args = (LeaveCtrlC(), self.setup, self.reply, theirs, ours)
                 process = self.context.Process(target=work, args=args, daemon=True)
                 process.start()
                 theirs.close()  # now, before the next worker is forked and inherits it

@@ -9,6 +9,7 @@ import argparse
 import collections
 import contextlib
 import dataclasses
+import itertools
 import math
 import multiprocessing
 import multiprocessing.connection
@@ -24,16 +25,18 @@ import time
 import traceback
 from collections.abc import Callable, Iterable
 from multiprocessing import resource_tracker
-from typing import Any, NamedTuple
+from typing import Any
 
 HEADER = struct.Struct("!Q")  # before each message: how many bytes it has
 LOOK = 0.5  # seconds between two looks for what no message tells
 STILLBORN = 10  # so many workers in a row that die before they are ready: it is no accident
+PLAIN = {int, float, bool, str, type(None)}  # can neither change nor fail to be pickled
 NOT_YET = object()  # what a source gives when its next job waits for a result
 
 
-class Result(NamedTuple):
-    """What became of one job.
+@dataclasses.dataclass(slots=True)
+class Result:
+    """One job, from when it is taken, and what became of it.
 
     Attributes:
         number (int): The job's place in its source, from 0.
@@ -46,19 +49,10 @@ class Result(NamedTuple):
 
     number: int
     job: Any
-    value: Any
-    error: str
-    traceback: str
-    attempts: int
-
-
-class Task:
-    """A job under way: pickled once, and given again after a death."""
-
-    __slots__ = ("attempts", "job", "number", "pickled")
-
-    def __init__(self, number, job):
-        self.number, self.job, self.attempts = number, job, 0
+    value: Any = None
+    error: str = ""
+    traceback: str = ""
+    attempts: int = 0
 
 
 @contextlib.contextmanager
@@ -88,6 +82,17 @@ def leave_ctrl_c_to_parent():
     signal.signal(signal.SIGINT, lambda *_: None)  # programs would inherit SIG_IGN
     if sys.platform != "win32":
         signal.pthread_sigmask(signal.SIG_UNBLOCK, [signal.SIGINT])
+
+
+class LeaveCtrlC:
+    """Among a worker's arguments: once they are unpickled, Ctrl-C is left to the parent.
+
+    A fork server that ran before starts workers with Ctrl-C unblocked, and one that is
+    interrupted before its first line prints a traceback.
+    """
+
+    def __reduce__(self):
+        return leave_ctrl_c_to_parent, ()
 
 
 def interrupt_once(*_):
@@ -181,7 +186,7 @@ def write(end, data):
     return end.send(data) if sys.platform == "win32" else os.write(end.fileno(), data)
 
 
-def work(channel, begun, do_job, setup):
+def work(_, channel, begun, do_job, setup):
     """Run in a worker: answer one message of jobs after the other, until an empty one."""
     leave_ctrl_c_to_parent()
     signal.signal(signal.SIGTERM, signal.SIG_DFL)  # a handler of the caller's isn't for us
@@ -197,15 +202,20 @@ def work(channel, begun, do_job, setup):
         channel.send(pickle.dumps(failure))
         while message := receive_job(channel, begun):
             answers = []
-            for pickled in pickle.loads(message):
-                if answers:
-                    begun.value += 1
-                try:  # pickled at once: a job may change later what it has returned
-                    answer = pickle.dumps(do_job(pickle.loads(pickled), *loaded))
-                except BaseException as error:  # sys.exit() is no reason to end, either
-                    answer = described(error)
-                answers.append(answer)
+            for number, packed in enumerate(pickle.loads(message), begun.value):
+                begun.value = number
+                answers.append(answer_to(packed, do_job, loaded))
             channel.send(pickle.dumps(answers))
+
+
+def answer_to(packed, do_job, loaded):
+    """Do a job; return what is sent of it: its value as it is, or in bytes, or its error."""
+    try:
+        value = do_job(pickle.loads(packed) if type(packed) is bytes else packed, *loaded)
+        # Pickled at once: a job may change later what it has returned.
+        return value if type(value) in PLAIN else pickle.dumps(value)
+    except BaseException as error:  # sys.exit() is no reason to end, either
+        return described(error)
 
 
 def receive_job(channel, begun):
@@ -222,18 +232,18 @@ class Worker:
 
     def __init__(self, context, do_job, setup):
         self.channel, theirs = Channel.pair(context)
-        self.begun, self.ready, self.tasks = context.RawValue("Q"), False, []
+        self.begun, self.ready, self.results = context.RawValue("Q"), False, []
         self.deadline, self.begun_before, self.begun_seen = math.inf, 0, 0
-        args = (theirs, self.begun, do_job, setup)
+        args = (LeaveCtrlC(), theirs, self.begun, do_job, setup)
         self.process = context.Process(target=work, args=args, daemon=True)
         with contextlib.closing(theirs):  # before the next worker is forked and inherits it
             self.process.start()
 
-    def give(self, tasks):
+    def give(self, results, packed):
         """Hand a message of jobs to the worker, which is idle."""
-        self.tasks, self.begun_before = tasks, self.begun.value
+        self.results, self.packed, self.begun_before = results, packed, self.begun.value
         self.begun_seen = self.begun_before + 1
-        self.channel.send(pickle.dumps([task.pickled for task in tasks]))
+        self.channel.send(pickle.dumps(packed))
 
     def died_in_silence(self):
         """Tell a death that no end of file has told: a process of a job holds the channel."""
@@ -242,7 +252,7 @@ class Worker:
 
     def hang_up(self):
         """Let an idle worker end; kill a busy one."""
-        if self.ready and not self.tasks:
+        if self.ready and not self.results:
             with contextlib.suppress(OSError):
                 self.channel.send(b"")
         else:
@@ -286,9 +296,10 @@ class WorkQueue:
                 for _ in range(self.workers):
                     self.hire()
             while True:
-                while self.given in self.finished:  # before the source is asked for more
-                    self.given, self.paused = self.given + 1, False
-                    yield self.finished.pop(self.given - 1)
+                while result := self.finished.pop(self.given, None):  # before it takes more
+                    self.given += 1
+                    self.paused = False
+                    yield result
                 if self.may_take():
                     self.take()
                 if self.source is None and self.given == self.taken:
@@ -313,26 +324,31 @@ class WorkQueue:
 
     def take(self):
         """Take jobs from the source, as many as fit into a message."""
-        for _ in range(min(self.batch, self.bound - self.taken + self.given)):
-            job = next(self.source, self)  # `self`: no job can be that
-            if job is self or job is NOT_YET:
-                self.paused, self.source = True, None if job is self else self.source
+        results, packed, before = [], [], self.taken
+        room = min(self.batch, self.bound - self.taken + self.given)
+        for job in itertools.islice(self.source, room):
+            if job is NOT_YET:
+                self.paused = True
                 break
-            task = Task(self.taken, job)
+            result = Result(self.taken, job)
             self.taken += 1
             try:
-                task.pickled = pickle.dumps(job)
-                self.waiting.append(task)
+                packed.append(job if type(job) in PLAIN else pickle.dumps(job))
+                results.append(result)
             except Exception as error:  # raised by whatever the job is made of
-                self.finish(task, described(error))
+                result.error, result.traceback = described(error)
+                self.finish(result)
+        if results:
+            self.waiting.append((results, packed))
+        if self.taken - before < room and not self.paused:  # that was the last of them
+            self.paused, self.source = True, None
 
     def give(self):
-        """Give the waiting jobs to the idle workers; one that ended a worker goes alone."""
+        """Give the waiting messages to the idle workers."""
         while self.waiting and self.idle:
             worker = self.idle.pop()
-            size = 1 if self.waiting[0].attempts else min(self.batch, len(self.waiting))
             try:
-                worker.give([self.waiting.popleft() for _ in range(size)])
+                worker.give(*self.waiting.popleft())
             except OSError:  # it has died: the end of its channel tells
                 continue
             if worker.channel.unsent:
@@ -342,7 +358,7 @@ class WorkQueue:
 
     def set_deadline(self, worker):
         """Let the time limit of a busy worker begin now."""
-        if self.time_limit is not None and worker.tasks:
+        if self.time_limit is not None and worker.results:
             worker.deadline = time.monotonic() + self.time_limit
             self.look_at = min(self.look_at, worker.deadline)
 
@@ -373,26 +389,26 @@ class WorkQueue:
         if message is None:  # it has begun to answer, so it is not too late
             self.set_deadline(worker)
             return
-        said, tasks, worker.tasks = pickle.loads(message), worker.tasks, []
+        said, results, worker.results = pickle.loads(message), worker.results, []
         if not worker.ready and said:
             raise RuntimeError(f"setup() failed in a worker:\n{said}")
         worker.ready, worker.deadline, self.stillborn = True, math.inf, 0
         self.idle.append(worker)
         self.give()  # first of all, for it waits
-        for task, answer in zip(tasks, said, strict=True):
-            task.attempts += 1
-            self.finish(task, answer)
-
-    def finish(self, task, answer):
-        """Keep the result of a job until its turn."""
-        value = None
-        if type(answer) is bytes:
+        for result, answer in zip(results, said, strict=True):
+            result.attempts += 1
             try:
-                value, answer = pickle.loads(answer), ("", "")
+                if type(answer) is tuple:
+                    result.error, result.traceback = answer
+                else:
+                    result.value = pickle.loads(answer) if type(answer) is bytes else answer
             except Exception as error:  # raised by whatever the result is made of
-                answer = described(error)
-        result = Result(task.number, task.job, value, *answer, task.attempts)
-        self.finished[task.number if self.ordered else self.done] = result
+                result.error, result.traceback = described(error)
+            self.finish(result)
+
+    def finish(self, result):
+        """Keep the result of a job until its turn."""
+        self.finished[result.number if self.ordered else self.done] = result
         self.done += 1
         if self.progress is not None:
             self.progress(self.done, self.taken)
@@ -436,15 +452,18 @@ class WorkQueue:
                 )
             self.hire()
         begun = worker.begun.value - worker.begun_before
-        if worker.tasks and begun:  # none, when it died before it saw them
-            task = worker.tasks.pop(begun - 1)
-            task.attempts += 1
-            if task.attempts < self.attempts and (self.retry_late or not late):
-                worker.tasks.insert(0, task)
+        if not worker.results:
+            return
+        again = [(worker.results, worker.packed)]
+        if begun:  # none, when it died before it saw them
+            result, packed = worker.results.pop(begun - 1), worker.packed.pop(begun - 1)
+            result.attempts += 1
+            if result.attempts < self.attempts and (self.retry_late or not late):
+                again.append(([result], [packed]))  # alone, it ends nobody else's
             else:
-                error = late or f"ChildProcessError: the worker ended, exit code {code}"
-                self.finish(task, (error, ""))
-        self.waiting.extendleft(reversed(worker.tasks))
+                result.error = late or f"ChildProcessError: the worker ended, exit code {code}"
+                self.finish(result)
+        self.waiting.extendleft(message for message in again if message[0])
 
 
 def work_queue(
