@@ -47,13 +47,13 @@ It took `#!figure {name}_totals.cpu`, and greets: `#!figure hello.Greeting`. See
 SMALL_RUNS = """\
 [queue_totals]
 program = "queue_totals.py"
-arguments = "--count 1000000"
-total = 5_000_000
+arguments = "--count 1000"
+total = 5_000
 
 [pipe_totals]
 program = "pipe_totals.py"
-arguments = "--count 1000000"
-total = 5_000_000
+arguments = "--count 1000"
+total = 5_000
 
 [hello]
 program = "hello.py"

@@ -55,10 +55,11 @@ def with_each_method(cases):
 
 def wait_until(condition, what, timeout=TIMEOUT):
     """Wait until the condition holds, and return what it gave; fail when it never does."""
-    deadline = time.monotonic() + timeout
+    deadline, pause = time.monotonic() + timeout, 0.005
     while not (result := condition()):
         assert time.monotonic() < deadline, f"never came true: {what}"
-        time.sleep(0.01)
+        time.sleep(pause)
+        pause = min(1.3 * pause, 0.05)  # to look costs milliseconds, which others need
     return result
 
 
