@@ -9,6 +9,7 @@ import sys
 import pytest
 from bs4 import BeautifulSoup
 
+from recorder import store
 from recorder.machine import interpreter
 from recorder.recording import Frame, Line, Thread
 from recorder.watch import watch
@@ -24,7 +25,7 @@ from render.site import (
     symptoms_list,
     words_on_screen,
 )
-from tests.harness import PYTHON, with_each_method
+from tests.harness import IN_CI, PYTHON, with_each_method
 from tests.recordings import recording
 from tests.test_story import assert_story
 
@@ -52,7 +53,9 @@ pytestmark = pytest.mark.skipif(
 
 
 def record(spec):
-    """Watch the run now, on its Python."""
+    """Watch the run now, on its Python; outside of CI what a build has recorded will do."""
+    if not IN_CI and (kept := store.load(spec.file())):
+        return kept
     return watch(
         spec.program,
         spec.arguments,
