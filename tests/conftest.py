@@ -10,7 +10,29 @@ from pathlib import Path
 import pytest
 
 from render.runs import ROOT, STORE
-from tests.harness import wait_until
+from tests.harness import IN_CI, wait_until
+
+
+# The order of the tests: first what needs the site, which one worker of xdist then builds; what takes
+# no time comes last, so that none idles in the end.
+SITE = ["test_downloads", "test_search", "test_site", "test_browser"]
+ORDER = [*SITE, "test_build", "test_programs", "axe", "", "test_messages", "test_timeline"]
+ORDER += ["test_cast", "test_plots"]
+
+
+def pytest_collection_modifyitems(items):
+    """Bring the tests into their order; outside of CI let one worker try the site, and one axe.
+
+    So no more than two of them start a browser, and wait until the site is built.
+    """
+
+    def place(item):
+        name = "axe" if item.name.startswith("test_axe_") else item.path.stem
+        if name in (*SITE, "axe") and not IN_CI:
+            item.add_marker(pytest.mark.xdist_group("axe" if name == "axe" else "site"))
+        return ORDER.index(name if name in ORDER else "")
+
+    items.sort(key=place)
 
 
 def copy_of_the_project(folder, *without):
