@@ -12,7 +12,6 @@ import pytest
 from render.runs import ROOT, STORE
 from tests.harness import IN_CI, wait_until
 
-
 # The order of the tests: first what needs the site, which one worker of xdist then builds; what takes
 # no time comes last, so that none idles in the end.
 SITE = ["test_downloads", "test_search", "test_site", "test_browser"]

@@ -15,6 +15,7 @@ import subprocess
 import sys
 import time
 import uuid
+import zlib
 from pathlib import Path
 
 import psutil
@@ -39,7 +40,17 @@ REENTRANT_TRACKER = re.compile(
 )
 
 on_posix = pytest.mark.skipif(sys.platform == "win32", reason="Windows has no such signals")
-with_start_method = pytest.mark.parametrize("method", START_METHODS)
+
+
+def start_methods_for(test):
+    """Return the start methods to try a test with: each in CI, elsewhere one, not the same for all."""
+    turn = zlib.crc32(test.__name__.encode()) % len(START_METHODS)
+    return START_METHODS if IN_CI else [START_METHODS[turn]]
+
+
+def with_start_method(test):
+    """Parametrize a test with the start methods to try it with."""
+    return pytest.mark.parametrize("method", start_methods_for(test))(test)
 
 
 def in_turn(cases):

@@ -37,9 +37,7 @@ def programs_run(printed):
 
 def test_a_build_says_what_it_did(small):
     _, printed = small
-    assert re.search(
-        r"^\[\d+/\d+\] python queue_totals.py --count 1000 .* s$", printed, re.M
-    )
+    assert re.search(r"^\[\d+/\d+\] python queue_totals.py --count 1000 .* s$", printed, re.M)
     said = r"The site is in site/\. It took [\d.]+ s, of which the programs ran for [\d.]+ s"
     assert re.search(said, printed)
 

@@ -26,11 +26,10 @@ from recorder.watch import (
     sweep,
     watch,
 )
-from tests.harness import EXAMPLES, START_METHODS, TIMEOUT, wait_until
+from tests.harness import EXAMPLES, TIMEOUT, wait_until, with_start_method
 
 pytestmark = pytest.mark.skipif(sys.platform == "win32", reason="the recorder needs POSIX")
 on_linux = pytest.mark.skipif(not supervisor.SEES_ALL, reason="needs a subreaper, and /proc")
-with_method = pytest.mark.parametrize("method", START_METHODS)
 ROOT = EXAMPLES.parent
 
 
@@ -93,7 +92,7 @@ for step in range(3):
 """
 
 
-@with_method
+@with_start_method
 def test_output_of_workers_is_captured_in_order(method):
     arguments = ("--workers", "3", "--count", "1000", "--start-method", method)
     recording = watch(EXAMPLES / "queue_totals.py", arguments, start_method=method)
@@ -107,7 +106,7 @@ def test_output_of_workers_is_captured_in_order(method):
     assert recording.command == "python queue_totals.py " + " ".join(arguments)
 
 
-@with_method
+@with_start_method
 def test_the_life_of_each_process(method):
     arguments = ("--workers", "3", "--count", "1500000", "--start-method", method)
     recording = watch(EXAMPLES / "pipe_totals.py", arguments)
@@ -328,7 +327,7 @@ def test_an_ignored_hangup_stays_ignored():
     assert signal.getsignal(signal.SIGTERM) == signal.SIG_DFL
 
 
-@with_method
+@with_start_method
 def test_hang(program, method, temporary):
     recording = watch(program(HANGS), [method], hangs=True, stall_seconds=1)
     assert (recording.ended, recording.hung, recording.status) == ("hang", True, None)
@@ -353,7 +352,7 @@ def test_the_frames_of_the_interpreter_are_left_out():
 
 
 @on_linux
-@with_method
+@with_start_method
 def test_what_is_known_at_the_end_of_a_hang(program, method):
     """The ring, the frames of each thread in it, and the pipe that is full."""
     recording = watch(program(HANGS), [method], hangs=True)
@@ -414,7 +413,7 @@ def tells_exits():
 
 @on_linux
 @pytest.mark.skipif(sys.platform != "linux" or not tells_exits(), reason="needs Linux 6.15")
-@with_method
+@with_start_method
 def test_how_each_process_ended(program, method, tmp_path):
     with (tmp_path / "looks").open("ab", buffering=0) as looks:
         recording = watch(
@@ -428,7 +427,7 @@ def test_how_each_process_ended(program, method, tmp_path):
 
 
 @on_linux
-@with_method
+@with_start_method
 def test_a_hang_is_proven_also_where_none_is_expected(program, method):
     recording = watch(program(HANGS), [method], timeout=TIMEOUT)
     assert (recording.ended, recording.evidence) == ("hang", "kernel")
@@ -591,7 +590,7 @@ def alive_pid(pid):
     return psutil.pid_exists(pid) and is_alive(psutil.Process(pid))
 
 
-@with_method
+@with_start_method
 def test_temporary_files_go_with_the_run(program, method, temporary):
     text = "import os, tempfile\ntempfile.mkdtemp()\nos.mkdir('d')\nopen('d/f', 'w')\nos.chmod('d', 0)\n"
     assert watch(program(text)).leftover == ()
@@ -620,7 +619,7 @@ def test_what_cannot_be_removed_costs_no_recording(program, temporary):
     assert path.startswith("<tmp>/run-") and path.endswith("/run/kept")
 
 
-@with_method
+@with_start_method
 def test_semaphores_of_a_hang_are_removed(program, method):
     text = """
     import multiprocessing, sys

@@ -15,16 +15,22 @@ import pytest
 
 from examples.recipes.work_queue import NOT_YET, work_queue
 from tests import work_queue_jobs as do
-from tests.harness import EXAMPLES, START_METHODS, RunningProgram, copy_of_program, wait_until
+from tests.harness import (
+    EXAMPLES,
+    RunningProgram,
+    copy_of_program,
+    start_methods_for,
+    wait_until,
+)
 
 PROGRAM = EXAMPLES / "recipes" / "work_queue.py"
 on_posix = pytest.mark.skipif(sys.platform == "win32", reason="Windows has no such signals")
 pytestmark = pytest.mark.filterwarnings("ignore:.*multi-threaded.*fork")  # pytest's threads
 
 
-@pytest.fixture(params=START_METHODS)
-def method(request):
-    return request.param
+def pytest_generate_tests(metafunc):
+    if "method" in metafunc.fixturenames:
+        metafunc.parametrize("method", start_methods_for(metafunc.function))
 
 
 def start_method():
