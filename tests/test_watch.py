@@ -26,7 +26,7 @@ from recorder.watch import (
     sweep,
     watch,
 )
-from tests.harness import EXAMPLES, TIMEOUT, wait_until, with_start_method
+from tests.harness import EXAMPLES, TIMEOUT, default_signals, wait_until, with_start_method
 
 pytestmark = pytest.mark.skipif(sys.platform == "win32", reason="the recorder needs POSIX")
 on_linux = pytest.mark.skipif(not supervisor.SEES_ALL, reason="needs a subreaper, and /proc")
@@ -696,6 +696,7 @@ def start_recorder(program, temporary, *arguments):
         cwd=ROOT,
         start_new_session=True,
         stderr=subprocess.DEVNULL,
+        preexec_fn=default_signals,
     )
 
 
