@@ -105,10 +105,6 @@ def assert_kept(copy, before):
     assert not list(copy.glob(".site-*"))
 
 
-def unknown_key(copy):
-    edit(copy / "examples/runs.toml", "[hello]\n", "[hello]\ntotl = 2\n")
-
-
 def missing_program(copy):
     (copy / "examples/hello.py").rename(copy / "examples/helo.py")
 
@@ -124,7 +120,6 @@ def missing_include(copy):
 @pytest.mark.parametrize(
     ("change", "message"),
     [
-        (unknown_key, r"^examples/runs.toml: hello: unknown key 'totl'$"),
         (
             missing_program,
             r"^examples/runs.toml: hello: there is no program examples/hello.py$",
