@@ -15,7 +15,7 @@ from tests.harness import IN_CI, wait_until
 # The order of the tests: first what needs the site, which one worker of xdist then builds; what takes
 # no time comes last, so that none idles in the end.
 SITE = ["test_downloads", "test_search", "test_site", "test_browser"]
-ORDER = [*SITE, "test_build", "test_programs", "axe", "", "test_messages", "test_timeline"]
+ORDER = [*SITE, "test_programs", "axe", "test_build", "", "test_messages", "test_timeline"]
 ORDER += ["test_cast", "test_plots"]
 
 
