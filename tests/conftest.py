@@ -19,6 +19,7 @@ ORDER = [*SITE, "test_programs", "axe", "test_build", "", "test_messages", "test
 ORDER += ["test_cast", "test_plots"]
 
 
+@pytest.hookimpl(tryfirst=True)  # before xdist reads the groups
 def pytest_collection_modifyitems(items):
     """Bring the tests into their order; outside of CI let one worker try the site, and one axe.
 
