@@ -19,20 +19,33 @@ ORDER = [*SITE, "test_programs", "axe", "test_build", "", "test_messages", "test
 ORDER += ["test_cast", "test_plots"]
 
 
-@pytest.hookimpl(tryfirst=True)  # before xdist reads the groups
+def kind_of(nodeid):
+    """A test's module, or "axe"."""
+    file, _, name = nodeid.partition("::")
+    return "axe" if name.startswith("test_axe_") else Path(file).stem
+
+
 def pytest_collection_modifyitems(items):
-    """Bring the tests into their order; outside of CI let one worker try the site, and one axe.
+    """Bring the tests into their order."""
+    kinds = {item: kind_of(item.nodeid) for item in items}
+    items.sort(key=lambda item: ORDER.index(kinds[item] if kinds[item] in ORDER else ""))
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_xdist_make_scheduler(config, log):
+    """Hand out the tests one by one; outside of CI all of the site to one worker, and axe to one.
 
     So no more than two of them start a browser, and wait until the site is built.
     """
+    from xdist.scheduler import LoadScopeScheduling
 
-    def place(item):
-        name = "axe" if item.name.startswith("test_axe_") else item.path.stem
-        if name in (*SITE, "axe") and not IN_CI:
-            item.add_marker(pytest.mark.xdist_group("axe" if name == "axe" else "site"))
-        return ORDER.index(name if name in ORDER else "")
+    class Scheduling(LoadScopeScheduling):
+        def _split_scope(self, nodeid):
+            kind = kind_of(nodeid)
+            whole = {"axe": "axe"} | dict.fromkeys(SITE, "site")
+            return nodeid if IN_CI else whole.get(kind, nodeid)
 
-    items.sort(key=place)
+    return Scheduling(config, log)
 
 
 def copy_of_the_project(folder, *without):
