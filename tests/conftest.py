@@ -10,7 +10,42 @@ from pathlib import Path
 import pytest
 
 from render.runs import ROOT, STORE
-from tests.harness import wait_until
+from tests.harness import IN_CI, wait_until
+
+# The order of the tests: first what needs the site, which one worker of xdist then builds; what takes
+# no time comes last, so that none idles in the end.
+SITE = ["test_downloads", "test_search", "test_site", "test_browser"]
+ORDER = [*SITE, "test_programs", "axe", "test_build", "", "test_messages", "test_timeline"]
+ORDER += ["test_cast", "test_plots"]
+
+
+def kind_of(nodeid):
+    """A test's module, or "axe"."""
+    file, _, name = nodeid.partition("::")
+    return "axe" if name.startswith("test_axe_") else Path(file).stem
+
+
+def pytest_collection_modifyitems(items):
+    """Bring the tests into their order."""
+    kinds = {item: kind_of(item.nodeid) for item in items}
+    items.sort(key=lambda item: ORDER.index(kinds[item] if kinds[item] in ORDER else ""))
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_xdist_make_scheduler(config, log):
+    """Hand out the tests one by one; outside of CI all of the site to one worker, and axe to one.
+
+    So no more than two of them start a browser, and wait until the site is built.
+    """
+    from xdist.scheduler import LoadScopeScheduling
+
+    class Scheduling(LoadScopeScheduling):
+        def _split_scope(self, nodeid):
+            kind = kind_of(nodeid)
+            whole = {"axe": "axe"} | dict.fromkeys(SITE, "site")
+            return nodeid if IN_CI else whole.get(kind, nodeid)
+
+    return Scheduling(config, log)
 
 
 def copy_of_the_project(folder, *without):
@@ -47,13 +82,13 @@ It took `#!figure {name}_totals.cpu`, and greets: `#!figure hello.Greeting`. See
 SMALL_RUNS = """\
 [queue_totals]
 program = "queue_totals.py"
-arguments = "--count 1000000"
-total = 5_000_000
+arguments = "--count 1000"
+total = 5_000
 
 [pipe_totals]
 program = "pipe_totals.py"
-arguments = "--count 1000000"
-total = 5_000_000
+arguments = "--count 1000"
+total = 5_000
 
 [hello]
 program = "hello.py"

@@ -15,6 +15,7 @@ import subprocess
 import sys
 import time
 import uuid
+import zlib
 from pathlib import Path
 
 import psutil
@@ -39,7 +40,17 @@ REENTRANT_TRACKER = re.compile(
 )
 
 on_posix = pytest.mark.skipif(sys.platform == "win32", reason="Windows has no such signals")
-with_start_method = pytest.mark.parametrize("method", START_METHODS)
+
+
+def start_methods_for(test):
+    """Return the start methods to try a test with: each in CI, elsewhere one, not the same for all."""
+    turn = zlib.crc32(test.__name__.encode()) % len(START_METHODS)
+    return START_METHODS if IN_CI else [START_METHODS[turn]]
+
+
+def with_start_method(test):
+    """Parametrize a test with the start methods to try it with."""
+    return pytest.mark.parametrize("method", start_methods_for(test))(test)
 
 
 def in_turn(cases):
@@ -55,10 +66,11 @@ def with_each_method(cases):
 
 def wait_until(condition, what, timeout=TIMEOUT):
     """Wait until the condition holds, and return what it gave; fail when it never does."""
-    deadline = time.monotonic() + timeout
+    deadline, pause = time.monotonic() + timeout, 0.005
     while not (result := condition()):
         assert time.monotonic() < deadline, f"never came true: {what}"
-        time.sleep(0.01)
+        time.sleep(pause)
+        pause = min(1.3 * pause, 0.05)  # to look costs milliseconds, which others need
     return result
 
 

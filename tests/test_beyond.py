@@ -83,6 +83,8 @@ def test_dask_on_a_cluster_that_runs_already(tmp_path):
             "a scheduler",
         )[0]
         with RunningProgram(tmp_path, dask, "worker", *common, "--nworkers", 2) as workers:
+            for _ in range(2):  # with one that is killed before, dask gives up the other too
+                assert any("Registered to" in line for line in workers.process.stderr)
             arguments = ("--scheduler", address, "--count", COUNT)
             with RunningProgram(tmp_path, "beyond/dask_queue.py", *arguments) as started:
                 begin = started.read_until(LINE)

@@ -37,9 +37,7 @@ def programs_run(printed):
 
 def test_a_build_says_what_it_did(small):
     _, printed = small
-    assert re.search(
-        r"^\[\d+/\d+\] python queue_totals.py --count 1000000 .* s$", printed, re.M
-    )
+    assert re.search(r"^\[\d+/\d+\] python queue_totals.py --count 1000 .* s$", printed, re.M)
     said = r"The site is in site/\. It took [\d.]+ s, of which the programs ran for [\d.]+ s"
     assert re.search(said, printed)
 
@@ -89,8 +87,8 @@ source_of("hello.py", "nothing")
 `#!figure helo.cpu` and `#!figure hello.Speed`
 """
 MESSAGES = [
-    r"^docs/queue.md: run queue_totals: python queue_totals.py --count 1000000: "
-    r"expected Total: 5,000,000, got Total: 5,000,005",
+    r"^docs/queue.md: run queue_totals: python queue_totals.py --count 1000: "
+    r"expected Total: 5,000, got Total: 5,005",
     r"^docs/pipe.md: run pipe_totals: .* expected an end, got: it ran to its timeout",
     r"^docs/index.md: examples/runs.toml has no run named 'pipe_total'$",
     r"^docs/index.md: show\(pipe_totals\): NameError: name 'pipe_totals' is not defined",
@@ -105,10 +103,6 @@ def assert_kept(copy, before):
     after = (copy / "site/index.html").stat()
     assert (after.st_mtime_ns, after.st_ino) == (before.st_mtime_ns, before.st_ino)
     assert not list(copy.glob(".site-*"))
-
-
-def unknown_key(copy):
-    edit(copy / "examples/runs.toml", "[hello]\n", "[hello]\ntotl = 2\n")
 
 
 def missing_program(copy):
@@ -126,7 +120,6 @@ def missing_include(copy):
 @pytest.mark.parametrize(
     ("change", "message"),
     [
-        (unknown_key, r"^examples/runs.toml: hello: unknown key 'totl'$"),
         (
             missing_program,
             r"^examples/runs.toml: hello: there is no program examples/hello.py$",
@@ -147,14 +140,13 @@ def test_a_build_that_fails_says_why_and_keeps_the_old_site(copy, change, messag
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP])
 def test_an_interrupted_build_leaves_nothing(copy, number):
     before = (copy / "site/index.html").stat()
-    edit(copy / "examples/runs.toml", "--count 1000000", "--count 1000000000000")
+    started = "__import__('pathlib').Path(f'{name}-{os.getpid()}').touch(); time.sleep(600)"
+    started = started.replace("{name}", str(copy / "started"))
+    edit(copy / "examples/queue_totals.py", "subtotal = 0", started)
     building = build(copy, start_new_session=True, preexec_fn=default_signals)
-
-    def workers():
-        found = psutil.Process(building.pid).children(recursive=True)
-        return found if sum(process.cpu_times().user > 0.1 for process in found) >= 5 else None
-
-    tree = wait_until(workers, "the workers count")
+    wait_until(lambda: len(list(copy.glob("started-*"))) == 5, "the workers are at work")
+    tree = psutil.Process(building.pid).children(recursive=True)
+    assert len(tree) >= 7  # with the supervisor and the program
     building.send_signal(number)
     building.communicate()
     assert building.returncode != 0
@@ -167,7 +159,7 @@ def test_two_builds_at_once(copy):
     builds = [build(copy), build(copy, preexec_fn=close_input_and_error)]
     ended = [finish(building) for building in builds]
     assert [status for status, _ in ended] == [0, 0], ended
-    assert "Total: 5,000,000" in (copy / "site/queue.html").read_text(encoding="utf-8")
+    assert "Total: 5,000" in (copy / "site/queue.html").read_text(encoding="utf-8")
     assert not list(copy.glob(".site-*"))
 
 
@@ -238,15 +230,17 @@ def test_output_is_inert(copy):
 
 def test_while_serving_a_wrong_page_says_so_and_the_others_are_served(copy):
     edit(copy / "docs/pipe.md", 'show("pipe_totals")', 'show("pipe_total")')
+    # On Linux each process has a loopback address of its own, where nobody else takes the port.
+    host = f"127.{os.getpid() % 250 + 1}.0.1" if sys.platform == "linux" else "127.0.0.1"
     with socket.socket() as free:
-        free.bind(("127.0.0.1", 0))
-        address = f"127.0.0.1:{free.getsockname()[1]}"
+        free.bind((host, 0))
+        address = f"{host}:{free.getsockname()[1]}"
     with (copy / "printed").open("w") as printed:
         serving = mkdocs(copy, "serve", "--dev-addr", address, stdout=printed)
     try:
         wrong = wait_until(lambda: fetch(f"http://{address}/pipe.html"), "it serves")
         assert "has no run named" in wrong
-        assert "Total: 5,000,000" in fetch(f"http://{address}/queue.html")
+        assert "Total: 5,000" in fetch(f"http://{address}/queue.html")
     finally:
         serving.terminate()
         serving.wait()

@@ -10,12 +10,11 @@ from pathlib import Path
 
 import pytest
 
-from tests.harness import START_METHODS, RunningProgram, run, wait_until
+from tests.harness import RunningProgram, run, wait_until, with_start_method
 
 EXAMPLES = Path(__file__).resolve().parent.parent / "examples"
 FOREVER = 10**12  # a count that no test waits for
 pytestmark = pytest.mark.skipif(sys.platform == "win32", reason="Windows has no such signals")
-with_method = pytest.mark.parametrize("method", START_METHODS)
 
 HEAD = """
 import multiprocessing, os, signal, subprocess, sys, threading, time
@@ -154,7 +153,7 @@ if __name__ == "__main__":
 """
 
 
-@with_method
+@with_start_method
 def test_what_a_worker_starts_hears_ctrl_c_and_the_worker_goes_on(tmp_path, method):
     assert said_by(tmp_path, STARTS, method) == [str(("True set()\n", False)), "0"]
 
@@ -217,7 +216,7 @@ if __name__ == "__main__":
 
 @pytest.mark.parametrize("turn", range(3))
 @pytest.mark.parametrize("thread", ["", "thread"])
-@with_method
+@with_start_method
 def test_presses_at_any_moment_of_the_start(tmp_path, method, thread, turn):
     seed = random.randrange(10**6)
     print("seed", seed)
@@ -280,7 +279,7 @@ def test_a_worker_of_a_server_that_ran_before_leaves_ctrl_c_to_its_parent(tmp_pa
     assert (status, out, err) == (0, f"{expected}\n", "")
 
 
-@with_method
+@with_start_method
 def test_a_program_that_a_worker_has_started_ends_at_ctrl_c(tmp_path, method):
     shutil.copy(EXAMPLES / "queue_totals.py", tmp_path)
     script = tmp_path / "script.py"

@@ -7,11 +7,10 @@ from pathlib import Path
 
 import pytest
 
-from tests.harness import START_METHODS, run
+from tests.harness import run, with_start_method
 
 EXAMPLES = Path(__file__).resolve().parent.parent / "examples"
 pytestmark = pytest.mark.skipif(sys.platform == "win32", reason="Windows has no such signals")
-with_method = pytest.mark.parametrize("method", START_METHODS)
 END = """
 if __name__ == "__main__":
     try:
@@ -30,7 +29,7 @@ def ends(folder, program, text, arguments, method):
     return run(folder, script, method)
 
 
-@with_method
+@with_start_method
 def test_killed_with_the_lock_of_the_queue(tmp_path, method):
     """Between the write and the release: its result is there, and the others wait for the lock."""
     text = """
@@ -56,7 +55,7 @@ program.count_up = count_up
     )
 
 
-@with_method
+@with_start_method
 def test_killed_while_others_talk(tmp_path, method):
     """The others never stop: were their results all awaited, this would never end."""
     text = """
@@ -73,7 +72,7 @@ program.work = work
     assert (status, err) == (1, "Worker 1 ended before its work did, exit code -9\n")
 
 
-@with_method
+@with_start_method
 def test_killed_in_the_middle_of_a_message(tmp_path, method):
     text = """
 def count_up(count, sender):
@@ -89,7 +88,7 @@ program.count_up = count_up
     )
 
 
-@with_method
+@with_start_method
 def test_killed_with_a_request_unread(tmp_path, method):
     """Then the pipe ends with ConnectionResetError, not with EOFError."""
     text = """

@@ -58,8 +58,8 @@ def test_no_worker_outlives_it(tmp_path, program, method):
     arguments, number, busy = PROGRAMS[program]
     file = shutil.copy(EXAMPLES / program, tmp_path)
     with RunningProgram(tmp_path, file, *arguments, "--start-method", method) as started:
-        wait_until(lambda: len(workers(started)) >= number, "they are there")
         wait_until(lambda: len(started.busy()) >= busy, "they count")
+        wait_until(lambda: len(workers(started)) >= number, "they are there")
         if program == "recipes/request_reply.py":  # then one is busy, and two are idle
             while not started.process.stdout.readline().startswith("Request 2: no reply"):
                 assert started.process.poll() is None

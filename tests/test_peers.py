@@ -9,7 +9,7 @@ import tempfile
 import pytest
 
 from examples.channels import peers
-from tests.harness import START_METHODS, run
+from tests.harness import START_METHODS, run, with_start_method
 
 LARGEST = 2**17
 # Small and large ones in turn: pyzmq copies small ones and hands over large ones.
@@ -30,7 +30,7 @@ def put_all(channel):
     multiprocessing.parent_process().join()
 
 
-@pytest.mark.parametrize("method", START_METHODS)
+@with_start_method
 @pytest.mark.parametrize(
     "name", ["Pipe() send_bytes", "Queue", "ring of shared_ring.py", "pyzmq"]
 )

@@ -875,32 +875,46 @@ def test_prints_what_it_should(tmp_path, program, method):
     assert left == {Path(file).name for file in (program.file, *program.beside)}
 
 
-@pytest.mark.parametrize(
-    ("program", "arguments", "message"),
-    [
-        (program, arguments, re.escape(message))
-        for program in PROGRAMS
-        if program.refuses is not None
-        for arguments, message in (program.refuses or UNKNOWN).items()
-    ]
-    + [
-        (
-            program,
+# Runs a program with one line of bad arguments after the other, and ends as it does with the last.
+REFUSING = """
+import runpy, sys
+program, *lines = sys.argv[1:]
+for line in lines:
+    sys.argv = [program, *line.split()]
+    try:
+        runpy.run_path(program, run_name="__main__")
+    except SystemExit as end:
+        if end.code == 2 and line != lines[-1]:
+            continue
+        raise
+    sys.exit(f"it takes {line}")
+"""
+
+
+def refused(program):
+    """The bad arguments of a program, and the pattern of what it says of each."""
+    if program.refuses is not None:
+        for arguments, message in (program.refuses or UNKNOWN).items():
+            yield arguments, re.escape(message)
+    if program.methods:
+        yield (
             "--start-method thread",
             r"argument --start-method: invalid choice: 'thread' .+",
         )
-        for program in PROGRAMS
-        if program.methods
-    ],
-    ids=str,
-)
-def test_refuses_bad_arguments_in_one_line(tmp_path, program, arguments, message):
+
+
+@pytest.mark.parametrize("program", [one for one in PROGRAMS if any(refused(one))], ids=str)
+def test_refuses_bad_arguments_in_one_line(tmp_path, program):
     file = copy_of(tmp_path, program)
-    status, out, err = run(tmp_path, file, *arguments.split())
-    assert (status, out) == (2, "")
-    name = re.escape(Path(program.file).name)
-    usage = rf"usage: {name}(.*\n)+?"
-    assert re.fullmatch(rf"{usage}{name}: error: {message}\n", err), err
+    script = tmp_path / "refusing.py"
+    script.write_text(REFUSING)
+    lines, messages = zip(*refused(program), strict=True)
+    status, out, err = run(tmp_path, script, file, *lines)
+    assert (status, out) == (2, ""), err
+    name = re.escape(file.name)
+    end = rf"{name}: error: "
+    said = "".join(rf"usage: {name}((?!{end}).*\n)+?{end}{one}\n" for one in messages)
+    assert re.fullmatch(said, err), err
 
 
 @pytest.mark.parametrize(

@@ -80,7 +80,7 @@ def test_no_python_is_named(monkeypatch):
 
 
 def test_what_does_not_work_is_passed_over(python, tmp_path, monkeypatch):
-    monkeypatch.setattr(machine, "ANSWERING", 0.5)
+    monkeypatch.setattr(machine, "ANSWERING", 3)
     waits = script(tmp_path / "waits", f"echo $$ > {tmp_path}/pid; sleep 1000 & wait")
     broken = [
         script(tmp_path / "fails", "exit 1"),

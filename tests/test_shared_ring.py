@@ -14,14 +14,13 @@ import pytest
 
 from examples.channels.shared_ring import Ring, end_with_parent
 from tests.harness import (
-    START_METHODS,
     RunningProgram,
     copy_of_program,
     wait_until,
     with_each_method,
+    with_start_method,
 )
 
-with_method = pytest.mark.parametrize("method", START_METHODS)
 on_posix = pytest.mark.skipif(sys.platform == "win32", reason="Windows has no such signals")
 on_linux = pytest.mark.skipif(sys.platform != "linux", reason="where mappings can be listed")
 SIZES = (1, 999, 5000, 64, 0)
@@ -142,7 +141,7 @@ def test_every_consumer_sees_every_message(consumers, method):
         assert received(answers) == [(EXPECTED, "end")] * consumers
 
 
-@with_method
+@with_start_method
 def test_the_producer_ends_early(method):
     answers = answers_of(method, 2)
     parts = [(write, 200, 1), (read, 0, answers[0][1]), (read, 1, answers[1][1])]
@@ -151,7 +150,7 @@ def test_the_producer_ends_early(method):
         assert received(answers) == [(EXPECTED, "EOFError")] * 2
 
 
-@with_method
+@with_start_method
 def test_a_consumer_that_dies_holds_nobody_up(method):
     answers = answers_of(method, 2)
     parts = [(write, 200), (read, 0, answers[0][1], 5), (read, 1, answers[1][1])]
@@ -162,7 +161,7 @@ def test_a_consumer_that_dies_holds_nobody_up(method):
         assert workers[0].exitcode == 0
 
 
-@with_method
+@with_start_method
 def test_the_producer_is_told_that_no_consumer_is_left(method):
     answers = answers_of(method, 2)
     parts = [(read, at, answers[at][1], 5) for at in range(2)]
@@ -312,7 +311,7 @@ def nameless(pid):
 
 
 @on_linux
-@with_method
+@with_start_method
 def test_nothing_outlives_a_killed_parent(method):
     size = 2**20
     (receiver, told), context = answers_of(method, 1)[0], multiprocessing.get_context(method)

@@ -12,10 +12,9 @@ from render import measured
 from render.build import build
 from render.messages import Picture, match_messages, participants
 from render.runs import PageError, read_runs
-from tests.harness import EXAMPLES, PYTHON, START_METHODS
+from tests.harness import EXAMPLES, PYTHON, with_start_method
 
 pytestmark = pytest.mark.skipif(not supervisor.SEES_ALL, reason="needs a pipe's inode")
-with_method = pytest.mark.parametrize("method", START_METHODS)
 QUEUE, PIPE = EXAMPLES / "queue_totals.py", EXAMPLES / "pipe_totals.py"
 BROKEN, FIXED = (EXAMPLES / f"faults/two_way_deadlock_{end}.py" for end in ("broken", "fixed"))
 TRACED = {name: run for name, run in read_runs().items() if run.traced}
@@ -61,7 +60,7 @@ def calls_of(recording, what):
     ]
 
 
-@with_method
+@with_start_method
 def test_each_message_of_a_queue_is_put_then_sent_by_the_feeder_then_taken(method):
     seen = traced(QUEUE, *SMALL, "--start-method", method)
     assert seen.status == 0 and seen.lines[-1].text == "Total: 3,000"
@@ -73,7 +72,7 @@ def test_each_message_of_a_queue_is_put_then_sent_by_the_feeder_then_taken(metho
     assert Picture(seen, 5, 3).draw()
 
 
-@with_method
+@with_start_method
 def test_each_message_of_a_pipe_is_sent_and_taken(method):
     found = messages_of(traced(PIPE, *SMALL, "--start-method", method))
     assert len(found) == 3 and all(message.taken for message in found)
@@ -81,7 +80,7 @@ def test_each_message_of_a_pipe_is_sent_and_taken(method):
     assert len({message.receiver for message in found}) == 1
 
 
-@with_method
+@with_start_method
 def test_the_two_sockets_of_a_pipe_of_both_directions_are_known_as_one(method):
     first, second = messages_of(traced(FIXED, "--start-method", method))
     assert first.sent.size == second.sent.size > 1_000_000
@@ -89,7 +88,7 @@ def test_the_two_sockets_of_a_pipe_of_both_directions_are_known_as_one(method):
     assert first.taken.ended <= second.sent.began or second.taken.ended <= first.sent.began
 
 
-@with_method
+@with_start_method
 def test_a_hang_is_the_same_and_its_sends_never_end(method):
     plain = watch(BROKEN, ("--start-method", method), python=PYTHON)
     seen = traced(BROKEN, "--start-method", method)
@@ -100,7 +99,7 @@ def test_a_hang_is_the_same_and_its_sends_never_end(method):
     assert 'class="bp-never"' in Picture(seen, 5, 3).draw()
 
 
-@with_method
+@with_start_method
 @pytest.mark.parametrize(
     "name",
     ["worker_exception_broken", "unpicklable_put_broken", "lambda_target_broken", "join_before_get_broken"],

@@ -174,21 +174,21 @@ def test_a_process_whose_first_thread_has_ended_still_waits(start):
         _, *children = tree(process.pid)
         return [psutil.Process(child).status() for child in children] == ["zombie"]
 
-    wait_until(first_thread_has_ended, "its first thread has ended", 15)
+    wait_until(first_thread_has_ended, "its first thread has ended")
     assert look(process.pid).waits is Waits.LIMITED
 
 
 def test_one_that_has_ended_and_is_not_waited_for_changes_nothing(start):
     process = start("if os.fork() == 0: os._exit(0)\nreader.recv()")
-    wait_until(lambda: len(tree(process.pid)) == 2, "the child has started", 15)
-    wait_until(lambda: look(process.pid, look(process.pid)).proves, "a hang", 15)
+    wait_until(lambda: len(tree(process.pid)) == 2, "the child has started")
+    wait_until(lambda: look(process.pid, look(process.pid)).proves, "a hang")
 
 
 def test_a_local_socket_whose_other_end_is_elsewhere(start):
     ours, theirs = socket.socketpair()
     with ours, theirs:
         process = start("socket.socket(fileno=0).recv(1)", theirs)
-        wait_until(lambda: look(process.pid).waits is Waits.UNKNOWN, "unknown", 15)
+        wait_until(lambda: look(process.pid).waits is Waits.UNKNOWN, "unknown")
 
 
 def test_who_only_serves_may_wait_for_anything(start):
@@ -198,7 +198,7 @@ def test_who_only_serves_may_wait_for_anything(start):
     context.Process(target=os.getpid).start(); lock.acquire()
     """
     process = start(textwrap.dedent(text))
-    wait_until(lambda: look(process.pid, look(process.pid)).proves, "a hang", 15)
+    wait_until(lambda: look(process.pid, look(process.pid)).proves, "a hang")
     assert len(tree(process.pid)) == 3
 
 
@@ -224,7 +224,7 @@ def test_a_child_by_its_handle(start):
     """A process waits for the end of another one by a pidfd, as asyncio and subprocess do."""
     text = "p = select.poll(); p.register(os.pidfd_open(child)); p.poll()"
     process = start(text)
-    wait_until(lambda: look(process.pid, look(process.pid)).proves, "a hang", 15)
+    wait_until(lambda: look(process.pid, look(process.pid)).proves, "a hang")
     (wait,) = look(process.pid).wait_list(process.pid)
     assert (wait.kind, wait.by) == ("end", (tree(process.pid)[1],))
 
@@ -241,7 +241,7 @@ lock.acquire()
 
 def test_a_timer_of_posix_may_wake_it(start):
     process = start("import struct" + TIMER)
-    wait_until(lambda: look(process.pid).waits is Waits.UNKNOWN, "unknown", 15)
+    wait_until(lambda: look(process.pid).waits is Waits.UNKNOWN, "unknown")
 
 
 REASONS = {
@@ -259,7 +259,7 @@ REASONS = {
 @pytest.mark.parametrize("what", REASONS)
 def test_the_reason_of_waiting_in_one_word(start, what):
     process = start(REASONS[what])
-    wait_until(lambda: reasons(process.pid)[process.pid][0] == what, what, 15)
+    wait_until(lambda: reasons(process.pid)[process.pid][0] == what, what)
 
 
 BORROWED = """
@@ -281,7 +281,7 @@ def test_how_full_each_pipe_is(start):
         pipes.sample(0.5)
         return len(pipes.seen) == 2
 
-    wait_until(both, "both are filled", 15)
+    wait_until(both, "both are filled")
     pipes.sample(0.7)  # nothing changes
     found = sorted(pipes.found([]), key=lambda pipe: pipe.capacity)
     assert [(pipe.capacity, pipe.samples) for pipe in found] == [
