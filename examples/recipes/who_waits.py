@@ -47,6 +47,7 @@ PLAIN = {  # what needs no further look: may somebody come, and what is said of 
     "stopped": ("outside", "is stopped by a signal; SIGCONT lets it go on"),
     "unreadable": ("outside", "can't be read by you"),
 }
+SIGNALS = {1: "SIGHUP", 10: "SIGUSR1", 12: "SIGUSR2", 15: "SIGTERM", 17: "SIGCHLD"}
 
 
 @dataclass
@@ -72,6 +73,7 @@ class Thread:
     call: str
     values: list[int] = field(default_factory=list)
     ran: object = None
+    signals: str = ""  # for which its process has a handler: only a main thread runs it
     waits: list[Wait] = field(default_factory=list)
 
 
@@ -160,7 +162,9 @@ def read_thread(pid, tid):
         elif int(status["SigCgt"], 16) >> 13 & 1 or read(f"{pid}/timers"):
             call = "alarm"
     ran = [line for line in lines if "ctxt_switches" in line]
-    return Thread(pid, tid, call, values, [call, *values, *ran])
+    caught = int(status["SigCgt"], 16) if tid == pid else 0
+    handled = " or ".join(SIGNALS[n] for n in SIGNALS if caught >> n - 1 & 1)
+    return Thread(pid, tid, call, values, [call, *values, *ran], handled)
 
 
 def descriptors(pid, call, values):
@@ -199,28 +203,48 @@ def peer(inode):
     return 0
 
 
+def tcp_peer(pid, inode):
+    """The inode of the other end of a TCP connection within this machine; 0: there is none."""
+    lines = (read(f"{pid}/net/tcp") + read(f"{pid}/net/tcp6")).splitlines()
+    ends = {tuple(one[1:3]): one[9] for one in map(str.split, lines) if len(one) > 9}
+    mine = next((ends[::-1] for ends, its in ends.items() if its == str(inode)), None)
+    return int(ends.get(mine, 0))
+
+
 class Look:
     """One look at a program: its threads, what each waits for, and who can never go on.
 
     Args:
         root (int): Its first process.
         before (Look | None): An earlier look. Who has run since then is not stuck.
-        everybody (bool): Whether to see which other programs hold its pipes, too.
-        pids (list[int] | None): Its processes, where they are known already.
+        pids (list[int] | None): Its processes, where all are known; else those of another
+            Python that hold what it waits for are looked at, too.
     """
 
-    def __init__(self, root, before=None, everybody=False, pids=None):
-        self.root, self.holders, self.maps = root, {}, {}
-        pids = {pid: command(pid) for pid in pids or family(root)}
+    def __init__(self, root, before=None, pids=None):
+        self.root, self.alone = root, pids is not None
+        self.everybody = (
+            [] if self.alone else [pid for pid in listed("") if pid != os.getpid()]
+        )
+        found = pids or family(root)
+        self.look_at(found)
+        while more := [pid for pid in self.others if self.belongs(pid)]:
+            self.look_at(found := found + more)
+        self.find_stuck(before.threads if before else {})
+
+    def look_at(self, pids):
+        """Look at these processes, and note in `others` who else could wake them."""
+        self.others, self.holders, self.maps = set(), {}, {}
+        pids = {pid: command(pid) for pid in pids}
         ended = [pid for pid in pids if stat(pid)[0] == "Z" and len(listed(f"{pid}/task")) < 2]
         self.zombies = {pid: int(stat(pid)[-1]) for pid in ended}
         self.commands = {
             pid: one for pid, one in pids.items() if pid not in ended and not is_tracker(one)
         }
+        self.trackers = set(pids) - set(self.commands)
         self.parents = {pid: int(stat(pid)[1]) for pid in self.commands}
-        for pid in {*self.commands, *(listed("") if everybody else ())}:
-            if pid != os.getpid() and (pid in self.commands or pid not in pids):
-                self.note_descriptors(pid)
+        for pid in {*self.commands, *self.everybody} - self.trackers:
+            self.note_descriptors(pid)
         found = [
             read_thread(pid, tid) for pid in self.commands for tid in listed(f"{pid}/task")
         ]
@@ -230,7 +254,22 @@ class Look:
                 thread.waits = self.waits_of(thread)
             except (OSError, ValueError, OverflowError, struct.error):  # or it has ended
                 thread.waits = [Wait("outside", "waits for what can't be read")]
-        self.find_stuck(before.threads if before else {})
+        for thread in self.threads.values():
+            idle = [
+                w.kind in ("own", "data") for one in self.of(thread.pid) for w in one.waits
+            ]
+            by = {pid for wait in thread.waits for pid in wait.by}
+            if thread.signals and by == {thread.pid} and all(idle):
+                what = f"waits, and {thread.signals} may wake it"
+                thread.waits = [Wait("outside", what)]
+
+    def belongs(self, pid):
+        """Whether a process that is not below the first one is of the program, all the same."""
+        above, at = set(), self.root
+        while at:
+            above.add(at)
+            at = int(stat(at)[1])
+        return pid not in above and executable(pid) == executable(self.root) is not None
 
     def note_descriptors(self, pid):
         """Note which pipes and sockets a process holds, and how."""
@@ -286,7 +325,10 @@ class Look:
             if len(self.of(pid)) > 1:
                 what = "another of its threads, or a lock of theirs"
             return Wait("own", f"waits for {what}", {pid})
-        by = {one for one in self.commands if key[0] in self.maps_of(one)}
+        sharers = {*self.commands, *self.everybody} - self.trackers
+        by = {one for one in sharers if key[0] in self.maps_of(one)}
+        if others := by - set(self.commands):
+            return self.outside("waits for a semaphore (a lock of processes)", others)
         who = f"Only {others}" if (others := self.name(by - {pid})) else "Nobody else"
         what = f"waits for a semaphore (a lock of processes). {who} could release it"
         return Wait("semaphore", what, by, key)
@@ -313,7 +355,8 @@ class Look:
         if kind == "pipe":
             by, where = self.ends(target, 0 if to_write else 1, 2), "a pipe"
         elif kind == "socket":
-            by, where = self.ends(f"socket:[{peer(int(inode[:-1]))}]", 0, 1, 2), "a socket"
+            other = peer(int(inode[:-1])) or tcp_peer(pid, int(inode[:-1]))
+            by, where = self.ends(f"socket:[{other}]", 0, 1, 2), "a socket"
         elif target == "anon_inode:[pidfd]":
             which = read(f"{pid}/fdinfo/{number}").partition("Pid:")[2].split()
             return self.end_of({int(which[0])} & set(self.commands))
@@ -321,11 +364,17 @@ class Look:
             events = target == "anon_inode:[eventfd]"  # without a name: only from within
             by, where = set(self.commands) if events else set(), target
         if not by or not by <= set(self.commands):
-            return Wait("outside", f"{what} {where}: it may come from outside the program")
+            return self.outside(f"{what} {where}", by - set(self.commands))
         if kind == "pipe" and not to_write and (servers := [*filter(self.is_server, by)]):
             # The fork server writes there when a worker has ended.
             return self.end_of(self.workers_of(servers[0], int(inode[:-1])))
         return Wait("room" if to_write else "data", f"{what} {where}", by, target)
+
+    def outside(self, what, others):
+        """What it is to wait for what others than the program could bring."""
+        self.others |= others
+        who = f", {self.name(others, 'or')}" if others else ""
+        return Wait("outside", f"{what}: it may come from outside the program{who}")
 
     def workers_of(self, server, inode):
         """The worker whose sentinel is this pipe: the next pipe made is the one that it reads."""
@@ -364,7 +413,7 @@ class Look:
             return "the parent" if self.zombies or len(self.commands) > 1 else "the process"
         if self.is_server(pid):
             return "the fork server"
-        words = self.commands.get(pid) or ["process"]
+        words = self.commands.get(pid) or command(pid) or ["process"]
         ours = self.is_forked(pid) or "multiprocessing." in " ".join(words)
         return f"worker {pid}" if ours else f"process {pid} ({Path(words[0]).name})"
 
@@ -376,17 +425,25 @@ class Look:
             wakers = [one for one in self.wakers(at.tid) if one in self.stuck]
             if not wakers:
                 return path, None
-            seen = [one.pid for one in path]
-            facing = [one for one in wakers if self.face(at, one)]
-            # Who closes a ring rather than others, and a main thread rather than its helpers.
-            wakers.sort(key=lambda one: (one.pid not in seen, one.pid != self.root, one.tid))
-            wakers = facing or wakers
-            others = [one for one in wakers if one.pid != at.pid]
-            if others:
-                at = others[0]
-            else:  # not one that waits for another thread, too
-                at = min(wakers, key=lambda one: one.waits[0].kind == "own")
+            at = min(wakers, key=lambda one: self.rank(path, one))
         return path, path.index(at)
+
+    def rank(self, path, one):
+        """Who is to come next in a chain: the least of those who could wake the last one."""
+        at, seen, kind = path[-1], [other.pid for other in path], one.waits[0].kind
+        if one.pid == at.pid:  # no other process, and rather not what waits for a thread, too
+            return True, kind == "own", len(one.waits), one.tid
+        # Who holds a lock, perhaps: it reads or writes. Then who closes a ring, then a main thread.
+        holds = at.waits[0].kind == "semaphore" and kind in ("room", "data")
+        new = one.pid not in seen
+        return (
+            False,
+            not self.face(at, one),
+            not (holds and new),
+            new,
+            one.pid != self.root,
+            one.tid,
+        )
 
     def face(self, one, other):
         """Whether each of two threads waits for room, or a semaphore, that the other could give."""
@@ -591,7 +648,7 @@ def watch(words, once):
             stuck = {one.tid for one in look.stuck}
             same = same + 1 if before and stuck == {one.tid for one in before.stuck} else 0
             if same == 2 and stuck - told:
-                Report(Look(process.pid, look, everybody=True)).print()
+                Report(Look(process.pid, look)).print()
                 told = stuck
                 if once:
                     return
@@ -627,7 +684,7 @@ def main(word):
     root = find(word)
     before = Look(root)
     time.sleep(0.3)
-    look = Look(root, before, everybody=True)
+    look = Look(root, before)
     if all(one.call == "unreadable" for one in look.threads.values()):
         why = "can't be read by you: try sudo, or start it with --"
         raise LookupError(f"process {root} {why if look.threads else 'has ended'}")
