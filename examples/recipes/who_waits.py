@@ -27,7 +27,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 CALLS = {  # system calls that wait, the argument that holds a time limit: x86-64, and arm64
-    "read": ((0, 19, 45, 47, 43, 288), (63, 65, 207, 212, 202, 242)),
+    "read": ((0, 19, 45, 47), (63, 65, 207, 212)),
+    "accept": ((43, 288), (202, 242)),
     "write": ((1, 20, 44, 46), (64, 66, 206, 211)),
     "wait4": ((61,), (260,)),
     "waitid": ((247,), (95,)),
@@ -169,7 +170,7 @@ def read_thread(pid, tid):
 
 def descriptors(pid, call, values):
     """The descriptors for which a call waits, and whether it waits to write to them."""
-    if call in ("read", "write"):
+    if call in ("read", "write", "accept"):
         return [(values[0], call == "write")]
     if call == "epoll":
         lines = [line.split() for line in read(f"{pid}/fdinfo/{values[0]}").splitlines()]
@@ -230,7 +231,11 @@ class Look:
         self.look_at(found)
         while more := [pid for pid in self.others if self.belongs(pid)]:
             self.look_at(found := found + more)
-        self.find_stuck(before.threads if before else {})
+        self.stuck = self.find_stuck(before.threads if before else {})
+        self.managers = {one.pid for one in self.threads.values() if self.is_manager(one)}
+        self.served = []  # who is stuck if these only answer
+        if self.managers and not self.stuck:
+            self.served = self.find_stuck(before.threads if before else {}, self.managers)
 
     def look_at(self, pids):
         """Look at these processes, and note in `others` who else could wake them."""
@@ -381,8 +386,21 @@ class Look:
         workers = {pid for pid, parent in self.parents.items() if parent == server}
         return self.ends(f"pipe:[{inode + 1}]", 0) & workers or workers
 
-    def find_stuck(self, before):
-        """Find the threads that nobody can wake: those that could are all among them."""
+    def is_manager(self, thread):
+        """Whether this is like the process of a Manager: it looks around, and a thread accepts."""
+        main, own = self.threads.get(thread.pid), thread.pid == self.root
+        return thread.call == "accept" and not own and main and main.call == "limit"
+
+    def find_stuck(self, before, managers=()):
+        """The threads that nobody can wake: those that could are all among them.
+
+        With managers: all threads, if those of managers only do what they are asked for.
+        """
+        serving = {
+            tid
+            for tid, thread in self.threads.items()
+            if thread.pid in managers and (tid == thread.pid or thread.call == "accept")
+        }
         stuck = {
             tid
             for tid, thread in self.threads.items()
@@ -390,10 +408,14 @@ class Look:
             and thread.ran == before[tid].ran
             and all(wait.kind not in ("live", "outside") for wait in thread.waits)
         }
-        while more := {tid for tid in stuck if {w.tid for w in self.wakers(tid)} - stuck}:
+        while more := {
+            tid for tid in stuck if {w.tid for w in self.wakers(tid)} - stuck - serving
+        }:
             stuck -= more
-        found = [thread for tid, thread in self.threads.items() if tid in stuck]
-        self.stuck = [thread for thread in found if not self.is_server(thread.pid)]
+        found = [self.threads[tid] for tid in self.threads if tid in stuck]
+        if managers and len(stuck | serving) < len(self.threads):  # who is not could ask them
+            return []
+        return [thread for thread in found if not self.is_server(thread.pid)]
 
     def wakers(self, tid):
         """The threads that could wake a thread."""
@@ -419,10 +441,11 @@ class Look:
 
     def chain(self):
         """The stuck threads from one to the next that it waits for, and where the ring begins."""
-        path, at = [], min(self.stuck, key=lambda one: (one.pid != self.root, one.tid))
+        stuck = self.stuck or self.served
+        path, at = [], min(stuck, key=lambda one: (one.pid != self.root, one.tid))
         while at not in path:
             path.append(at)
-            wakers = [one for one in self.wakers(at.tid) if one in self.stuck]
+            wakers = [one for one in self.wakers(at.tid) if one in stuck]
             if not wakers:
                 return path, None
             at = min(wakers, key=lambda one: self.rank(path, one))
@@ -445,6 +468,14 @@ class Look:
             one.tid,
         )
 
+    def relays(self, thread):
+        """Whether somebody who could send to a thread waits for data of another channel."""
+        return any(
+            wait.kind == "data" and one.pid != thread.pid and wait.key != thread.waits[0].key
+            for one in self.wakers(thread.tid)
+            for wait in one.waits
+        )
+
     def face(self, one, other):
         """Whether each of two threads waits for room, or a semaphore, that the other could give."""
         return any(
@@ -457,46 +488,82 @@ class Look:
 
 
 LOST = ["dead-worker", "worker-exception", "unpicklable-put"]
+KEPT = "an end of a Pipe that who reads from it keeps open, too"
+CROSSED = "two locks that are taken in opposite orders"
+TAKEN = "a lock of threading that is taken twice"
+UNREAD = "output of a subprocess that nobody reads: take communicate()"
+UNSET = "a lock or an Event that nobody is left to release or set"
 PAGES = (  # of the site, by what the threads of a chain wait for, one after the other
-    ("(end )+(own room|threads-semaphore)", ["join-before-get"]),
+    (".*faced-room.*", ["two-way-deadlock"]),
+    (".*faced-threads-semaphore.*", ["full-queue", "two-way-deadlock"]),
+    (
+        ".*faced-semaphore.*",
+        [CROSSED, "two Events, each set by who waits for the other", "event-set"],
+    ),
+    (".* foreign-room", [UNREAD]),
+    ("(end )+foreign-data", ["input of a subprocess that is not closed"]),
+    ("(end )+(own )?(semaphore )?room|(end )+threads-semaphore", ["join-before-get"]),
     ("(end )+(own )?data", ["sentinel-too-few"]),
     ("own self-room", ["ctrl-c"]),
-    ("self-room", ["large-argument"]),
-    (".*faced-room.*", ["two-way-deadlock"]),
-    (".*faced-semaphore.*", ["two locks that are taken in opposite orders", "event-set"]),
-    ("self-data|data( data)+|own data", LOST),
-    ("(data )+(own )?alone", ["dead-worker"]),
+    ("self-room lost", ["large-argument"]),
+    ("self-room", ["a put() or send() before somebody can receive"]),
+    ("(loop )?(own )?self-data|self-any|data( data)+", LOST),
     ("(data )+(own )?(threads-)?semaphore", ["killed-holding-lock"]),
-    ("(threads-)?semaphore data", ["joinable-queue"]),
-    ("self-semaphore( own)?", ["full-queue", "joinable-queue"]),
-    ("(end )+(own )?alone", ["fork-with-threads"]),
-    ("own any.*", ["pool-hangs"]),
+    ("threads-semaphore data", ["joinable-queue"]),
+    ("(own )?self-threads-semaphore( own)?", ["full-queue", "joinable-queue"]),
+    ("self-semaphore killed", ["killed-holding-lock"]),
+    ("self-semaphore", [UNSET]),
+    ("((end|data|any|pool) )+copied", ["fork-with-threads", TAKEN]),
+    ("pool (any|data) threads-semaphore", ["full-queue"]),
+    ("pool ((self-)?any|self-data|(any|data)( semaphore)? data)", ["pool-hangs"]),
 )
 
 
 def pages_like(look):
     """The pages of the site that it looks like, by the first pattern that fits."""
-    words = " ".join(word_for(look, thread) for thread in look.chain()[0])
-    pages = next((pages for pattern, pages in PAGES if re.fullmatch(pattern, words)), [])
-    if pages == LOST and look.zombies:  # killed, failed, or ended well: one of the three
-        ended = [0 if code & 127 else 1 if code else 2 for code in look.zombies.values()]
-        return [LOST[min(ended)]]
+    path, _ = look.chain()
+    text = " ".join(word_for(look, thread) for thread in path)
+    ended = [0 if code & 127 else 1 if code else 2 for code in look.zombies.values()]
+    if text == "self-room" and (ended or any(map(look.is_server, look.commands))):
+        text += " lost"
+    if text == "self-semaphore" and 0 in ended:
+        text += " killed"
+    pages = next((pages for pattern, pages in PAGES if re.fullmatch(pattern, text)), [])
+    has_queue = "/sem." in look.maps_of(look.root) or "/sem." in look.maps_of(path[-1].pid)
+    if pages == LOST:  # killed, failed, or ended well: one of the three
+        lost = LOST if has_queue else [*LOST[:2], KEPT]
+        first = "self" not in text and all(len(look.of(one.pid)) == 1 for one in path)
+        either = ["each receives before the other has sent"] if first else lost
+        return [lost[min(ended)]] if ended else either
+    if pages == ["sentinel-too-few"] and look.relays(path[-1]):
+        return []
+    if re.fullmatch("(end )+(data )*its-self-data", text) and not has_queue:
+        return [KEPT]
     return pages
 
 
 def word_for(look, thread):
     """What a thread waits for, in one word of those patterns."""
-    wait = thread.waits[0]
-    if len(thread.waits) > 1 or thread.call == "epoll":
-        return "any" if len(thread.waits) > 1 else "loop"
+    wait, pid = thread.waits[0], thread.pid
+    threads = look.of(pid)
+    if thread.call == "epoll" or len(thread.waits) > 1:
+        by = {pid for one in thread.waits for pid in one.by}
+        return "loop" if len(thread.waits) == 1 else "any" if by - {pid} else "self-any"
     if wait.kind == "own":
-        return "own" if len(look.of(thread.pid)) > 1 else "alone"
-    if wait.kind != "end" and wait.by == {thread.pid}:
-        return f"self-{wait.kind}"
-    faced = any(look.face(thread, one) for one in look.stuck)
-    if wait.kind == "semaphore" and not faced and len(look.of(thread.pid)) > 1:
-        return "threads-semaphore"  # it may have put something: then there is a feeder
-    return f"faced-{wait.kind}" if faced else wait.kind
+        helped = any(one.call != "epoll" and len(one.waits) > 1 for one in threads)
+        alone = "copied" if look.is_forked(pid) else "alone"
+        return alone if len(threads) == 1 else "pool" if helped else "own"
+    kind = wait.kind
+    if kind == "semaphore" and len(threads) > 1:
+        kind = "threads-semaphore"  # it may have put something: then there is a feeder
+    others = [one for one in look.wakers(thread.tid) if one.pid != pid and one in look.stuck]
+    if any(look.face(thread, one) for one in others):
+        return f"faced-{kind}"
+    if kind != "end" and wait.by == {pid}:
+        return f"self-{kind}" if pid == look.root else f"its-self-{kind}"
+    if look.name_of(pid).startswith("process"):
+        return f"foreign-{kind}"
+    return kind
 
 
 def fill(look, target):
@@ -549,9 +616,14 @@ class Report:
     def paragraphs(self):
         look, words = self.look, self.look.commands.get(self.look.root, ["it has ended"])
         title = Path(next((word for word in words if word.endswith(".py")), words[0])).name
-        stuck, processes = {one.pid for one in look.stuck}, set(look.commands)
-        processes -= set(filter(look.is_server, processes))
+        threads = look.stuck or look.served
+        stuck = {one.pid for one in threads}
+        processes = set(look.commands) - set(filter(look.is_server, look.commands))
         state = f"{len(stuck)} of {len(processes)} processes stuck"
+        if look.served:
+            state = (
+                f"nobody is stuck, unless {look.name(look.managers)} is a Manager: then all"
+            )
         yield f"{title}, process {look.root}: {state if stuck else 'nobody is stuck'}."
         yield ""
         path, ring = look.chain() if stuck else ([], None)
@@ -563,14 +635,15 @@ class Report:
             yield "Nobody else could wake the last one."
         for thread in list(look.threads.values())[:50]:
             if thread not in path and not look.is_server(thread.pid):
-                yield self.sentence(thread) + " It is stuck, too." * (thread in look.stuck)
+                yield self.sentence(thread) + " It is stuck, too." * (thread in threads)
         for pid, code in look.zombies.items():
             how = f"killed by signal {code & 127}" if code & 127 else f"exit code {code >> 8}"
             yield f"Process {pid} has ended ({how}); its parent has not waited for it."
         if stuck and (pages := pages_like(look)):
             yield ""
             files = [page if " " in page else f"faults/{page}.html" for page in pages]
-            yield f"It looks like {' or '.join(files)} of the site Between Processes."
+            site = " of the site Between Processes" * (files != pages)
+            yield f"It looks like {' or '.join(sorted(files, key=lambda one: one not in pages))}{site}."
 
     def who(self, thread, before=None):
         name = self.look.name_of(thread.pid)
@@ -641,19 +714,20 @@ def watch(words, once):
     signal.signal(signal.SIGINT, lambda *_: pressed.append(True))
     python = [sys.executable] if words[0] == "python" else words[:1]
     process = subprocess.Popen(python + words[1:])
-    before, told, same = None, set(), 0
+    before, last, told, same = None, set(), set(), 0
     try:
         while process.poll() is None and not pressed:
+            began = time.monotonic()
             look = Look(process.pid, before)
-            stuck = {one.tid for one in look.stuck}
-            same = same + 1 if before and stuck == {one.tid for one in before.stuck} else 0
+            stuck = {one.tid for one in look.stuck or look.served}
+            same = same + 1 if stuck == last else 0
             if same == 2 and stuck - told:
-                Report(Look(process.pid, look)).print()
+                Report(look).print()
                 told = stuck
                 if once:
                     return
-            before = look
-            time.sleep(0.5)
+            before, last = look, stuck
+            time.sleep(max(0.5, 9 * (time.monotonic() - began)))
     finally:
         end(process)
     if pressed:
