@@ -532,7 +532,10 @@ def pages_like(look):
     has_queue = "/sem." in look.maps_of(look.root) or "/sem." in look.maps_of(path[-1].pid)
     if pages == LOST:  # killed, failed, or ended well: one of the three
         lost = LOST if has_queue else [*LOST[:2], KEPT]
-        first = "self" not in text and all(len(look.of(one.pid)) == 1 for one in path)
+        # Nobody has a feeder thread, and of each channel one other process has the other end.
+        first = "self" not in text and all(
+            len(look.of(one.pid)) == 1 == len(one.waits[0].by - {one.pid}) for one in path
+        )
         either = ["each receives before the other has sent"] if first else lost
         return [lost[min(ended)]] if ended else either
     if pages == ["sentinel-too-few"] and look.relays(path[-1]):
