@@ -14,11 +14,12 @@ from recorder.recording import Frame, Process, Recording, Thread, Wait
 
 LIBRARY = re.compile(r"[/\\<]")  # in the path of a file that is not of the program's folder
 FEEDER = "_feed"  # the function of a Queue's thread that writes into its pipe
+TAKES_RESULTS = "the Pool's result handler"
 HELPERS = {  # by its function, what a thread of the library is called, and waits for
     ("queues", FEEDER): ("the feeder thread", ""),
     ("pool", "_handle_workers"): ("the Pool's worker handler", "for a worker to end"),
     ("pool", "_handle_tasks"): ("the Pool's task handler", "for the next task"),
-    ("pool", "_handle_results"): ("the Pool's result handler", "for a result"),
+    ("pool", "_handle_results"): (TAKES_RESULTS, "for a result"),
     ("process", "wait_result_broken_or_wakeup"): (
         "the executor's management thread",
         "for a result, or for a worker to end",
@@ -191,13 +192,14 @@ class Story:
         for before, tid in zip([0, *path], path, strict=False):
             found += self.link(tid, before)
             found += self.likewise(tid, before)
-        found += self.beside(path)
         last = max(
             (n for n, text in enumerate(found) if not text.startswith("so ")), default=-1
         )
         if last >= 0 and found[last].startswith("only "):
             who = self.subject(chain[-1], 0) if ring else "it"
             found[last] = f"{found[last][:-1]}, and {who} waits."
+        found += self.handler_gone()
+        found += self.beside(path)
         found += self.ended() if chain else self.stood()
         return [f"{text[0].upper()}{text[1:]}" for text in found]
 
@@ -239,6 +241,16 @@ class Story:
                 told.add(where)
                 yield from self.link(tid, 0)
 
+    def handler_gone(self) -> Iterator[str]:
+        """Whether a Pool waits whose thread for the results has ended."""
+        for process in {
+            self.owners[tid][0].pid: self.owners[tid][0] for tid in self.chain
+        }.values():
+            kinds = {helper(thread)[0] for thread in process.threads if thread.waits}
+            all_known = all(thread.frames for thread in process.threads if thread.waits)
+            if all_known and TAKES_RESULTS not in kinds and "the Pool's task handler" in kinds:
+                yield f"{TAKES_RESULTS} has ended: nobody takes a result."
+
     def subject(self, tid: int, before: int) -> str:
         """What a thread is called, after a sentence about another one."""
         process, thread = self.owners[tid]
@@ -266,7 +278,8 @@ class Story:
         if len(thread.waits) != 1:
             by = {pid for wait in thread.waits for pid in wait.by}
             if told:
-                return told, f"only {self.list(by, process.pid)} could bring that"
+                only = f"only {self.list(by, process.pid)} could bring that"
+                return told, only if by - {process.pid} else "no worker is left to bring that"
             many = f"for any of {len(thread.waits)} things"
             return many, f"only {self.list(by, process.pid)} could bring one"
         (wait,) = thread.waits
