@@ -624,9 +624,7 @@ class Report:
         processes = set(look.commands) - set(filter(look.is_server, look.commands))
         state = f"{len(stuck)} of {len(processes)} processes stuck"
         if look.served:
-            state = (
-                f"nobody is stuck, unless {look.name(look.managers)} is a Manager: then all"
-            )
+            state = f"nobody is stuck, unless {look.name(look.managers)} is a Manager: then all the others"
         yield f"{title}, process {look.root}: {state if stuck else 'nobody is stuck'}."
         yield ""
         path, ring = look.chain() if stuck else ([], None)
