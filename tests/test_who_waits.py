@@ -440,7 +440,7 @@ def main():
     results = context.Queue(); team = [context.Process(target=work, args=(results,)) for _ in "abc"]
     for one in team: one.start()
     say()
-    for one in team: one.join()
+    for one in team[::-1]: one.join()
 """,
         "join-before-get.html",
     ),
@@ -461,7 +461,7 @@ def main():
 def init(one): global results; results = one
 def work(number): results.put(number)
 def main():
-    pool = context.Pool(2, init, (context.Queue(1),)); say(); pool.map(work, range(9))
+    pool = context.Pool(1, init, (context.Queue(1),)); say(); pool.map(work, range(9))
 """,
         "full-queue.html",
     ),

@@ -6,7 +6,7 @@ python who_waits.py -- python my_program.py    start it, and wait until somebody
 
 It only looks, through /proc, and stops nobody. What it started after `--` it ends when it is
 interrupted (with --once after the report); killed itself, it leaves it behind. With py-spy there,
-each thread that waits gets its line. Semaphores that another program shares are not seen.
+each thread that waits gets its line. What processes of other users hold only root sees.
 """
 
 import argparse
@@ -223,19 +223,18 @@ class Look:
     """
 
     def __init__(self, root, before=None, pids=None):
-        self.root, self.alone = root, pids is not None
-        self.everybody = (
-            [] if self.alone else [pid for pid in listed("") if pid != os.getpid()]
-        )
-        found = pids or family(root)
+        self.root, found = root, pids or family(root)
+        self.everybody = set() if pids else {*listed("")} - {os.getpid()}
         self.look_at(found)
         while more := [pid for pid in self.others if self.belongs(pid)]:
             self.look_at(found := found + more)
-        self.stuck = self.find_stuck(before.threads if before else {})
+        earlier = before.threads if before else {}
+        self.stuck = self.find_stuck(earlier)
         self.managers = {one.pid for one in self.threads.values() if self.is_manager(one)}
-        self.served = []  # who is stuck if these only answer
-        if self.managers and not self.stuck:
-            self.served = self.find_stuck(before.threads if before else {}, self.managers)
+        ask = self.managers and not self.stuck
+        self.served = (
+            self.find_stuck(earlier, self.managers) if ask else []
+        )  # if these only answer
 
     def look_at(self, pids):
         """Look at these processes, and note in `others` who else could wake them."""
@@ -248,7 +247,8 @@ class Look:
         }
         self.trackers = set(pids) - set(self.commands)
         self.parents = {pid: int(stat(pid)[1]) for pid in self.commands}
-        for pid in {*self.commands, *self.everybody} - self.trackers:
+        self.watched = self.everybody.union(self.commands) - self.trackers
+        for pid in self.watched:
             self.note_descriptors(pid)
         found = [
             read_thread(pid, tid) for pid in self.commands for tid in listed(f"{pid}/task")
@@ -260,13 +260,10 @@ class Look:
             except (OSError, ValueError, OverflowError, struct.error):  # or it has ended
                 thread.waits = [Wait("outside", "waits for what can't be read")]
         for thread in self.threads.values():
-            idle = [
-                w.kind in ("own", "data") for one in self.of(thread.pid) for w in one.waits
-            ]
+            kinds = {wait.kind for one in self.of(thread.pid) for wait in one.waits}
             by = {pid for wait in thread.waits for pid in wait.by}
-            if thread.signals and by == {thread.pid} and all(idle):
-                what = f"waits, and {thread.signals} may wake it"
-                thread.waits = [Wait("outside", what)]
+            if thread.signals and by == {thread.pid} and kinds <= {"own", "data"}:
+                thread.waits = [Wait("outside", f"waits, and {thread.signals} may wake it")]
 
     def belongs(self, pid):
         """Whether a process that is not below the first one is of the program, all the same."""
@@ -313,6 +310,8 @@ class Look:
         if call in ("wait4", "waitid"):
             children = {one for one, parent in self.parents.items() if parent == pid}
             which = values[0] if call == "wait4" else values[1] * (values[0] == 1)
+            if not children:  # the resource tracker, or one that is new
+                return [Wait("outside", "waits for another process to end")]
             return [self.end_of({which} & children or children)]
         if call == "futex":
             return [self.futex(pid, values)]
@@ -330,8 +329,7 @@ class Look:
             if len(self.of(pid)) > 1:
                 what = "another of its threads, or a lock of theirs"
             return Wait("own", f"waits for {what}", {pid})
-        sharers = {*self.commands, *self.everybody} - self.trackers
-        by = {one for one in sharers if key[0] in self.maps_of(one)}
+        by = {one for one in self.watched if key[0] in self.maps_of(one)}
         if others := by - set(self.commands):
             return self.outside("waits for a semaphore (a lock of processes)", others)
         who = f"Only {others}" if (others := self.name(by - {pid})) else "Nobody else"
@@ -502,7 +500,10 @@ PAGES = (  # of the site, by what the threads of a chain wait for, one after the
     ),
     (".* foreign-room", [UNREAD]),
     ("(end )+foreign-data", ["input of a subprocess that is not closed"]),
-    ("(end )+(own )?(semaphore )?room|(end )+threads-semaphore", ["join-before-get"]),
+    (
+        "(end )+(own )?((threads-)?semaphore )?room|(end )+threads-semaphore",
+        ["join-before-get"],
+    ),
     ("(end )+(own )?data", ["sentinel-too-few"]),
     ("own self-room", ["ctrl-c"]),
     ("self-room lost", ["large-argument"]),
