@@ -316,6 +316,8 @@ class Story:
 
     def briefly(self, process: Process, thread: Thread) -> str:
         """What a thread waits for, in few words."""
+        if told := helper(thread)[1]:
+            return told
         if len(thread.waits) > 1:
             return f"for any of {len(thread.waits)} things"
         (wait,) = thread.waits
@@ -326,7 +328,7 @@ class Story:
             alone = "a thread of its own" if "threads" in what else "a lock of its own"
             return f"for {'its feeder' if 'feeder' in what else alone}"
         known = {
-            "data": "for data",
+            "data": "for its next task" if is_idle(thread) else "for data",
             "room": "for room",
             "semaphore": purpose_of(thread).briefly,
         }

@@ -244,6 +244,20 @@ def told(run):
     return " ".join(Story(run).sentences())
 
 
+def test_what_a_thread_of_a_pool_waits_for_in_few_words():
+    def briefly(waits, *calls):
+        frames = [Frame(f"lib/{file}.py", 1, function) for file, function in calls]
+        one = process(11, waits, frames)
+        return Story(run_of(one)).briefly(one, one.threads[0])
+
+    data = [Wait("data", (10,), "pipe:[1]")]
+    assert briefly(data * 3, ("connection", "wait"), ("pool", "_handle_workers")) == (
+        "for a worker to end"
+    )
+    assert briefly(data, ("queues", "get"), ("pool", "worker")) == "for its next task"
+    assert briefly(data, ("queues", "get")) == "for data"
+
+
 def test_where_nothing_is_proven_it_says_where_each_stood():
     parent = process(10, frames=JOINS_BY, role="parent")
     worker = process(11, frames=[Frame("lib/multiprocessing/queues.py", 1, "get")])
