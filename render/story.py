@@ -6,13 +6,26 @@ Code stands in backticks, as on a page, and lines of the program as "line 25".
 import itertools
 import re
 import signal
-from collections.abc import Collection, Iterator
+import textwrap
+from collections.abc import Collection, Iterator, Sequence
 from typing import NamedTuple
 
 from recorder.recording import Frame, Process, Recording, Thread, Wait
 
 LIBRARY = re.compile(r"[/\\<]")  # in the path of a file that is not of the program's folder
 FEEDER = "_feed"  # the function of a Queue's thread that writes into its pipe
+TAKES_RESULTS = "the Pool's result handler"
+HELPERS = {  # by its function, what a thread of the library is called, and waits for
+    ("queues", FEEDER): ("the feeder thread", ""),
+    ("pool", "_handle_workers"): ("the Pool's worker handler", "for a worker to end"),
+    ("pool", "_handle_tasks"): ("the Pool's task handler", "for the next task"),
+    ("pool", "_handle_results"): (TAKES_RESULTS, "for a result"),
+    ("process", "wait_result_broken_or_wakeup"): (
+        "the executor's management thread",
+        "for a result, or for a worker to end",
+    ),
+}
+IDLE = {("pool", "worker"), ("process", "_process_worker")}  # a worker that takes tasks
 AT_ITS_END = "_finalize_join"  # where a process waits for its feeder threads before it ends
 
 
@@ -56,8 +69,14 @@ SEMAPHORES = {
     ("synchronize", "wait"): Purpose("to be woken", "wake it", "to be woken"),
 }
 ANY = Purpose(
-    "for a semaphore that processes share", "release it", "for a semaphore", HELD, True
+    "for a lock or semaphore that processes share", "release it", "for a lock", HELD, True
 )
+EVENT = Purpose("for the Event to be set", "set it", "for an Event")
+BARRIER = Purpose("at the Barrier for others", "come there", "at the Barrier")
+TURN = Purpose(
+    "for its turn to take the next task", "release the lock", "for its turn", HELD, True
+)
+DROPPED = re.compile(r", in _feed\n(?:[ \t].*\n)+(\S.*)")  # what a feeder thread prints
 
 
 def names_of(recording: Recording) -> dict[int, str]:
@@ -106,20 +125,42 @@ def place_of(thread: Thread) -> tuple[str, int, str]:
     return (f"{inside[0].function}()" if inside else ""), 0, ""
 
 
+def calls_of(thread: Thread) -> list[tuple[str, str]]:
+    """The calls of the library that a thread was in: the module and the function."""
+    return [
+        (re.split(r"[/\\\\]", frame.file)[-1].removesuffix(".py"), frame.function)
+        for frame in own_frames(thread)
+        if LIBRARY.search(frame.file)
+    ]
+
+
+def helper(thread: Thread) -> tuple[str, str]:
+    """What a thread of the library is called, and waits for; empty if it is none."""
+    found = (HELPERS[call] for call in calls_of(thread) if call in HELPERS)
+    return ("", "") if place_of(thread)[1] else next(found, ("", ""))
+
+
 def is_feeder(thread: Thread) -> bool:
     """Whether this is the thread that writes into the pipe of a Queue."""
     return any(frame.function == FEEDER for frame in thread.frames)
 
 
+def is_idle(thread: Thread) -> bool:
+    """Whether this is a worker of a Pool or an executor that has no task."""
+    return not place_of(thread)[1] and not IDLE.isdisjoint(calls_of(thread))
+
+
 def purpose_of(thread: Thread) -> Purpose:
     """What the semaphore is for that a thread waits for, as its stack tells."""
-    calls = [
-        (re.split(r"[/\\\\]", frame.file)[-1].removesuffix(".py"), frame.function)
-        for frame in thread.frames
-        if "multiprocessing" in frame.file
-    ]
+    calls = calls_of(thread)
+    if ("queues", "get") in calls and is_idle(thread):
+        return TURN
     if ("queues", "put") in calls[1:]:  # a SimpleQueue writes itself
         return SEMAPHORES["queues", "_feed"]
+    if ("threading", "_wait") in calls:
+        return BARRIER
+    if calls.count(("synchronize", "wait")) > 1:
+        return EVENT
     return next((told for call, told in SEMAPHORES.items() if call in calls), ANY)
 
 
@@ -157,6 +198,8 @@ class Story:
         if last >= 0 and found[last].startswith("only "):
             who = self.subject(chain[-1], 0) if ring else "it"
             found[last] = f"{found[last][:-1]}, and {who} waits."
+        found += self.handler_gone()
+        found += self.beside(path)
         found += self.ended() if chain else self.stood()
         return [f"{text[0].upper()}{text[1:]}" for text in found]
 
@@ -187,6 +230,27 @@ class Story:
             if other.waits and self.where(other) and self.where(other) == self.where(thread):
                 yield f"so does {self.names[process.pid]}."
 
+    def beside(self, path: Sequence[int]) -> Iterator[str]:
+        """Who stands in a line of the program, where the chain goes by threads of a library."""
+        told = {self.where(self.owners[tid][1]) for tid in path}
+        if not any(wait.kind == "own" for tid in path for wait in self.owners[tid][1].waits):
+            return
+        for tid, (_, thread) in self.owners.items():
+            where = self.where(thread)
+            if thread.waits and where and where not in told:
+                told.add(where)
+                yield from self.link(tid, 0)
+
+    def handler_gone(self) -> Iterator[str]:
+        """Whether a Pool waits whose thread for the results has ended."""
+        for process in {
+            self.owners[tid][0].pid: self.owners[tid][0] for tid in self.chain
+        }.values():
+            kinds = {helper(thread)[0] for thread in process.threads if thread.waits}
+            all_known = all(thread.frames for thread in process.threads if thread.waits)
+            if all_known and TAKES_RESULTS not in kinds and "the Pool's task handler" in kinds:
+                yield f"{TAKES_RESULTS} has ended: nobody takes a result."
+
     def subject(self, tid: int, before: int) -> str:
         """What a thread is called, after a sentence about another one."""
         process, thread = self.owners[tid]
@@ -194,8 +258,7 @@ class Story:
         if tid == process.pid:
             return name
         two = sum(bool(one.waits) for one in process.threads) == 2
-        kind = "the feeder thread" if is_feeder(thread) else "the other thread"
-        kind = kind if two or is_feeder(thread) else "another thread"
+        kind = helper(thread)[0] or ("the other thread" if two else "another thread")
         same = before in self.owners and self.owners[before][0] is process
         return kind if same else f"{kind} of {name}"
 
@@ -205,14 +268,18 @@ class Story:
         if not line:
             return ""
         other = "" if file == self.recording.program.rpartition("/")[2] else f" of {file}"
-        if called.startswith("_"):  # the library's own word
+        if called.startswith(("_", "<")):  # the library's own word, or no function
             return f" at line {line}{other},"
         return f" in `{called}`, line {line}{other},"
 
     def wanted(self, process: Process, thread: Thread) -> tuple[str, str]:
         """What a thread waits for; and who alone could bring it, where that is to be said."""
+        _, told = helper(thread)
         if len(thread.waits) != 1:
             by = {pid for wait in thread.waits for pid in wait.by}
+            if told:
+                only = f"only {self.list(by, process.pid)} could bring that"
+                return told, only if by - {process.pid} else "no worker is left to bring that"
             many = f"for any of {len(thread.waits)} things"
             return many, f"only {self.list(by, process.pid)} could bring one"
         (wait,) = thread.waits
@@ -220,9 +287,13 @@ class Story:
         if wait.kind == "end":
             return f"for {self.list(wait.by, 0, 'or')} to end", ""
         if wait.kind == "own":
-            return self.own(process, thread)
+            return (told, "") if told else self.own(process, thread)
         if wait.kind == "data":
-            return f"for data from {where}", self.alone(wait, process, "write to it")
+            if ("base_events", "run_forever") in calls_of(thread):
+                return self.loop(wait, process)
+            told = "for its next task" if is_idle(thread) else told
+            told = f"{told}: data from {where}" if told else f"for data from {where}"
+            return told, self.alone(wait, process, "write to it")
         if wait.kind == "room":
             pipe = self.pipes.get(wait.channel)
             full = f": {pipe.samples[-1][1]:,} of {pipe.capacity:,} bytes" if pipe else ""
@@ -235,8 +306,18 @@ class Story:
             return purpose.what, killed or self.alone(wait, process, purpose.deed)
         return "for what can't be told", ""
 
+    def loop(self, wait: Wait, process: Process) -> tuple[str, str]:
+        """What it is to wait in an event loop that nothing but itself watches."""
+        what = "with its event loop, for something to do"
+        if set(wait.by) - {process.pid}:
+            return what, self.alone(wait, process, "bring it")
+        others = sum(bool(one.waits) for one in process.threads) > 1
+        return what, "" if others else "no other thread or process is left that could bring it"
+
     def briefly(self, process: Process, thread: Thread) -> str:
         """What a thread waits for, in few words."""
+        if told := helper(thread)[1]:
+            return told
         if len(thread.waits) > 1:
             return f"for any of {len(thread.waits)} things"
         (wait,) = thread.waits
@@ -247,7 +328,7 @@ class Story:
             alone = "a thread of its own" if "threads" in what else "a lock of its own"
             return f"for {'its feeder' if 'feeder' in what else alone}"
         known = {
-            "data": "for data",
+            "data": "for its next task" if is_idle(thread) else "for data",
             "room": "for room",
             "semaphore": purpose_of(thread).briefly,
         }
@@ -278,6 +359,8 @@ class Story:
         joins = any(f.function == "join" and "threading" in f.file for f in frames)
         if joins and len(others) == 1:
             return f"for its {'feeder' if is_feeder(others[0]) else 'other'} thread to end", ""
+        if {("pool", "wait"), ("pool", "next"), ("_base", "result")} & {*calls_of(thread)}:
+            return "for a result, which another thread of it would bring", ""
         return "for another of its threads, or for a lock of theirs", ""
 
     def list(self, pids: Collection[int], own: int, conjunction: str = "and") -> str:
@@ -314,3 +397,6 @@ class Story:
                 yield f"{name} has ended, exit status {how[5:]}."
             else:
                 yield f"{name} was killed, by {how}." if how else f"{name} has ended."
+        if dropped := DROPPED.search(self.recording.output):
+            text = textwrap.shorten(dropped[1].replace("`", ""), 100, placeholder=" ...")
+            yield f"a feeder thread could not send an object, and dropped it: `{text}`."

@@ -27,12 +27,14 @@ ALONE = r"(?i:{}) waits in `{}\(\)`, line \d+, for a lock of its own, and no oth
 TAKES = rf"(?i:{W}) waits in `get\(\)`, line \d+, for data from a pipe\."
 GIVES = "Only the parent " + RING.format("write to")
 OWN = r"The parent waits in `{}\(\)`, line \d+, for {}\. No other process is left that could {}\."
-POOL = r"The parent waits in `{}\(\)`, line \d+, for another of its threads, or for a lock of theirs\."
-HANDLER = rf"Another thread waits for any of \d things\. Only (?:{W}|workers \d and \d) could bring one\."
-IDLE = rf"(?i:{W}) waits for data from a pipe\."
+POOL = r"The parent waits in `{}\(\)`, line \d+, for a result, which another thread of it would bring\."
+TAKES_RESULTS = rf"The Pool's result handler waits for a result: data from a pipe\. Only (?:{W}|workers \d and \d) could write to it\."
+HANDLER = rf"The Pool's worker handler waits for a worker to end\. Only (?:{W}|workers \d and \d) could bring that\."
+GONE = r"The Pool's result handler has ended: nobody takes a result\."
+IDLE = rf"(?i:{W}) waits for its next task: data from a pipe\."
 # Of the workers of a Pool one waits for its next task, and the others for their turn to do so.
-TURN = rf"(?i:{W}) waits for the lock of the queue's readers\. Only the parent and {W} could release it, and the parent waits\."
-TAKES_NEXT = f"(?:{IDLE} {GIVES}|{TURN})"
+TURN = rf"(?i:{W}) waits for its turn to take the next task\. Only the parent and {W} could release the lock\."
+TAKES_NEXT = f"(?:{TURN} )?{IDLE} {GIVES}"
 STORIES = {  # how each begins; then only workers that have ended are named
     "join_before_get_broken": [
         JOINS,
@@ -68,8 +70,8 @@ STORIES = {  # how each begins; then only workers that have ended are named
     "event_set_broken": [
         r"The parent waits in `set\(\)`, line \d+, for each process in `wait\(\)` to wake up\.",
         r"Worker \d, which was killed, may be counted among them for ever\.",
-        rf"(?i:{W}) waits in `wait\(\)`, line \d+, to be woken\.",
-        "Only the parent " + RING.format("wake"),
+        rf"(?i:{W}) waits in `wait\(\)`, line \d+, for the Event to be set\.",
+        "Only the parent " + RING.format("set"),
     ],
     "fork_with_threads_broken": [JOINS, ALONE.format(W, "work")],
     "two_way_deadlock_broken": [
@@ -103,17 +105,18 @@ STORIES = {  # how each begins; then only workers that have ended are named
     "task_done_dead_broken": [OWN.format("join", r"the last `task_done\(\)`", "call it")],
     "thread_at_import": [JOINS, ALONE.format(W, "work")],
     "watchdog_fork_broken": [JOINS, ALONE.format(W, "work")],
-    "pool_exception_broken": [POOL.format("map"), HANDLER, TAKES_NEXT],
-    "pool_killed_broken": [POOL.format("map"), HANDLER, TAKES_NEXT],
+    "pool_exception_broken": [POOL.format("map"), HANDLER, TAKES_NEXT, GONE],
+    "pool_killed_broken": [POOL.format("map"), TAKES_RESULTS, TAKES_NEXT],
     "max_tasks_broken": [
-        r"The parent waits at line \d+, for another of its threads, or for a lock of theirs\.",
-        r"Another thread waits for any of \d things\. Only the parent itself could bring one, and the parent waits\.",
+        r"The parent waits at line \d+, for a result, which another thread of it would bring\.",
+        r"The executor's management thread waits for a result, or for a worker to end\. No worker is left to bring that\.",
     ],
     "large_argument_broken": [
         r"The parent waits in `start\(\)`, line \d+, for room in a pipe, which is full: 65,536 of 65,536 bytes\.",
         r"No other process is left that could read it\.",
     ],
 }
+DROPPED = r"(?: A feeder thread could not send an object, and dropped it: `.+`\.)?"
 ENDED = r"(?:(?: Worker \d| The worker) (?:was killed, by SIG\w+|has ended(?:, exit status \d)?)\.)*"
 HANGING = [
     (name, spec)
@@ -127,7 +130,7 @@ def assert_story(name, seen):
     """Assert that the right ring is named, where the system tells of it."""
     if AVAILABLE:
         told = " ".join(Story(seen).sentences())
-        assert re.fullmatch(" ".join(STORIES[name]) + ENDED, told), told
+        assert re.fullmatch(" ".join(STORIES[name]) + ENDED + DROPPED, told), told
 
 
 def test_each_program_that_hangs_has_its_story():
@@ -152,6 +155,76 @@ def test_the_right_ring_on_another_python(name, spec):
         assert name in ("large_argument_broken", "max_tasks_broken")
 
 
+BEGIN = """import asyncio, multiprocessing as mp, os, queue, sys, threading, time
+from concurrent.futures import ProcessPoolExecutor
+def work(n): os._exit(1) if n else n
+def init(one): global event; event = one
+def wait_for_it(n): event.wait()
+def drop(q): q.put(lambda: 1); os.read(os.pipe()[0], 1)  # at its end it would not say so
+def meet(barrier): barrier.wait()
+"""
+STRANGERS = {  # programs of others: what they do in main(), and what is said of them
+    "who feeds a Pool waits itself": (
+        """
+    got, pool = queue.Queue(), mp.Pool(2)
+    def tasks(): yield 0; got.get()
+    list(pool.imap(work, tasks()))""",
+        r".*The Pool's result handler waits for a result: data from a pipe\. .*"
+        r"Another thread of the parent waits in `get\(\)`, line 11, for another of its threads.*",
+    ),
+    "a task of an executor waits for an Event": (
+        """
+    pool = ProcessPoolExecutor(2, initializer=init, initargs=(mp.Event(),))
+    pool.submit(wait_for_it, 1).result()""",
+        r"The parent waits in `result\(\)`, line 11, for a result, which another thread of it would "
+        r"bring\. The executor's management thread waits for a result, or for a worker to end\. "
+        r".*waits in `wait\(\)`, line 5, for the Event to be set\..*",
+    ),
+    "an object that can't be sent": (
+        """
+    q = mp.Queue(); mp.Process(target=drop, args=(q,)).start(); q.get()""",
+        r".*A feeder thread could not send an object, and dropped it: `.*lambda.*`\.",
+    ),
+    "an event loop": (
+        """
+    asyncio.run(asyncio.Event().wait())""",
+        r"The parent waits in `run\(\)`, line 10, with its event loop, for something to do\. "
+        r"No other thread or process is left that could bring it\.",
+    ),
+    "a Barrier": (
+        """
+    barrier = mp.Barrier(3); one = mp.Process(target=meet, args=(barrier,)); one.start(); one.join()""",
+        r".*waits in `wait\(\)`, line 7, at the Barrier for others\. Only the parent could come there.*",
+    ),
+    "no function": (
+        """
+    pass
+exec(compile("if __name__ == '__main__': queue.SimpleQueue().get()", __file__, "exec"))""",
+        r"The parent waits at line 1, for a lock of its own.*",
+    ),
+    "all workers write, and one of them waits for room": (
+        """
+    q = mp.SimpleQueue()
+    all = [mp.Process(target=q.put, args=(bytes(100_000),)) for _ in "abc"]
+    for one in all: one.start()
+    for one in all: one.join()""",
+        r".*waits for room in a pipe, which is full.*",
+    ),
+}
+
+
+@pytest.mark.skipif(not AVAILABLE, reason="Linux on x86-64 or arm64 only")
+@pytest.mark.parametrize("what", STRANGERS)
+def test_a_program_of_somebody_else(tmp_path, what):
+    text, story = STRANGERS[what]
+    program = tmp_path / "prog.py"
+    main = f"def main():\n    mp.set_start_method('fork'){text}\n"
+    program.write_text(f"{BEGIN}{main}if __name__ == '__main__': main()\n")
+    seen = watch(program, hangs=True, python=PYTHON)
+    assert seen.evidence == "kernel"
+    assert re.fullmatch(story, told(seen)), told(seen)
+
+
 JOINS_BY = (Frame("lib/process.py", 149, "join"), Frame("hello.py", 25, "main"))
 
 
@@ -169,6 +242,20 @@ def process(pid, waits=(), frames=(), role="worker", exit=None):
 
 def told(run):
     return " ".join(Story(run).sentences())
+
+
+def test_what_a_thread_of_a_pool_waits_for_in_few_words():
+    def briefly(waits, *calls):
+        frames = [Frame(f"lib/{file}.py", 1, function) for file, function in calls]
+        one = process(11, waits, frames)
+        return Story(run_of(one)).briefly(one, one.threads[0])
+
+    data = [Wait("data", (10,), "pipe:[1]")]
+    assert briefly(data * 3, ("connection", "wait"), ("pool", "_handle_workers")) == (
+        "for a worker to end"
+    )
+    assert briefly(data, ("queues", "get"), ("pool", "worker")) == "for its next task"
+    assert briefly(data, ("queues", "get")) == "for data"
 
 
 def test_where_nothing_is_proven_it_says_where_each_stood():
@@ -204,9 +291,9 @@ def test_two_of_a_ring_of_which_the_first_is_not():
     third = process(13, [Wait("semaphore", (10, 12, 13))], here)
     assert told(run_of(join, one, other, third, chain=(10, 11, 12, 11))) == (
         "The parent waits in `join()`, line 25, for worker 1 to end. "
-        "Worker 1 waits at line 11, for a semaphore that processes share. "
+        "Worker 1 waits at line 11, for a lock or semaphore that processes share. "
         "Only the parent and worker 2 could release it. "
-        "Worker 2 waits at line 11, for a semaphore that processes share. "
+        "Worker 2 waits at line 11, for a lock or semaphore that processes share. "
         "Only the parent and worker 1 could release it, and worker 1 waits."
     )
 

@@ -38,7 +38,7 @@ ALONE = (
 FULL = r"Its thread \d+ waits for room in a pipe that is full: [\d,]+ of 65,536 bytes\. Only"
 LOCK = r"waits for a semaphore \(a lock of processes\)\. Only"
 NOBODY = LOCK.replace("Only", "Nobody else")
-POOL = r"Its thread \d+ waits for any of \d things\. Only .+ could bring one\."
+POOL = r"Its thread \d+ waits for (?:any of \d things|data from a pipe)\. Only .+ could .+\."
 RING = "A ring: the last waits for the (?:parent|process), and nobody can wake another."
 LAST = "Nobody else could wake the last one."
 FAULTS = {  # the sentences, one after the other, and the page
@@ -183,7 +183,9 @@ def test_a_fault(tmp_path, name, method):
 
 
 BEGIN = """
-import argparse, asyncio, multiprocessing, os, queue, subprocess, sys, threading, time
+import argparse, asyncio, concurrent.futures, multiprocessing, os, queue, signal, subprocess
+import sys, threading, time
+from multiprocessing import connection
 context = multiprocessing.get_context(sys.argv[1])
 
 def say(): print("now", flush=True)
@@ -293,6 +295,14 @@ def main():
         None,
     ),
 }
+ORPHAN = """
+def main():
+    shared = multiprocessing.get_context("fork").Semaphore(0)
+    if os.fork() == 0:
+        if os.fork() == 0: time.sleep(3); shared.release()
+        os._exit(0)
+    os.wait(); say(); shared.acquire()
+"""
 JOINS = "def main(): p = context.Process(target=rest); p.start(); say(); p.join()"
 WORKS = {
     "computes": "def main():\n say()\n while True: pass",
@@ -310,7 +320,190 @@ WORKS = {
     "runs another program": "def main(): say(); subprocess.run(['sleep', '600'])",
     "waits for a terminal": "def main(): a, b = os.openpty(); say(); os.read(b, 1)",
     "waits for a pipe from outside": "def main(): say(); os.write(1, bytes(1_000_000))",
+    "waits for SIGTERM": (
+        "def main():\n stop = threading.Event(); signal.signal(signal.SIGTERM, print)\n"
+        " say(); stop.wait()"
+    ),
+    "waits for SIGTERM, and its worker for tasks": (
+        "def main():\n q = context.Queue(); context.Process(target=q.get).start()\n"
+        " signal.signal(signal.SIGTERM, print); say(); threading.Event().wait()"
+    ),
+    "waits for SIGTERM in an event loop": (
+        "async def wait():\n stop = asyncio.Event()\n"
+        " asyncio.get_running_loop().add_signal_handler(signal.SIGTERM, stop.set)\n"
+        " say(); await stop.wait()\n"
+        "def main(): asyncio.run(wait())"
+    ),
+    "waits for the end of a child by its signal": (
+        "def main():\n signal.signal(signal.SIGCHLD, print)\n"
+        " subprocess.Popen(['sleep', '600']); say(); threading.Event().wait()"
+    ),
+    "has an orphan that shares a semaphore": ORPHAN.replace("(3)", "(600)"),
+    "has an orphan that could write": (
+        "def main():\n r, w = os.pipe()\n if os.fork() == 0:\n"
+        "  if os.fork() == 0: rest()\n  os._exit(0)\n os.wait(); say(); os.read(r, 1)"
+    ),
+    "serves clients of the network": (
+        "def main(): one = connection.Listener(('127.0.0.1', 0)); say(); one.accept()"
+    ),
     "has a child that nobody reaps": "def main():\n if os.fork() == 0: os._exit(3)\n say(); rest()",
+}
+
+
+LOOKS_LIKE = {  # what else hangs, and the last line; under one start method, or under each
+    "each receives first": (
+        """
+def work(end): end.recv(); end.send(1)
+def main():
+    a, b = context.Pipe(); one = context.Process(target=work, args=(b,)); one.start()
+    b.close(); say(); a.recv()
+""",
+        "each receives before the other has sent",
+    ),
+    "each receives first, by TCP": (
+        """
+def work(address): connection.Client(address).recv()
+def main():
+    listener = connection.Listener(("127.0.0.1", 0))
+    context.Process(target=work, args=(listener.address,)).start()
+    end = listener.accept(); listener.close(); say(); end.recv()
+""",
+        "each receives before the other has sent",
+    ),
+    "both put to a full bounded queue": (
+        """
+def work(tasks, results):
+    for task in iter(tasks.get, None): results.put(task)
+def main():
+    tasks, results = context.Queue(2), context.Queue(2)
+    context.Process(target=work, args=(tasks, results)).start(); say()
+    for number in range(20): tasks.put(number)
+""",
+        "full-queue.html or two-way-deadlock.html",
+    ),
+    "an Event that nobody sets": (
+        "def main(): event = context.Event(); say(); event.wait()",
+        "a lock or an Event that nobody is left to release or set",
+    ),
+    "a lock whose owner was killed": (
+        """
+def work(lock): lock.acquire(); os.kill(os.getpid(), 9)
+def main():
+    lock = context.Lock(); one = context.Process(target=work, args=(lock,)); one.start()
+    connection.wait([one.sentinel]); say(); lock.acquire()
+""",
+        "fork: killed-holding-lock.html",
+    ),
+    "a Pipe that its reader keeps open": (
+        """
+def work(end): end.send(1); end.close()
+def main():
+    reader, writer = multiprocessing.Pipe(False)
+    context.Process(target=work, args=(writer,)).start(); say()
+    while True: reader.recv()
+""",
+        "fork: an end of a Pipe that who reads from it keeps open, too",
+    ),
+    "workers that keep each other's Pipe open": (
+        """
+def work(end):
+    while True: end.recv()
+def main():
+    team = []
+    for _ in "ab":
+        reader, writer = context.Pipe(False)
+        team.append((context.Process(target=work, args=(reader,)), writer)); team[-1][0].start()
+        reader.close()
+    for _, writer in team: writer.close()
+    say()
+    for one, _ in team: one.join()
+""",
+        "fork: an end of a Pipe that who reads from it keeps open, too",
+    ),
+    "a put() before there is a reader": (
+        "def main():\n q = context.SimpleQueue(); say()\n while True: q.put(bytes(10_000))",
+        "fork: a put() or send() before somebody can receive",
+    ),
+    "join() before recv()": (
+        """
+def work(end): end.send(bytes(1_000_000))
+def main():
+    reader, writer = context.Pipe(False)
+    one = context.Process(target=work, args=(writer,)); one.start(); say(); one.join()
+""",
+        "join-before-get.html",
+    ),
+    "join() before get() of several": (
+        """
+def work(results): results.put(bytes(1_000_000))
+def main():
+    results = context.Queue(); team = [context.Process(target=work, args=(results,)) for _ in "abc"]
+    for one in team: one.start()
+    say()
+    for one in team[::-1]: one.join()
+""",
+        "join-before-get.html",
+    ),
+    "a subprocess whose output nobody reads": (
+        """
+def main():
+    text = "print('x' * 200_000)"
+    one = subprocess.Popen([sys.executable, "-c", text], stdout=subprocess.PIPE); say(); one.wait()
+""",
+        "output of a subprocess that nobody reads: take communicate()",
+    ),
+    "a subprocess whose input is not closed": (
+        "def main(): one = subprocess.Popen(['cat'], stdin=subprocess.PIPE); say(); one.wait()",
+        "input of a subprocess that is not closed",
+    ),
+    "tasks of a Pool that wait for a full queue": (
+        """
+def init(one): global results; results = one
+def work(number): results.put(number)
+def main():
+    pool = context.Pool(1, init, (context.Queue(1),)); say(); pool.map(work, range(9))
+""",
+        "full-queue.html",
+    ),
+    "a lock copied into an executor's worker": (
+        """
+lock = threading.Lock()
+def work(): lock.acquire()
+def main():
+    lock.acquire(); executor = concurrent.futures.ProcessPoolExecutor(1, mp_context=context)
+    say(); executor.submit(work).result()
+""",
+        "fork: a lock of threading that is taken twice or fork-with-threads.html",
+    ),
+    "a ring of three": (
+        """
+def work(tasks, results):
+    while True: results.put(tasks.get())
+def main():
+    queues = [context.Queue() for _ in "abc"]
+    team = [context.Process(target=work, args=(queues[n - 1], queues[n])) for n in range(3)]
+    for one in team: one.start()
+    say()
+    for one in team: one.join()
+""",
+        None,
+    ),
+    "tasks of a Pool that wait for an Event": (
+        """
+def init(one): global event; event = one
+def work(number): event.wait()
+def main(): pool = context.Pool(2, init, (context.Event(),)); say(); pool.map(work, range(9))
+""",
+        None,
+    ),
+    "an orphan that keeps the output open": (
+        """
+def main():
+    text = "import os; r, w = os.pipe(); os.fork() or os.read(r, 1)"
+    say(); subprocess.run([sys.executable, "-c", text], capture_output=True)
+""",
+        None,
+    ),
 }
 
 
@@ -339,6 +532,61 @@ def test_another_program_that_hangs(tmp_path, what):
         lines = wait_until_stuck(program.process.pid)
     assert_said(sentences, lines)
     assert pages_of(lines)[:1] == ([page] if page else []), lines
+
+
+@pytest.mark.parametrize("what", LOOKS_LIKE)
+def test_what_it_looks_like(tmp_path, what):
+    text, like = LOOKS_LIKE[what]
+    methods = ("fork", "spawn", "forkserver")
+    only, _, rest = (like or "").partition(": ")
+    method = only if only in methods else methods[list(LOOKS_LIKE).index(what) % len(methods)]
+    with started(tmp_path, text, method) as program:
+        lines = wait_until_stuck(program.process.pid)
+    said = [line for line in lines if line.startswith("It looks like ")]
+    said = [line.removeprefix("It looks like ").replace("faults/", "") for line in said]
+    said = [
+        line.removesuffix(".").removesuffix(" of the site Between Processes") for line in said
+    ]
+    assert said == ([rest if only in methods else like] if like else []), lines
+
+
+MANAGERS = """
+def work(tasks): tasks.get()
+def main():
+    manager = context.Manager(); tasks = manager.Queue()
+    one = context.Process(target=work, args=(tasks,)); one.start(); say(); START; one.join()
+"""
+
+
+@with_start_method
+def test_who_waits_for_a_manager_is_stuck_if_it_is_one(tmp_path, method):
+    with started(tmp_path, MANAGERS.replace("START", "pass"), method) as program:
+
+        def told():
+            lines = ask(program.process.pid)[1]
+            return lines if "Manager" in lines[0] else None
+
+        lines = wait_until(told, "it is told", timeout=30)
+    assert re.fullmatch(
+        r".+: nobody is stuck, unless worker \d+ is a Manager: then all the others\.", lines[0]
+    )
+    assert_said(
+        [ENDS, rf"{WORKER} waits for data from a socket\. Only {WORKER} could .+"], lines
+    )
+
+
+def test_somebody_who_could_still_ask_a_manager(tmp_path):
+    text = MANAGERS.replace("START", "threading.Timer(600, tasks.put, (1,)).start()")
+    with started(tmp_path, text, "fork") as program:
+        program.wait_for_workers(2)
+        assert all("Manager" not in ask(program.process.pid)[1][0] for _ in range(3))
+
+
+def test_nothing_is_reported_while_an_orphan_could_release(tmp_path):
+    (tmp_path / "my_program.py").write_text(f"{BEGIN}{ORPHAN}\nmain()\n")
+    command = ("--once", "--", "python", "my_program.py", "fork")
+    status, out, _ = run(tmp_path, "recipes/who_waits.py", *command)
+    assert (status, out) == (0, "now\nIt has ended, exit status 0: nobody was stuck.\n")
 
 
 @pytest.mark.parametrize("what", WORKS)
@@ -436,7 +684,7 @@ def test_where_only_some_may_be_read_nobody_is_called_stuck(tmp_path, monkeypatc
             lambda name: "" if "syscall" in name and name.startswith(*hidden) else read(name),
         )
         before = who_waits.Look(pid)
-        assert who_waits.Look(pid, before, everybody=True).stuck == []
+        assert who_waits.Look(pid, before).stuck == []
 
 
 RACES = """

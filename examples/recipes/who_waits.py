@@ -6,7 +6,7 @@ python who_waits.py -- python my_program.py    start it, and wait until somebody
 
 It only looks, through /proc, and stops nobody. What it started after `--` it ends when it is
 interrupted (with --once after the report); killed itself, it leaves it behind. With py-spy there,
-each thread that waits gets its line. Semaphores that another program shares are not seen.
+each thread that waits gets its line. What processes of other users hold only root sees.
 """
 
 import argparse
@@ -27,7 +27,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 CALLS = {  # system calls that wait, the argument that holds a time limit: x86-64, and arm64
-    "read": ((0, 19, 45, 47, 43, 288), (63, 65, 207, 212, 202, 242)),
+    "read": ((0, 19, 45, 47), (63, 65, 207, 212)),
+    "accept": ((43, 288), (202, 242)),
     "write": ((1, 20, 44, 46), (64, 66, 206, 211)),
     "wait4": ((61,), (260,)),
     "waitid": ((247,), (95,)),
@@ -47,6 +48,7 @@ PLAIN = {  # what needs no further look: may somebody come, and what is said of 
     "stopped": ("outside", "is stopped by a signal; SIGCONT lets it go on"),
     "unreadable": ("outside", "can't be read by you"),
 }
+SIGNALS = {1: "SIGHUP", 10: "SIGUSR1", 12: "SIGUSR2", 15: "SIGTERM", 17: "SIGCHLD"}
 
 
 @dataclass
@@ -72,6 +74,7 @@ class Thread:
     call: str
     values: list[int] = field(default_factory=list)
     ran: object = None
+    signals: str = ""  # for which its process has a handler: only a main thread runs it
     waits: list[Wait] = field(default_factory=list)
 
 
@@ -160,12 +163,14 @@ def read_thread(pid, tid):
         elif int(status["SigCgt"], 16) >> 13 & 1 or read(f"{pid}/timers"):
             call = "alarm"
     ran = [line for line in lines if "ctxt_switches" in line]
-    return Thread(pid, tid, call, values, [call, *values, *ran])
+    caught = int(status["SigCgt"], 16) if tid == pid else 0
+    handled = " or ".join(SIGNALS[n] for n in SIGNALS if caught >> n - 1 & 1)
+    return Thread(pid, tid, call, values, [call, *values, *ran], handled)
 
 
 def descriptors(pid, call, values):
     """The descriptors for which a call waits, and whether it waits to write to them."""
-    if call in ("read", "write"):
+    if call in ("read", "write", "accept"):
         return [(values[0], call == "write")]
     if call == "epoll":
         lines = [line.split() for line in read(f"{pid}/fdinfo/{values[0]}").splitlines()]
@@ -199,28 +204,52 @@ def peer(inode):
     return 0
 
 
+def tcp_peer(pid, inode):
+    """The inode of the other end of a TCP connection within this machine; 0: there is none."""
+    lines = (read(f"{pid}/net/tcp") + read(f"{pid}/net/tcp6")).splitlines()
+    ends = {tuple(one[1:3]): one[9] for one in map(str.split, lines) if len(one) > 9}
+    mine = next((ends[::-1] for ends, its in ends.items() if its == str(inode)), None)
+    return int(ends.get(mine, 0))
+
+
 class Look:
     """One look at a program: its threads, what each waits for, and who can never go on.
 
     Args:
         root (int): Its first process.
         before (Look | None): An earlier look. Who has run since then is not stuck.
-        everybody (bool): Whether to see which other programs hold its pipes, too.
-        pids (list[int] | None): Its processes, where they are known already.
+        pids (list[int] | None): Its processes, where all are known; else those of another
+            Python that hold what it waits for are looked at, too.
     """
 
-    def __init__(self, root, before=None, everybody=False, pids=None):
-        self.root, self.holders, self.maps = root, {}, {}
-        pids = {pid: command(pid) for pid in pids or family(root)}
+    def __init__(self, root, before=None, pids=None):
+        self.root, found = root, pids or family(root)
+        self.everybody = set() if pids else {*listed("")} - {os.getpid()}
+        self.look_at(found)
+        while more := [pid for pid in self.others if self.belongs(pid)]:
+            self.look_at(found := found + more)
+        earlier = before.threads if before else {}
+        self.stuck = self.find_stuck(earlier)
+        self.managers = {one.pid for one in self.threads.values() if self.is_manager(one)}
+        ask = self.managers and not self.stuck
+        self.served = (
+            self.find_stuck(earlier, self.managers) if ask else []
+        )  # if these only answer
+
+    def look_at(self, pids):
+        """Look at these processes, and note in `others` who else could wake them."""
+        self.others, self.holders, self.maps = set(), {}, {}
+        pids = {pid: command(pid) for pid in pids}
         ended = [pid for pid in pids if stat(pid)[0] == "Z" and len(listed(f"{pid}/task")) < 2]
         self.zombies = {pid: int(stat(pid)[-1]) for pid in ended}
         self.commands = {
             pid: one for pid, one in pids.items() if pid not in ended and not is_tracker(one)
         }
+        self.trackers = set(pids) - set(self.commands)
         self.parents = {pid: int(stat(pid)[1]) for pid in self.commands}
-        for pid in {*self.commands, *(listed("") if everybody else ())}:
-            if pid != os.getpid() and (pid in self.commands or pid not in pids):
-                self.note_descriptors(pid)
+        self.watched = self.everybody.union(self.commands) - self.trackers
+        for pid in self.watched:
+            self.note_descriptors(pid)
         found = [
             read_thread(pid, tid) for pid in self.commands for tid in listed(f"{pid}/task")
         ]
@@ -230,7 +259,19 @@ class Look:
                 thread.waits = self.waits_of(thread)
             except (OSError, ValueError, OverflowError, struct.error):  # or it has ended
                 thread.waits = [Wait("outside", "waits for what can't be read")]
-        self.find_stuck(before.threads if before else {})
+        for thread in self.threads.values():
+            kinds = {wait.kind for one in self.of(thread.pid) for wait in one.waits}
+            by = {pid for wait in thread.waits for pid in wait.by}
+            if thread.signals and by == {thread.pid} and kinds <= {"own", "data"}:
+                thread.waits = [Wait("outside", f"waits, and {thread.signals} may wake it")]
+
+    def belongs(self, pid):
+        """Whether a process that is not below the first one is of the program, all the same."""
+        above, at = set(), self.root
+        while at:
+            above.add(at)
+            at = int(stat(at)[1])
+        return pid not in above and executable(pid) == executable(self.root) is not None
 
     def note_descriptors(self, pid):
         """Note which pipes and sockets a process holds, and how."""
@@ -269,6 +310,8 @@ class Look:
         if call in ("wait4", "waitid"):
             children = {one for one, parent in self.parents.items() if parent == pid}
             which = values[0] if call == "wait4" else values[1] * (values[0] == 1)
+            if not children:  # the resource tracker, or one that is new
+                return [Wait("outside", "waits for another process to end")]
             return [self.end_of({which} & children or children)]
         if call == "futex":
             return [self.futex(pid, values)]
@@ -286,7 +329,9 @@ class Look:
             if len(self.of(pid)) > 1:
                 what = "another of its threads, or a lock of theirs"
             return Wait("own", f"waits for {what}", {pid})
-        by = {one for one in self.commands if key[0] in self.maps_of(one)}
+        by = {one for one in self.watched if key[0] in self.maps_of(one)}
+        if others := by - set(self.commands):
+            return self.outside("waits for a semaphore (a lock of processes)", others)
         who = f"Only {others}" if (others := self.name(by - {pid})) else "Nobody else"
         what = f"waits for a semaphore (a lock of processes). {who} could release it"
         return Wait("semaphore", what, by, key)
@@ -313,7 +358,8 @@ class Look:
         if kind == "pipe":
             by, where = self.ends(target, 0 if to_write else 1, 2), "a pipe"
         elif kind == "socket":
-            by, where = self.ends(f"socket:[{peer(int(inode[:-1]))}]", 0, 1, 2), "a socket"
+            other = peer(int(inode[:-1])) or tcp_peer(pid, int(inode[:-1]))
+            by, where = self.ends(f"socket:[{other}]", 0, 1, 2), "a socket"
         elif target == "anon_inode:[pidfd]":
             which = read(f"{pid}/fdinfo/{number}").partition("Pid:")[2].split()
             return self.end_of({int(which[0])} & set(self.commands))
@@ -321,19 +367,38 @@ class Look:
             events = target == "anon_inode:[eventfd]"  # without a name: only from within
             by, where = set(self.commands) if events else set(), target
         if not by or not by <= set(self.commands):
-            return Wait("outside", f"{what} {where}: it may come from outside the program")
+            return self.outside(f"{what} {where}", by - set(self.commands))
         if kind == "pipe" and not to_write and (servers := [*filter(self.is_server, by)]):
             # The fork server writes there when a worker has ended.
             return self.end_of(self.workers_of(servers[0], int(inode[:-1])))
         return Wait("room" if to_write else "data", f"{what} {where}", by, target)
+
+    def outside(self, what, others):
+        """What it is to wait for what others than the program could bring."""
+        self.others |= others
+        who = f", {self.name(others, 'or')}" if others else ""
+        return Wait("outside", f"{what}: it may come from outside the program{who}")
 
     def workers_of(self, server, inode):
         """The worker whose sentinel is this pipe: the next pipe made is the one that it reads."""
         workers = {pid for pid, parent in self.parents.items() if parent == server}
         return self.ends(f"pipe:[{inode + 1}]", 0) & workers or workers
 
-    def find_stuck(self, before):
-        """Find the threads that nobody can wake: those that could are all among them."""
+    def is_manager(self, thread):
+        """Whether this is like the process of a Manager: it looks around, and a thread accepts."""
+        main, own = self.threads.get(thread.pid), thread.pid == self.root
+        return thread.call == "accept" and not own and main and main.call == "limit"
+
+    def find_stuck(self, before, managers=()):
+        """The threads that nobody can wake: those that could are all among them.
+
+        With managers: all threads, if those of managers only do what they are asked for.
+        """
+        serving = {
+            tid
+            for tid, thread in self.threads.items()
+            if thread.pid in managers and (tid == thread.pid or thread.call == "accept")
+        }
         stuck = {
             tid
             for tid, thread in self.threads.items()
@@ -341,10 +406,14 @@ class Look:
             and thread.ran == before[tid].ran
             and all(wait.kind not in ("live", "outside") for wait in thread.waits)
         }
-        while more := {tid for tid in stuck if {w.tid for w in self.wakers(tid)} - stuck}:
+        while more := {
+            tid for tid in stuck if {w.tid for w in self.wakers(tid)} - stuck - serving
+        }:
             stuck -= more
-        found = [thread for tid, thread in self.threads.items() if tid in stuck]
-        self.stuck = [thread for thread in found if not self.is_server(thread.pid)]
+        found = [self.threads[tid] for tid in self.threads if tid in stuck]
+        if managers and len(stuck | serving) < len(self.threads):  # who is not could ask them
+            return []
+        return [thread for thread in found if not self.is_server(thread.pid)]
 
     def wakers(self, tid):
         """The threads that could wake a thread."""
@@ -364,29 +433,46 @@ class Look:
             return "the parent" if self.zombies or len(self.commands) > 1 else "the process"
         if self.is_server(pid):
             return "the fork server"
-        words = self.commands.get(pid) or ["process"]
+        words = self.commands.get(pid) or command(pid) or ["process"]
         ours = self.is_forked(pid) or "multiprocessing." in " ".join(words)
         return f"worker {pid}" if ours else f"process {pid} ({Path(words[0]).name})"
 
     def chain(self):
         """The stuck threads from one to the next that it waits for, and where the ring begins."""
-        path, at = [], min(self.stuck, key=lambda one: (one.pid != self.root, one.tid))
+        stuck = self.stuck or self.served
+        path, at = [], min(stuck, key=lambda one: (one.pid != self.root, one.tid))
         while at not in path:
             path.append(at)
-            wakers = [one for one in self.wakers(at.tid) if one in self.stuck]
+            wakers = [one for one in self.wakers(at.tid) if one in stuck]
             if not wakers:
                 return path, None
-            seen = [one.pid for one in path]
-            facing = [one for one in wakers if self.face(at, one)]
-            # Who closes a ring rather than others, and a main thread rather than its helpers.
-            wakers.sort(key=lambda one: (one.pid not in seen, one.pid != self.root, one.tid))
-            wakers = facing or wakers
-            others = [one for one in wakers if one.pid != at.pid]
-            if others:
-                at = others[0]
-            else:  # not one that waits for another thread, too
-                at = min(wakers, key=lambda one: one.waits[0].kind == "own")
+            at = min(wakers, key=lambda one: self.rank(path, one))
         return path, path.index(at)
+
+    def rank(self, path, one):
+        """Who is to come next in a chain: the least of those who could wake the last one."""
+        at, seen, kind = path[-1], [other.pid for other in path], one.waits[0].kind
+        if one.pid == at.pid:  # no other process, and rather not what waits for a thread, too
+            return True, kind == "own", len(one.waits), one.tid
+        # Who holds a lock, perhaps: it reads or writes. Then who closes a ring, then a main thread.
+        holds = at.waits[0].kind == "semaphore" and kind in ("room", "data")
+        new = one.pid not in seen
+        return (
+            False,
+            not self.face(at, one),
+            not (holds and new),
+            new,
+            one.pid != self.root,
+            one.tid,
+        )
+
+    def relays(self, thread):
+        """Whether somebody who could send to a thread waits for data of another channel."""
+        return any(
+            wait.kind == "data" and one.pid != thread.pid and wait.key != thread.waits[0].key
+            for one in self.wakers(thread.tid)
+            for wait in one.waits
+        )
 
     def face(self, one, other):
         """Whether each of two threads waits for room, or a semaphore, that the other could give."""
@@ -400,46 +486,88 @@ class Look:
 
 
 LOST = ["dead-worker", "worker-exception", "unpicklable-put"]
+KEPT = "an end of a Pipe that who reads from it keeps open, too"
+CROSSED = "two locks that are taken in opposite orders"
+TAKEN = "a lock of threading that is taken twice"
+UNREAD = "output of a subprocess that nobody reads: take communicate()"
+UNSET = "a lock or an Event that nobody is left to release or set"
 PAGES = (  # of the site, by what the threads of a chain wait for, one after the other
-    ("(end )+(own room|threads-semaphore)", ["join-before-get"]),
+    (".*faced-room.*", ["two-way-deadlock"]),
+    (".*faced-threads-semaphore.*", ["full-queue", "two-way-deadlock"]),
+    (
+        ".*faced-semaphore.*",
+        [CROSSED, "two Events, each set by who waits for the other", "event-set"],
+    ),
+    (".* foreign-room", [UNREAD]),
+    ("(end )+foreign-data", ["input of a subprocess that is not closed"]),
+    (
+        "(end )+(own )?((threads-)?semaphore )?room|(end )+threads-semaphore",
+        ["join-before-get"],
+    ),
     ("(end )+(own )?data", ["sentinel-too-few"]),
     ("own self-room", ["ctrl-c"]),
-    ("self-room", ["large-argument"]),
-    (".*faced-room.*", ["two-way-deadlock"]),
-    (".*faced-semaphore.*", ["two locks that are taken in opposite orders", "event-set"]),
-    ("self-data|data( data)+|own data", LOST),
-    ("(data )+(own )?alone", ["dead-worker"]),
+    ("self-room lost", ["large-argument"]),
+    ("self-room", ["a put() or send() before somebody can receive"]),
+    ("(loop )?(own )?self-data|self-any|data( data)+", LOST),
     ("(data )+(own )?(threads-)?semaphore", ["killed-holding-lock"]),
-    ("(threads-)?semaphore data", ["joinable-queue"]),
-    ("self-semaphore( own)?", ["full-queue", "joinable-queue"]),
-    ("(end )+(own )?alone", ["fork-with-threads"]),
-    ("own any.*", ["pool-hangs"]),
+    ("threads-semaphore data", ["joinable-queue"]),
+    ("(own )?self-threads-semaphore( own)?", ["full-queue", "joinable-queue"]),
+    ("self-semaphore killed", ["killed-holding-lock"]),
+    ("self-semaphore", [UNSET]),
+    ("((end|data|any|pool) )+copied", ["fork-with-threads", TAKEN]),
+    ("pool (any|data) threads-semaphore", ["full-queue"]),
+    ("pool ((self-)?any|self-data|(any|data)( semaphore)? data)", ["pool-hangs"]),
 )
 
 
 def pages_like(look):
     """The pages of the site that it looks like, by the first pattern that fits."""
-    words = " ".join(word_for(look, thread) for thread in look.chain()[0])
-    pages = next((pages for pattern, pages in PAGES if re.fullmatch(pattern, words)), [])
-    if pages == LOST and look.zombies:  # killed, failed, or ended well: one of the three
-        ended = [0 if code & 127 else 1 if code else 2 for code in look.zombies.values()]
-        return [LOST[min(ended)]]
+    path, _ = look.chain()
+    text = " ".join(word_for(look, thread) for thread in path)
+    ended = [0 if code & 127 else 1 if code else 2 for code in look.zombies.values()]
+    if text == "self-room" and (ended or any(map(look.is_server, look.commands))):
+        text += " lost"
+    if text == "self-semaphore" and 0 in ended:
+        text += " killed"
+    pages = next((pages for pattern, pages in PAGES if re.fullmatch(pattern, text)), [])
+    has_queue = "/sem." in look.maps_of(look.root) or "/sem." in look.maps_of(path[-1].pid)
+    if pages == LOST:  # killed, failed, or ended well: one of the three
+        lost = LOST if has_queue else [*LOST[:2], KEPT]
+        # Nobody has a feeder thread, and of each channel one other process has the other end.
+        first = "self" not in text and all(
+            len(look.of(one.pid)) == 1 == len(one.waits[0].by - {one.pid}) for one in path
+        )
+        either = ["each receives before the other has sent"] if first else lost
+        return [lost[min(ended)]] if ended else either
+    if pages == ["sentinel-too-few"] and look.relays(path[-1]):
+        return []
+    if re.fullmatch("(end )+(data )*its-self-data", text) and not has_queue:
+        return [KEPT]
     return pages
 
 
 def word_for(look, thread):
     """What a thread waits for, in one word of those patterns."""
-    wait = thread.waits[0]
-    if len(thread.waits) > 1 or thread.call == "epoll":
-        return "any" if len(thread.waits) > 1 else "loop"
+    wait, pid = thread.waits[0], thread.pid
+    threads = look.of(pid)
+    if thread.call == "epoll" or len(thread.waits) > 1:
+        by = {pid for one in thread.waits for pid in one.by}
+        return "loop" if len(thread.waits) == 1 else "any" if by - {pid} else "self-any"
     if wait.kind == "own":
-        return "own" if len(look.of(thread.pid)) > 1 else "alone"
-    if wait.kind != "end" and wait.by == {thread.pid}:
-        return f"self-{wait.kind}"
-    faced = any(look.face(thread, one) for one in look.stuck)
-    if wait.kind == "semaphore" and not faced and len(look.of(thread.pid)) > 1:
-        return "threads-semaphore"  # it may have put something: then there is a feeder
-    return f"faced-{wait.kind}" if faced else wait.kind
+        helped = any(one.call != "epoll" and len(one.waits) > 1 for one in threads)
+        alone = "copied" if look.is_forked(pid) else "alone"
+        return alone if len(threads) == 1 else "pool" if helped else "own"
+    kind = wait.kind
+    if kind == "semaphore" and len(threads) > 1:
+        kind = "threads-semaphore"  # it may have put something: then there is a feeder
+    others = [one for one in look.wakers(thread.tid) if one.pid != pid and one in look.stuck]
+    if any(look.face(thread, one) for one in others):
+        return f"faced-{kind}"
+    if kind != "end" and wait.by == {pid}:
+        return f"self-{kind}" if pid == look.root else f"its-self-{kind}"
+    if look.name_of(pid).startswith("process"):
+        return f"foreign-{kind}"
+    return kind
 
 
 def fill(look, target):
@@ -492,9 +620,12 @@ class Report:
     def paragraphs(self):
         look, words = self.look, self.look.commands.get(self.look.root, ["it has ended"])
         title = Path(next((word for word in words if word.endswith(".py")), words[0])).name
-        stuck, processes = {one.pid for one in look.stuck}, set(look.commands)
-        processes -= set(filter(look.is_server, processes))
+        threads = look.stuck or look.served
+        stuck = {one.pid for one in threads}
+        processes = set(look.commands) - set(filter(look.is_server, look.commands))
         state = f"{len(stuck)} of {len(processes)} processes stuck"
+        if look.served:
+            state = f"nobody is stuck, unless {look.name(look.managers)} is a Manager: then all the others"
         yield f"{title}, process {look.root}: {state if stuck else 'nobody is stuck'}."
         yield ""
         path, ring = look.chain() if stuck else ([], None)
@@ -506,14 +637,15 @@ class Report:
             yield "Nobody else could wake the last one."
         for thread in list(look.threads.values())[:50]:
             if thread not in path and not look.is_server(thread.pid):
-                yield self.sentence(thread) + " It is stuck, too." * (thread in look.stuck)
+                yield self.sentence(thread) + " It is stuck, too." * (thread in threads)
         for pid, code in look.zombies.items():
             how = f"killed by signal {code & 127}" if code & 127 else f"exit code {code >> 8}"
             yield f"Process {pid} has ended ({how}); its parent has not waited for it."
         if stuck and (pages := pages_like(look)):
             yield ""
             files = [page if " " in page else f"faults/{page}.html" for page in pages]
-            yield f"It looks like {' or '.join(files)} of the site Between Processes."
+            site = " of the site Between Processes" * (files != pages)
+            yield f"It looks like {' or '.join(sorted(files, key=lambda one: one not in pages))}{site}."
 
     def who(self, thread, before=None):
         name = self.look.name_of(thread.pid)
@@ -584,19 +716,20 @@ def watch(words, once):
     signal.signal(signal.SIGINT, lambda *_: pressed.append(True))
     python = [sys.executable] if words[0] == "python" else words[:1]
     process = subprocess.Popen(python + words[1:])
-    before, told, same = None, set(), 0
+    before, last, told, same = None, set(), set(), 0
     try:
         while process.poll() is None and not pressed:
+            began = time.monotonic()
             look = Look(process.pid, before)
-            stuck = {one.tid for one in look.stuck}
-            same = same + 1 if before and stuck == {one.tid for one in before.stuck} else 0
+            stuck = {one.tid for one in look.stuck or look.served}
+            same = same + 1 if stuck == last else 0
             if same == 2 and stuck - told:
-                Report(Look(process.pid, look, everybody=True)).print()
+                Report(look).print()
                 told = stuck
                 if once:
                     return
-            before = look
-            time.sleep(0.5)
+            before, last = look, stuck
+            time.sleep(max(0.5, 9 * (time.monotonic() - began)))
     finally:
         end(process)
     if pressed:
@@ -627,7 +760,7 @@ def main(word):
     root = find(word)
     before = Look(root)
     time.sleep(0.3)
-    look = Look(root, before, everybody=True)
+    look = Look(root, before)
     if all(one.call == "unreadable" for one in look.threads.values()):
         why = "can't be read by you: try sudo, or start it with --"
         raise LookupError(f"process {root} {why if look.threads else 'has ended'}")
