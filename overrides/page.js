@@ -64,20 +64,63 @@ addEventListener("keydown", (event) => {
   event.target.click();
 });
 
+// What is typed or pasted, as words that the search takes: of a traceback the errors, without the words
+// of speech and the signs that mean something to the search. Workers are alike, whatever their number.
+// At first a word counts as it stands and as a beginning, then as it stands, then with a typing error.
+const ERRORS = /\b[\w.]*(Error|Exception|Interrupt|Empty|Full)\b.*?(?=Traceback|File "|Process \w+-\d|$)/g;
+const SIGNS = /[\s:~^*"“”+\\()[\]{},;!?=`/<>#|]+|-(?!\d)/;
+const SPEECH = RegExp(
+  "^(the|and|for|how|why|what|when|where|which|who|does|did|are|was|this|that|with|from|its|has|have|can|" +
+    "could|should|would|will|there|then|than|but|not|you|they|using|python3?)$",
+  "i",
+);
+const asked = (typed, time) => {
+  const errors = typed.includes("Traceback") && typed.match(ERRORS);
+  const text = errors ? errors.join(" ") : typed;
+  const all = text
+    .replace(/’/g, "'")
+    .replace(/(Process )?\w*(Process|PoolWorker)-\d+/g, "$2-1")
+    .split(SIGNS)
+    .map((word) => word.replace(/^'+/, "").slice(0, 40))
+    .filter(Boolean);
+  const said = all.filter((word) => !SPEECH.test(word));
+  const words = [...new Set(said.length ? said : all)].slice(-50);
+  const ask = (word) => {
+    const term = word.replace(/-/g, "\\\\\\-"); // a minus means "without", or ends a word
+    if (time === 2) return `${term}~${word.length > 6 ? 2 : 1}`;
+    return time === 1 || (word.length < 3 && words.length > 1) ? `${term}^3` : `${term} ${term}^2`;
+  };
+  return words.map(ask).join(" ");
+};
+
 // The search fetches its worker and its index when it is used, not with each page.
 const used = new Promise((use) => addEventListener("focusin", ({ target }) => target.name === "query" && use()));
 const worker = Worker;
+const [QUERY, RESULT] = [2, 3];
 window.Worker = class extends EventTarget {
   constructor(url) {
     super();
+    this.queries = []; // that have no answer yet
     this.real = used.then(() => {
       const real = new worker(url);
-      real.addEventListener("message", ({ data }) => this.dispatchEvent(new MessageEvent("message", { data })));
+      real.addEventListener("message", ({ data }) => {
+        if (data.type === RESULT) {
+          const { typed, time } = this.queries.shift();
+          const again = !data.data.items.length && time < 2 && !this.queries.length;
+          if (again) return this.ask(typed, time + 1);
+        }
+        this.dispatchEvent(new MessageEvent("message", { data }));
+      });
       return real;
     });
   }
+  ask(typed, time) {
+    this.queries.push({ typed, time });
+    this.real.then((real) => real.postMessage({ type: QUERY, data: asked(typed, time) }));
+  }
   postMessage(message) {
-    this.real.then((real) => real.postMessage(message));
+    if (message.type === QUERY) this.ask(message.data, 0);
+    else this.real.then((real) => real.postMessage(message));
   }
 };
 const { open, send } = XMLHttpRequest.prototype;
