@@ -11,19 +11,44 @@ addEventListener("DOMContentLoaded", () => {
   for (const button of document.querySelectorAll(".program .copy")) button.hidden = false;
 });
 
-// The list of symptoms shows those lines only that have the words.
+// The list of symptoms shows the lines that have most of the words, the best first. A word counts the more
+// the fewer lines have it, and twice in the line itself.
 addEventListener("DOMContentLoaded", () => {
   const filter = document.querySelector(".filter");
   if (!filter) return;
   filter.hidden = false;
+  const lists = [...document.querySelectorAll(".symptoms")];
+  const groups = lists.map((list) => ({ heading: list.previousElementSibling, list }));
+  const after = lists.at(-1).nextElementSibling;
+  const spaced = (text) => ` ${words(text).join(" ").toLowerCase()}`;
+  const rows = groups.flatMap((group) =>
+    [...group.list.children].map((item) => ({
+      item, group, line: spaced(item.textContent), also: spaced(item.dataset.words),
+    })),
+  );
   filter.addEventListener("input", ({ target }) => {
-    const words = target.value.toLowerCase().split(/\s+/);
-    const items = [...document.querySelectorAll(".symptoms li")];
-    const has = (item) => (item.textContent + item.dataset.words).toLowerCase();
-    for (const item of items) item.hidden = !words.every((word) => has(item).includes(word));
-    const left = items.filter((item) => !item.hidden).length;
-    filter.querySelector("output").textContent = `${left} of ${items.length}`;
+    const typed = said(target.value);
+    for (const each of [...rows, ...groups]) each.score = 0;
+    for (const word of typed) {
+      const start = ` ${word.toLowerCase()}`;
+      const counts = rows.map((row) => (row.line.includes(start) ? 2 : +row.also.includes(start)));
+      const having = counts.filter(Boolean).length;
+      rows.forEach((row, at) => counts[at] && (row.score += counts[at] / having));
+    }
+    const best = Math.max(...rows.map((row) => row.score));
+    for (const { item, score, group } of [...rows].sort((a, b) => b.score - a.score)) {
+      item.hidden = typed.length > 0 && score <= best / 3;
+      group.list.append(item);
+      group.score = Math.max(group.score, score);
+    }
+    for (const { heading, list } of [...groups].sort((a, b) => b.score - a.score)) {
+      heading.hidden = ![...list.children].some((item) => !item.hidden);
+      after.before(heading, list);
+    }
+    const left = rows.filter((row) => !row.item.hidden).length;
+    filter.querySelector("output").textContent = `${left} of ${rows.length}`;
     filter.querySelector("span").hidden = left > 0;
+    filter.querySelector("span a").search = new URLSearchParams({ q: target.value });
   });
 });
 
@@ -64,20 +89,67 @@ addEventListener("keydown", (event) => {
   event.target.click();
 });
 
+// What is typed or pasted, as words without signs: of a traceback the errors, and no words of speech.
+// Workers are alike, whatever their number.
+const ERRORS = /\b[\w.]*(Error|Exception|Interrupt|Empty|Full)\b.*?(?=Traceback|File "|Process \w+-\d|$)/g;
+const SIGNS = /[^\p{L}\p{N}_.'-]+|[.-](?!\d)/u;
+const SPEECH = RegExp(
+  "^(the|and|for|how|why|what|when|where|which|who|does|did|are|was|this|that|with|from|its|has|have|can|" +
+    "could|should|would|will|there|then|than|but|not|you|they|using|python3?)$",
+  "i",
+);
+const words = (text) => {
+  const parts = text.replace(/’/g, "'").split(SIGNS);
+  return parts.map((word) => word.replace(/^'+|'+$/g, "").slice(0, 40)).filter(Boolean);
+};
+const said = (typed) => {
+  const errors = typed.includes("Traceback") && typed.match(ERRORS);
+  const text = errors ? errors.join(" ") : typed;
+  const all = words(text.replace(/(Process )?\w*(Process|PoolWorker)-\d+/g, "$2-1"));
+  const telling = all.filter((word) => !SPEECH.test(word));
+  return [...new Set(telling.length ? telling : all)].slice(-50);
+};
+
+// So the search is asked. At first a word counts as it stands and as a beginning, then as it stands only:
+// of some beginnings lunr knows words that are nowhere, and fails. At last with a typing error or two.
+const asked = (typed, time) => {
+  const all = said(typed);
+  const ask = (word) => {
+    const term = word.replace(/-/g, "\\\\\\-"); // a minus means "without", or ends a word
+    if (time === 2) return `${term}~${word.length > 6 ? 2 : 1}`;
+    return time === 1 || (word.length < 3 && all.length > 1) ? `${term}^3` : `${term} ${term}^2`;
+  };
+  return all.map(ask).join(" ");
+};
+
 // The search fetches its worker and its index when it is used, not with each page.
 const used = new Promise((use) => addEventListener("focusin", ({ target }) => target.name === "query" && use()));
 const worker = Worker;
+const [QUERY, RESULT] = [2, 3];
 window.Worker = class extends EventTarget {
   constructor(url) {
     super();
+    this.queries = []; // that have no answer yet
     this.real = used.then(() => {
       const real = new worker(url);
-      real.addEventListener("message", ({ data }) => this.dispatchEvent(new MessageEvent("message", { data })));
+      real.addEventListener("message", ({ data }) => {
+        if (data.type === RESULT) {
+          const { typed, time } = this.queries.shift();
+          const again = !data.data.items.length && time < 2 && !this.queries.length;
+          if (again) return this.ask(typed, time + 1);
+        }
+        this.dispatchEvent(new MessageEvent("message", { data }));
+      });
       return real;
     });
   }
+  ask(typed, time) {
+    this.queries.push({ typed, time });
+    this.real.then((real) => real.postMessage({ type: QUERY, data: asked(typed, time) }));
+  }
   postMessage(message) {
-    this.real.then((real) => real.postMessage(message));
+    if (message.type === QUERY) this.ask(message.data, 0);
+    else this.real.then((real) => real.postMessage(message));
   }
 };
 const { open, send } = XMLHttpRequest.prototype;

@@ -3,7 +3,7 @@
 import multiprocessing
 import re
 from collections.abc import Iterable, Iterator, Mapping
-from html import escape
+from html import escape, unescape
 from pathlib import Path
 from typing import Any
 
@@ -106,28 +106,37 @@ def faults_list(group: str) -> str:
 
 
 def symptoms_list(group: str) -> str:
-    """What the broken programs of a group showed in this build, each with the pages about it."""
+    """What the broken programs of a group showed in this build, each with the pages about it.
+
+    Where a program raises no error and does not stand still, its last line is nobody else's: then
+    the page says what one sees.
+    """
     seen: dict[str, dict[str, list[str]]] = {}
-    tags: dict[str, str] = {}
-    for page, title, _ in page_fields(pages_of(group), "You see"):
+    words: dict[str, str] = {}
+    for page, title, symptom in page_fields(pages_of(group), "You see"):
         link = f'<a href="{page.stem}.html">{title}</a>'
         head = page.read_text(encoding="utf-8").split("---\n")[1]
-        tags[link] = " ".join(yaml.safe_load(head)["tags"])
+        words[link] = " ".join([symptom_words(symptom), *yaml.safe_load(head)["tags"]])
         # Of lines of a page that differ in figures and names only, the first is shown.
         first: dict[str, str] = {}
         for run in broken_runs(page):
             for recording in build.recordings(run.name):
                 if recording.start_method in run.failing_start_methods:
-                    for line in words_on_screen(recording):
-                        words = first.setdefault(CHANGING.sub("0", line), line)
-                        methods = seen.setdefault(words, {}).setdefault(link, [])
+                    for line in words_on_screen(recording) or [symptom]:
+                        shown = first.setdefault(CHANGING.sub("0", line), line)
+                        methods = seen.setdefault(shown, {}).setdefault(link, [])
                         methods += [recording.start_method]
     items = ""
-    for words, links in seen.items():
+    for shown, links in seen.items():
         pages = (f"{link} ({', '.join(dict.fromkeys(m))})" for link, m in links.items())
-        also = escape(" ".join(tags[link] for link in links))  # what people type besides
-        items += f'<li data-words="{also}">{words}<br><small>{" · ".join(pages)}</small></li>'
+        also = escape(" ".join(words[link] for link in links))  # what people type besides
+        items += f'<li data-words="{also}">{shown}<br><small>{" · ".join(pages)}</small></li>'
     return f'<ul class="faults symptoms">{items}</ul>'
+
+
+def symptom_words(symptom: str) -> str:
+    """What a page says one sees, without its markup."""
+    return unescape(re.sub(r"<[^>]+>", "", symptom))
 
 
 CHANGING = re.compile(r"psm_\w+|pymp-\w+|\d[\d,.]*")  # from run to run
@@ -135,15 +144,13 @@ ERROR = re.compile(r"(\w+\.)*\w*(Error|Exception|Interrupt|Warning|Empty|Full)\b
 
 
 def words_on_screen(recording: Recording) -> list[str]:
-    """The errors that a run printed, and how it stood still or what it printed last, as HTML."""
+    """The errors that a run printed, and in which call it stood still, as HTML."""
     lines = list(filter(None, (terminal_line(line.text).strip() for line in recording.lines)))
     found = [
         " ".join(lines[at : at + 1 + line.endswith(":")])
         for at, line in enumerate(lines)
         if ERROR.match(line)
     ]
-    if not found and not recording.hung:
-        found = lines[-1:] or ["no output"]
     found = [re.sub(r"\bpsm_[0-9a-f]{8}", "psm_...", line[:160]) for line in found]
     told = [f"<code>{escape(line)}</code>" for line in dict.fromkeys(found)]
     where = [

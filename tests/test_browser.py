@@ -18,6 +18,7 @@ from playwright.sync_api import sync_playwright
 from render.runs import EXAMPLES
 from tests import harness
 from tests.harness import IN_CI
+from tests.test_search import you_see
 from tests.test_site import INCLUDED, SOURCES, page_of
 
 CHROMIUM = next(filter(None, map(shutil.which, ("chromium", "google-chrome", "chrome"))), None)
@@ -220,18 +221,66 @@ def test_the_search_finds_a_symptom(window, symptom):
     assert any("faults/" in url for url in search(page, symptom)[:3])
 
 
-def test_the_list_of_symptoms_can_be_filtered(window):
+@pytest.fixture
+def symptoms(window):
+    """The list of symptoms, the rows that it shows, and its filter."""
     page = window()
     page.goto("faults/symptoms.html")
-    shown = page.locator(".symptoms li:visible")
-    before = shown.count()
-    page.get_by_label("Words on your screen").fill("still join")
-    assert 0 < shown.count() < before
-    assert any("join()" in text for text in shown.all_inner_texts())
-    page.get_by_label("Words on your screen").fill("freeze_support")  # a tag of its page
+    label = page.get_by_label("Words on your screen")
+    return page, page.locator(".symptoms li:visible"), label
+
+
+def test_the_list_of_symptoms_can_be_filtered(symptoms):
+    page, shown, words = symptoms
+    before = shown.all_inner_texts()
+    words.fill("stands still join")
+    assert 0 < shown.count() < len(before)
+    assert "join()" in shown.first.inner_text()
+    words.fill("freeze_support")  # a tag of its page
     assert "main guard" in shown.first.inner_text()
-    page.get_by_label("Words on your screen").fill("no program prints this")
-    assert shown.count() == 0
+    assert page.locator("article h2:visible").count() == 1
+    words.fill("")
+    assert shown.all_inner_texts() == before
+
+
+PASTED = {
+    "BrokenPipeError: [Errno 32] Broken pipe": "large-argument dead-worker",
+    "TypeError: cannot pickle '_thread.lock' object": "unpicklable-put",
+    "OSError: [Errno 24] Too many open files: '/dev/shm'": "open-files",
+    "AttributeError: Can't get attribute 'f' on <module '__main__' from 'x.py'>": "notebook",
+    'File "x.py", line 3, in <module> raise EOFError': "dead-worker no-main-guard",
+    "Process Process-7:": "worker-exception",
+}
+
+
+def test_the_list_of_symptoms_knows_what_people_paste(symptoms, site):
+    _, shown, words = symptoms
+    for pasted, wanted in PASTED.items():
+        words.fill(pasted)
+        assert 0 < shown.count() < 20, pasted
+        links = [link.get_attribute("href") for link in shown.locator("a").all()]
+        assert {f"{name}.html" for name in wanted.split()} <= set(links), pasted
+    for fault, said in you_see(site):
+        words.fill(said)
+        assert shown.locator(f"a[href='{fault}.html']").count(), said
+
+
+def test_what_is_not_in_the_list_of_symptoms_is_searched_on_all_pages(symptoms):
+    page, shown, words = symptoms
+    words.fill("Celery & Redis?")
+    assert shown.count() == page.locator("article h2:visible").count() == 0
+    page.get_by_role("link", name="Search all pages for these words").click()
+    page.locator(".md-search-result__item").first.wait_for()
+    assert page.locator("[name=query]").input_value() == "Celery & Redis?"
+
+
+@pytest.mark.parametrize("served", [True, False])
+def test_the_search_answers_in_a_browser_what_it_answers_in_the_tests(window, site, served):
+    page = window()
+    page.goto("index.html" if served else (site / "index.html").as_uri())
+    for typed in ("Process Process-1:", 'EOFError: "x" [1] ^ ~', "multiprocesing"):
+        assert search(page, typed), typed
+        page.locator("[name=query]").fill("")
 
 
 def test_the_keyboard_is_enough(window):
@@ -378,7 +427,9 @@ def test_a_printed_page_fits_its_paper(window):
             ".filter(code => code.scrollWidth > code.clientWidth + 1).length"
         )
         assert not wide, name
-        for figure in page.locator("article .pair figure").all():  # beside each other too small
+        for figure in page.locator(
+            "article .pair figure"
+        ).all():  # beside each other too small
             box, article = figure.bounding_box(), page.locator("article").bounding_box()
             assert box["width"] > 0.9 * article["width"], name
     assert not page.locator(".md-header").is_visible()

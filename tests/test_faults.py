@@ -215,9 +215,7 @@ def test_the_words_on_a_screen():
     run = recording(status=1, lines=tuple(Line(0.5, text) for text in lines))
     words = ["<code>RuntimeError: an attempt</code>", "<code>queue.Empty</code>"]
     assert words_on_screen(run) == words
-    assert words_on_screen(recording(lines=(Line(0.5, "the end"),))) == [
-        "<code>the end</code>"
-    ]
+    assert words_on_screen(recording(lines=(Line(0.5, "the end"),))) == []
     main = Thread(10, frames=(Frame("<python>/q.py", 103, "get"), Frame("x.py", 3, "main")))
     parent = dataclasses.replace(recording().processes[0], threads=(main,))
     hung = recording(ended="hang", lines=(), processes=(parent,))
@@ -242,6 +240,20 @@ def test_the_list_of_symptoms_says_once_what_differs_in_figures_only(monkeypatch
     said = [code.get_text() for code in listed.select("li > code")]
     assert said == ["FileNotFoundError: '/psm_ab12'", "OSError: 24", "OSError: none"]
     assert "(fork, spawn)" in listed.li.small.get_text()
+    assert (
+        "clean up at shutdown" in listed.li["data-words"]
+    )  # what its page says that one sees
+
+
+def test_where_no_error_is_printed_the_symptom_stands_in_the_list(monkeypatch):
+    pages = [page for page in pages_of("It raises") if page.stem == "shared-memory-vanishes"]
+    monkeypatch.setattr("render.site.pages_of", lambda group: pages)
+    printed = recording(start_method="fork", lines=(Line(0.5, "Sum: 3"),))
+    monkeypatch.setattr(build, "recordings", lambda name: [printed])
+    listed = BeautifulSoup(symptoms_list("It raises"), "html.parser")
+    _, _, symptom = next(page_fields(pages, "You see"))
+    said = BeautifulSoup(symptom, "html.parser").get_text()
+    assert [item.get_text().startswith(said) for item in listed.select("li")] == [True]
 
 
 def test_the_list_of_faults_says_where_a_fault_is_not_everywhere():

@@ -1,6 +1,7 @@
 """The search of the built site: what people type finds the page that they want."""
 
 import json
+import multiprocessing
 import re
 import string
 import subprocess
@@ -8,6 +9,7 @@ from pathlib import Path
 
 import playwright
 import pytest
+from bs4 import BeautifulSoup
 
 from render.runs import ROOT
 
@@ -54,14 +56,62 @@ def test_what_has_no_page_yet_is_said_to_have_none(ask):
         assert place(found, wanted) == 99, f"{query}: take `not yet` away"
 
 
-def test_the_search_answers_whatever_is_typed(ask):
-    """The index has a fault for some words that end in digits: then a query fails without a word.
+def you_see(site):
+    """What the boxes of the fault pages say is on the screen, literally: the fault, and the words."""
+    for page in sorted((site / "faults").glob("*.html")):
+        box = BeautifulSoup(page.read_text(encoding="utf-8"), "html.parser").select_one(
+            ".answer"
+        )
+        label = box and box.find("dt", string="You see")
+        for code in label.find_next("dd").find_all("code") if label else ():
+            said = code.get_text()
+            if len(said) >= 9 and said not in multiprocessing.get_all_start_methods():
+                yield page.stem, said
 
-    A digit alone is not tried: with some figures of a build lunr fails at one of them.
-    """
-    queries = [*string.ascii_lowercase, "-9", 'a "whole phrase"', "*", "x:y"]
-    for query, found in zip(queries, ask(queries), strict=True):
-        assert isinstance(found, list), f"{query}: {found}"
+
+def test_what_the_faults_say_one_sees_finds_them(ask, project):
+    said = list(you_see(project / "site"))
+    assert len(said) > 30
+    missed = {}
+    for (_, words), found in zip(said, ask([words for _, words in said]), strict=True):
+        faults = [page for page, others in said if others.startswith(words[:15])]
+        if (at := place(found, "|".join(faults))) > 1:
+            missed[words] = (at, found[:3])
+    assert all(at <= 3 for at, _ in missed.values()), missed
+    assert len(missed) <= len(said) // 10, missed
+
+
+def test_the_search_answers_whatever_is_typed(ask):
+    """What means something to lunr, and the beginnings at which it fails: its set of words takes
+    `1` to 23 and `12` to 3 for the same, so it knows words that are nowhere."""
+    signs = [f"{sign}EOFError{sign} {sign}" for sign in string.punctuation if sign != "_"]
+    digits = [str(number) for number in range(120)]
+    lines = [
+        "Process Process-1:",
+        "x:y",
+        "a^b foo~bar",
+        "queue " * 500,
+        "a" * 3000,
+        "💥 Größe",
+    ]
+    answers = ask([*string.printable, *digits, "-9", *lines, *signs])
+    assert all(isinstance(found, list) for found in answers), answers
+    for sign, found in zip(signs, answers[-len(signs) :], strict=True):
+        assert place(found, "dead-worker") <= 3, f"{sign}: {found}"
+
+
+def test_of_a_traceback_the_errors_are_asked_for(ask):
+    frames = 'Traceback (most recent call last):   File "/usr/lib/python3/multiprocessing/queues.py",'
+    frames += " line 244, in _feed     obj = _ForkingPickler.dumps(obj)   File "
+    frames += '"/usr/lib/python3/multiprocessing/process.py", line 51, in dumps     self.run()'
+    errors = {
+        "AssertionError: daemonic processes are not allowed to have children": "daemon-children",
+        "OSError: [Errno 24] Too many open files": "open-files",
+        "KeyboardInterrupt": "ctrl-c",
+    }
+    answers = ask([f"Process SpawnProcess-3: {frames} {error}" for error in errors])
+    for (error, wanted), found in zip(errors.items(), answers, strict=True):
+        assert place(found, wanted) == 1, f"{error}: {found[:3]}"
 
 
 def test_no_program_and_no_stack_is_in_the_index(project):
