@@ -103,7 +103,7 @@ const words = (text) => {
   return parts.map((word) => word.replace(/^'+|'+$/g, "").slice(0, 40)).filter(Boolean);
 };
 const said = (typed) => {
-  const errors = typed.includes("Traceback") && typed.match(ERRORS);
+  const errors = /Traceback|File "/.test(typed) && typed.match(ERRORS);
   const text = errors ? errors.join(" ") : typed;
   const all = words(text.replace(/(Process )?\w*(Process|PoolWorker)-\d+/g, "$2-1"));
   const telling = all.filter((word) => !SPEECH.test(word));

@@ -108,6 +108,7 @@ def smallest(file, prints, count: int | None = 1000):
 
 TOTAL, EACH = r"Elapsed: \d+\.\d\d s\nTotal: 5,000\n", r"Worker {}: 1,000\n"
 IN_ORDER = "".join(map(EACH.format, range(1, 6)))
+LEAKED = "There appear to be 3 leaked semaphore objects to clean up at shutdown"
 SECONDS = r"\d+\.\d\d s\n"
 PROGRAMS = [
     smallest(
@@ -385,6 +386,11 @@ PROGRAMS = [
         r"read address 0 +(-1[01]|1)   .+\nterminate\(\) +-?15\nkill\(\) +-?9\n",
         methods=tuple(START_METHODS),
         long=None,
+    ),
+    smallest(
+        "questions/leaked_semaphores.py",
+        rf"(fork: no warning\nforkserver: {LEAKED}\n)?spawn: ({LEAKED}|no warning)\n",
+        count=None,
     ),
     Program(
         "questions/death_errors.py",
