@@ -108,7 +108,7 @@ def test_output_of_workers_is_captured_in_order(method):
 
 @with_start_method
 def test_the_life_of_each_process(method):
-    arguments = ("--workers", "3", "--count", "1500000", "--start-method", method)
+    arguments = ("--workers", "3", "--count", "5000000", "--start-method", method)
     recording = watch(EXAMPLES / "pipe_totals.py", arguments)
     parent, *others = recording.processes
     workers = [process for process in others if process.role == "worker"]
@@ -147,7 +147,7 @@ import multiprocessing, time
 held = bytearray(b"x") * 2**26
 if __name__ == "__main__":
     context = multiprocessing.get_context("fork")
-    for _ in range(3): context.Process(target=time.sleep, args=(0.3,)).start()
+    for _ in range(3): context.Process(target=time.sleep, args=(1,)).start()
 """
 
 
