@@ -239,6 +239,8 @@ def test_the_list_of_symptoms_can_be_filtered(symptoms):
     words.fill("freeze_support")  # a tag of its page
     assert "main guard" in shown.first.inner_text()
     assert page.locator("article h2:visible").count() == 1
+    words.fill("AttributeError: module 'multiprocessing' has no attribute 'Empty'")
+    assert shown.count() > 1 and "'Empty'" in shown.first.inner_text()
     words.fill("")
     assert shown.all_inner_texts() == before
 
