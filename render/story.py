@@ -119,7 +119,8 @@ def how_it_ended(process: Process, recording: Recording) -> str:
 
 def interrupts(recording: Recording) -> int:
     """How many tracebacks of the output end with KeyboardInterrupt."""
-    return [line.text for line in recording.lines].count(INTERRUPTED)
+    texts = [line.text for line in recording.lines]
+    return min(texts.count(BEGINS), texts.count(INTERRUPTED))
 
 
 def ctrl_c_at(recording: Recording) -> float | None:
