@@ -307,7 +307,7 @@ def timeline(
     explained, top = chart.legend(plan.legend(), left) if legend else ("", 8.0)
     bottom = plan.place(top)
     parts = [*plan.bars(), *plan.waits(), *(plan.ends() if plan.roomy else ()), plan.words()]
-    parts += plan.press(top, bottom)
+    parts += plan.press(top, bottom + 2)
     above = min(6, plan.pitch / 2)  # the lower edge, to the middle of the name
     named = [(lane.floor - above, lane.name) for lane in plan.lanes[:: plan.every]]
     pipes = [pipe for pipe in recording.pipes if is_telling(pipe)][:2] if plan.roomy else []
