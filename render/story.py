@@ -81,6 +81,7 @@ OWN = {  # what it is to wait for what is the process's own, in few words, by ho
     "for its other thread": "for its other thread",
     "for a result": "for a result",
     "for another of its threads": "for a thread of its own",
+    "for another thread of it": "for a thread of its own",
     "for a lock,": "for a lock left locked",
     "for a lock of its own": "for a lock of its own",
 }
@@ -144,12 +145,16 @@ def seen_until(thread: Thread, looks: Sequence[float]) -> float:
 
 
 def was_forked(thread: Thread) -> bool:
-    """Whether it is the thread that a fork copied: it has what its parent called then in its stack."""
-    return any(is_fork(frame) for frame in thread.frames)
+    """Whether it is a thread that a fork copied: of the worker's parent, or of the fork server."""
+    return any(
+        is_fork(frame)
+        or (frame.function == "_serve_one" and frame.file.endswith("forkserver.py"))
+        for frame in thread.frames
+    )
 
 
 def is_fork(frame: Frame) -> bool:
-    """Whether this is the call that forks a worker."""
+    """Whether this is the call by which a parent forks a worker."""
     return frame.function == "_launch" and frame.file.endswith("popen_fork.py")
 
 
@@ -443,6 +448,8 @@ class Story:
     def own(self, process: Process, thread: Thread) -> tuple[str, str]:
         """What it is to wait for another thread of the same process, or for a lock."""
         others = [one for one in process.threads if one.waits and one is not thread]
+        if not others and ("threading", "wait") in calls_of(thread):  # an Event, a queue.Queue
+            return "for another thread of it to wake it, and no other is left", ""
         if not others:
             alone = "and no other thread of it is left to release it"
             forked = was_forked(thread)

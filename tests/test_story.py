@@ -410,6 +410,12 @@ def test_a_lock_that_was_locked_when_the_worker_was_forked():
     assert "had other threads; a lock that one of those threads held" in forked(
         beside, replace(beside, tid=22)
     )
+    event = (Frame("lib/threading.py", 1, "wait"), JOINS_BY[1], FORK)  # that nobody sets
+    assert forked(beside, frames=event).endswith(
+        "waits in `wait()`, line 25, for another thread of it to wake it, and no other is left."
+    )
+    served = Frame("lib/multiprocessing/forkserver.py", 313, "_serve_one")
+    assert forked(frames=(JOINS_BY[1], served)).endswith(maybe)
     other = forked(beside, frames=JOINS_BY[1:])  # not by fork
     assert other.endswith(
         "for a lock of its own, and no other thread of it is left to release it."
