@@ -76,7 +76,23 @@ BARRIER = Purpose("at the Barrier for others", "come there", "at the Barrier")
 TURN = Purpose(
     "for its turn to take the next task", "release the lock", "for its turn", HELD, True
 )
-DROPPED = re.compile(r", in _feed\n(?:[ \t].*\n)+(\S.*)")  # what a feeder thread prints
+OWN = {  # what it is to wait for what is the process's own, in few words, by how it is told
+    "for its feeder": "for its feeder",
+    "for its other thread": "for its other thread",
+    "for a result": "for a result",
+    "for another of its threads": "for a thread of its own",
+    "for another thread of it": "for a thread of its own",
+    "for a lock,": "for a lock left locked",
+    "for a lock of its own": "for a lock of its own",
+}
+# What a feeder thread prints, up to the name of the exception: a line of another process may lie between.
+DROPPED = re.compile(
+    r'queues\.py", line \d+, in _feed\n(?:[ \t].*\n)+((?:\w+\.)*[A-Z]\w*(?:: .*)?)$',
+    re.MULTILINE,
+)
+BEGINS = "Traceback (most recent call last):"
+INTERRUPTED = "KeyboardInterrupt"
+PRESSED = re.compile(r"(?:.*: )?Ctrl-C")  # a program that says when it was pressed
 
 
 def names_of(recording: Recording) -> dict[int, str]:
@@ -102,12 +118,51 @@ def how_it_ended(process: Process, recording: Recording) -> str:
     return f"exit {status}" if status >= 0 else known.get(-status, f"signal {-status}")
 
 
+def interrupts(recording: Recording) -> int:
+    """How many tracebacks of the output end with KeyboardInterrupt."""
+    texts = [line.text for line in recording.lines]
+    return min(texts.count(BEGINS), texts.count(INTERRUPTED))
+
+
+def ctrl_c_at(recording: Recording) -> float | None:
+    """When the output shows that Ctrl-C came: the program says so, or a traceback that it ends begins."""
+    begun = None
+    for line in recording.lines:
+        if PRESSED.fullmatch(line.text):
+            return line.at
+        if line.text == BEGINS:
+            begun = line.at
+        if line.text == INTERRUPTED:
+            return begun
+    return None
+
+
+def seen_until(thread: Thread, looks: Sequence[float]) -> float:
+    """When a thread was surely still there."""
+    at, kind = thread.samples[-1] if thread.samples else (0.0, "")
+    last = max(looks, default=0.0)
+    return last if kind else max((look for look in looks if look < at), default=0.0)
+
+
+def was_forked(thread: Thread) -> bool:
+    """Whether it is a thread that a fork copied: of the worker's parent, or of the fork server."""
+    return any(
+        is_fork(frame)
+        or (frame.function == "_serve_one" and frame.file.endswith("forkserver.py"))
+        for frame in thread.frames
+    )
+
+
+def is_fork(frame: Frame) -> bool:
+    """Whether this is the call by which a parent forks a worker."""
+    return frame.function == "_launch" and frame.file.endswith("popen_fork.py")
+
+
 def own_frames(thread: Thread) -> list[Frame]:
     """Where a thread stood, without what a forked process has from its parent's stack."""
 
     def is_own(frame: Frame) -> bool:
-        forked = frame.function == "_launch" and "popen_fork" in frame.file
-        return frame.function != "_bootstrap" and not forked
+        return frame.function != "_bootstrap" and not is_fork(frame)
 
     return list(itertools.takewhile(is_own, thread.frames))
 
@@ -164,6 +219,13 @@ def purpose_of(thread: Thread) -> Purpose:
     return next((told for call, told in SEMAPHORES.items() if call in calls), ANY)
 
 
+def is_known(thread: Thread) -> bool:
+    """Whether a thread waits for something, and it can be told for what."""
+    return bool(thread.waits) and {"live", "outside"}.isdisjoint(
+        wait.kind for wait in thread.waits
+    )
+
+
 class Story:
     """Who waited for whom in a run that hung."""
 
@@ -190,14 +252,10 @@ class Story:
         path = chain[:-1] if ring else chain
         found: list[str] = []
         for before, tid in zip([0, *path], path, strict=False):
-            found += self.link(tid, before)
+            waits, *only = self.link(tid, before)
+            ends = tid == path[-1]
+            found += [waits, *(self.they_wait(one, tid, ends, ring) for one in only)]
             found += self.likewise(tid, before)
-        last = max(
-            (n for n, text in enumerate(found) if not text.startswith("so ")), default=-1
-        )
-        if last >= 0 and found[last].startswith("only "):
-            who = self.subject(chain[-1], 0) if ring else "it"
-            found[last] = f"{found[last][:-1]}, and {who} waits."
         found += self.handler_gone()
         found += self.beside(path)
         found += self.ended() if chain else self.stood()
@@ -218,17 +276,55 @@ class Story:
         if only:
             yield f"{only}."
 
+    def they_wait(self, only: str, tid: int, ends: bool, ring: bool) -> str:
+        """A sentence on who alone could wake a thread, and that those wait themselves.
+
+        Args:
+            only: The sentence.
+            tid: The thread.
+            ends: Whether it is the last one of the chain; then no sentence follows on those.
+            ring: Whether the chain is a ring.
+        """
+        process, thread = self.owners[tid]
+        others = {pid for wait in thread.waits for pid in wait.by} - {process.pid}
+        who = ""
+        if not only.startswith("only "):
+            return only
+        if ends and ring:
+            who = f"{self.subject(self.chain[-1], 0)} waits"
+        elif len(others) > 1 and all(map(self.is_stuck, others)):
+            who = f"{'both' if len(others) == 2 else 'all of them'} wait"
+        elif ends and len(others) < 2:
+            who = "it waits"
+        return f"{only[:-1]}, and {who}." if who else only
+
+    def is_stuck(self, pid: int) -> bool:
+        """Whether a process waits, in each of its threads, for something that can be told."""
+        threads = self.processes[pid].threads if pid in self.processes else ()
+        waiting = [one for one in threads if one.waits]
+        return bool(waiting) and all(map(is_known, waiting))
+
     def likewise(self, tid: int, before: int) -> Iterator[str]:
-        """Who else could have woken the thread before, and waits in the same place."""
+        """Who else could have woken the thread before, and what they wait for, each place once."""
         _, thread = self.owners[tid]
         by = (
             {pid for wait in self.owners[before][1].waits for pid in wait.by} if before else ()
         )
         told = {self.owners[one][0].pid for one in self.chain}
+        elsewhere: dict[str, list[int]] = {}
         for pid in sorted(set(by) & set(self.owners) - told):
             process, other = self.owners[pid]
-            if other.waits and self.where(other) and self.where(other) == self.where(thread):
+            where = self.where(other)
+            if other.waits and where and where == self.where(thread):
                 yield f"so does {self.names[process.pid]}."
+            elif is_known(other):
+                what = f"{where} {self.wanted(process, other)[0]}"
+                elsewhere.setdefault(what, []).append(pid)
+        for what, pids in itertools.islice(elsewhere.items(), 3):
+            if len(pids) == 1:
+                yield f"{self.list(pids, 0)} waits{what}."
+            else:
+                yield f"{self.list(pids, 0)} wait{what.replace(' its ', ' their ')}."
 
     def beside(self, path: Sequence[int]) -> Iterator[str]:
         """Who stands in a line of the program, where the chain goes by threads of a library."""
@@ -325,8 +421,7 @@ class Story:
             return f"for {self.list(wait.by, 0, 'or')}"
         if wait.kind == "own":
             what, _ = self.own(process, thread)
-            alone = "a thread of its own" if "threads" in what else "a lock of its own"
-            return f"for {'its feeder' if 'feeder' in what else alone}"
+            return next(brief for start, brief in OWN.items() if what.startswith(start))
         known = {
             "data": "for its next task" if is_idle(thread) else "for data",
             "room": "for room",
@@ -353,8 +448,15 @@ class Story:
     def own(self, process: Process, thread: Thread) -> tuple[str, str]:
         """What it is to wait for another thread of the same process, or for a lock."""
         others = [one for one in process.threads if one.waits and one is not thread]
+        if not others and ("threading", "wait") in calls_of(thread):  # an Event, a queue.Queue
+            return "for another thread of it to wake it, and no other is left", ""
         if not others:
-            return "for a lock of its own, and no other thread of it is left to release it", ""
+            alone = "and no other thread of it is left to release it"
+            forked = was_forked(thread)
+            return (
+                f"for a lock{' of its own' * (not forked)}, {alone}",
+                self.left_locked(process) if forked else "",
+            )
         frames = own_frames(thread)
         joins = any(f.function == "join" and "threading" in f.file for f in frames)
         if joins and len(others) == 1:
@@ -362,6 +464,44 @@ class Story:
         if {("pool", "wait"), ("pool", "next"), ("_base", "result")} & {*calls_of(thread)}:
             return "for a result, which another thread of it would bring", ""
         return "for another of its threads, or for a lock of theirs", ""
+
+    def left_locked(self, process: Process) -> str:
+        """How a lock may have come to be locked in a forked process."""
+        name = self.names[process.pid]
+        if threads := self.beside_fork(process):
+            many = len(threads) > 1
+            had = f"had {'other threads' if many else 'another thread'}"
+            who = "one of those threads" if many else "this thread"
+            return (
+                f"{name} was forked while {self.names[process.parent]} {had}; "
+                f"a lock that {who} held then stays locked in it"
+            )
+        return f"{name} was forked; a lock that another thread held then stays locked in it"
+
+    def beside_forks(self) -> set[int]:
+        """The threads beside which those workers were forked that wait for a lock left locked."""
+        return {
+            tid
+            for process, thread in self.owners.values()
+            if was_forked(thread) and [wait.kind for wait in thread.waits] == ["own"]
+            if self.own(process, thread)[0].startswith("for a lock,")
+            for tid in self.beside_fork(process)
+        }
+
+    def beside_fork(self, process: Process) -> list[int]:
+        """The threads of its parent that a process was forked beside, as far as that is certain."""
+        parent = self.processes.get(process.parent)
+        if not parent:
+            return []
+        # It started at most a tick of the system's clock later than it says.
+        sure, looks = process.started + 0.02, [at for at, _ in parent.samples]
+        return [
+            thread.tid
+            for thread in parent.threads
+            # IDs are given in order.
+            if parent.pid < thread.tid < process.pid
+            if seen_until(thread, looks) > sure
+        ]
 
     def list(self, pids: Collection[int], own: int, conjunction: str = "and") -> str:
         """Processes in words; who waits is left out, if there is anybody else."""
@@ -388,6 +528,10 @@ class Story:
 
     def ended(self) -> Iterator[str]:
         """Which workers had ended before, and how."""
+        if pressed := interrupts(self.recording):
+            many = f"{pressed} tracebacks end" if pressed > 1 else "a traceback ends"
+            yield f"{many} with `{INTERRUPTED}`, which is what Ctrl-C raises."
+        lost = ": a task that it had is lost" * self.has_pool()
         for process in self.recording.processes:
             how = how_it_ended(process, self.recording)
             name = self.names[process.pid]
@@ -396,7 +540,26 @@ class Story:
             if how.startswith("exit "):
                 yield f"{name} has ended, exit status {how[5:]}."
             else:
-                yield f"{name} was killed, by {how}." if how else f"{name} has ended."
+                yield f"{name} was killed, by {how}{lost}." if how else f"{name} has ended."
+        yield from self.nothing_came()
         if dropped := DROPPED.search(self.recording.output):
             text = textwrap.shorten(dropped[1].replace("`", ""), 100, placeholder=" ...")
             yield f"a feeder thread could not send an object, and dropped it: `{text}`."
+
+    def has_pool(self) -> bool:
+        """Whether a Pool waits, which gives no task a second time."""
+        return any(helper(one)[0].startswith("the Pool's") for _, one in self.owners.values())
+
+    def nothing_came(self) -> Iterator[str]:
+        """Where somebody waits at a queue into which nobody can write any more: what that proves."""
+        _, thread = self.owners[self.chain[-1]] if self.chain else (None, None)
+        workers = [one for one in self.recording.processes if one.role == "worker"]
+        if not thread or len(thread.waits) != 1 or any(one.exit != 0 for one in workers):
+            return
+        (wait,) = thread.waits
+        queue = ("queues", "get") in calls_of(thread) and wait.channel.startswith("pipe:")
+        if workers and queue and not set(wait.by) - {self.owners[self.chain[-1]][0].pid}:
+            yield (
+                f"if {'they' if len(workers) > 1 else 'it'} put anything that nobody got, that was "
+                "never written into the pipe: `Queue.put()` returns before it is."
+            )

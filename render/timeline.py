@@ -8,7 +8,15 @@ from dataclasses import dataclass
 
 from recorder.recording import Line, Pipe, Process, Recording, Thread
 from render import chart
-from render.story import AT_ITS_END, Story, how_it_ended, is_feeder, names_of, place_of
+from render.story import (
+    AT_ITS_END,
+    Story,
+    ctrl_c_at,
+    how_it_ended,
+    is_feeder,
+    names_of,
+    place_of,
+)
 
 PITCH = 24  # from one lane to the next, when there are few
 HEIGHT = 330  # of all lanes, when there are many
@@ -110,6 +118,8 @@ class Plan:
         self.left = 12 + chart.LETTER * max(map(len, names))
         self.x = chart.Scale(since, max(reach(recording, since), until, since + 0.001))
         self.blocks = cpu_blocks(self.mains, self.x)
+        pressed = ctrl_c_at(recording)
+        self.pressed = None if pressed is None or pressed < since else pressed
         self.spans = waiting_spans(self.lanes, self.x) if self.roomy else {}
 
     def legend(self) -> list[Key]:
@@ -129,6 +139,7 @@ class Plan:
         """Place the lanes below a height; return where they end."""
         if len(self.lanes) <= FEW:
             self.raise_words()
+        top += 0 if self.pressed is None else WORDS
         for lane in self.lanes:
             top += self.pitch + max(WORDS * bool(lane.words), lane.raised)
             lane.floor = top
@@ -166,6 +177,7 @@ class Plan:
             started, ended = lane.process.started, lane.process.ended
             if not lane.is_process and lane.thread:
                 started = lane.thread.samples[0][0] if lane.thread.samples else ended
+                ended = min(ended, gone(lane.thread))
             lives.append(
                 chart.box(x(max(started, x.low)), x(ended), lane.floor, 1 + self.roomy)
             )
@@ -227,12 +239,24 @@ class Plan:
         for anchor, found in texts.items():
             yield chart.group("place", found, text_anchor=anchor, **chart.HALO)
 
+    def press(self, top: float, bottom: float) -> list[str]:
+        """A line where Ctrl-C came, as the output shows it."""
+        if self.pressed is None:
+            return []
+        x = self.x(min(self.pressed, self.x.high))
+        anchor = "end" if x > 90 else "middle"
+        word = chart.text(x, top + 8, "Ctrl-C", 4 * (x > 90))
+        return [
+            chart.stroke("press", [chart.line((x, top + WORDS), (x, bottom))], chart.TEXT),
+            chart.group("press-name", [word], text_anchor=anchor),
+        ]
+
     def words(self) -> str:
         """Where threads were stuck, above their lanes."""
         found = (
             chart.text(100, lane.floor - 27, lane.words) for lane in self.lanes if lane.words
         )
-        return chart.group("words", found, text_anchor="end")
+        return chart.group("words", found, text_anchor="end", **chart.HALO)
 
 
 def shared_legend(recordings: Iterable[Recording], until: float) -> str:
@@ -283,6 +307,7 @@ def timeline(
     explained, top = chart.legend(plan.legend(), left) if legend else ("", 8.0)
     bottom = plan.place(top)
     parts = [*plan.bars(), *plan.waits(), *(plan.ends() if plan.roomy else ()), plan.words()]
+    parts += plan.press(top, bottom + 2)
     above = min(6, plan.pitch / 2)  # the lower edge, to the middle of the name
     named = [(lane.floor - above, lane.name) for lane in plan.lanes[:: plan.every]]
     pipes = [pipe for pipe in recording.pipes if is_telling(pipe)][:2] if plan.roomy else []
@@ -324,6 +349,7 @@ def lanes_of(
     """The rows: each process, and below it those of its threads that matter."""
     names, story = lane_names(recording), Story(recording)
     few, found = len(processes) <= FEW, []
+    telling = {*story.chain, *story.beside_forks()}
     for process in processes:
         main = next((one for one in process.threads if one.tid == process.pid), None)
         stuck = few and recording.hung and process.stack
@@ -332,12 +358,18 @@ def lanes_of(
         found.append(Lane(names[process.pid], process, main, end, words))
         for thread in process.threads if few else ():
             writes = any(kind == "room" for _, kind in thread.samples)
-            if thread is not main and (writes or thread.tid in story.chain):
+            if thread is not main and (writes or thread.tid in telling):
                 words = words_of(story, process, thread) if recording.hung else ""
                 known = is_feeder(thread) or (writes and process.role in feeders)
                 name = "its feeder" if known else "its thread"
                 found.append(Lane(name, process, thread, end, words))
     return found
+
+
+def gone(thread: Thread) -> float:
+    """When a thread was found to have ended."""
+    at, kind = thread.samples[-1] if thread.samples else (0.0, "")
+    return math.inf if kind else at
 
 
 def lane_names(recording: Recording) -> dict[int, str]:
@@ -539,6 +571,8 @@ def summary(recording: Recording, processes: Sequence[Process]) -> str:
     for pipe in filter(is_telling, recording.pipes[:2]):
         most = max(held for _, held in pipe.samples)
         words += f" A pipe held up to {most:,} of {pipe.capacity:,} bytes."
+    if (pressed := ctrl_c_at(recording)) is not None:
+        words += f" Ctrl-C at {clock(pressed)}."
     if recording.hung:
         words += " " + " ".join(Story(recording).sentences()).replace("`", "")
     return f"{words} Output: {tooltip(recording.lines, LETTERS // 2) or 'none'}."

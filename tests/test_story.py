@@ -6,12 +6,12 @@ from dataclasses import replace
 
 import pytest
 
-from recorder.recording import Frame, Pipe, Process, Thread, Wait
+from recorder.recording import Frame, Line, Pipe, Process, Thread, Wait
 from recorder.waits import AVAILABLE
 from recorder.watch import watch
 from render import blocks
 from render.runs import read_runs
-from render.story import Story, how_it_ended
+from render.story import Story, ctrl_c_at, how_it_ended
 from tests.harness import PYTHON
 from tests.recordings import recording
 
@@ -23,18 +23,24 @@ AT_ITS_END = r"At its end {} waits for its feeder thread to end\."
 FULL = r"The feeder thread waits for room in a pipe, which is full: 6\d,\d+ of 65,536 bytes\."
 RING = "could {} it, and the parent waits."
 LOCK = r"for the lock of the queue's {}\. Worker \d, which was killed, may have held it: nobody releases it then\."
-ALONE = r"(?i:{}) waits in `{}\(\)`, line \d+, for a lock of its own, and no other thread of it is left to release it\."
+LEFT_LOCKED = (
+    r"The worker waits in `work\(\)`, line \d+, for a lock, and no other thread of it is left to "
+    r"release it\. The worker was forked(?: while the parent had another thread; a lock that this "
+    r"thread held|; a lock that another thread held) then stays locked in it\."
+)
 TAKES = rf"(?i:{W}) waits in `get\(\)`, line \d+, for data from a pipe\."
 GIVES = "Only the parent " + RING.format("write to")
 OWN = r"The parent waits in `{}\(\)`, line \d+, for {}\. No other process is left that could {}\."
 POOL = r"The parent waits in `{}\(\)`, line \d+, for a result, which another thread of it would bring\."
-TAKES_RESULTS = rf"The Pool's result handler waits for a result: data from a pipe\. Only (?:{W}|workers \d and \d) could write to it\."
+TAKES_RESULTS = r"The Pool's result handler waits for a result: data from a pipe\. Only workers \d and \d could write to it, and both wait\."
 HANDLER = rf"The Pool's worker handler waits for a worker to end\. Only (?:{W}|workers \d and \d) could bring that\."
 GONE = r"The Pool's result handler has ended: nobody takes a result\."
 IDLE = rf"(?i:{W}) waits for its next task: data from a pipe\."
 # Of the workers of a Pool one waits for its next task, and the others for their turn to do so.
-TURN = rf"(?i:{W}) waits for its turn to take the next task\. Only the parent and {W} could release the lock\."
-TAKES_NEXT = f"(?:{TURN} )?{IDLE} {GIVES}"
+ITS_TURN = rf"(?i:{W}) waits for its turn to take the next task\."
+TURN = rf"{ITS_TURN} Only the parent and {W} could release the lock(?:, and both wait)?\."
+TAKES_NEXT = f"{IDLE} {GIVES}"
+NEVER_WRITTEN = r"If it put anything that nobody got, that was never written into the pipe: `Queue\.put\(\)` returns before it is\."
 STORIES = {  # how each begins; then only workers that have ended are named
     "join_before_get_broken": [
         JOINS,
@@ -45,10 +51,14 @@ STORIES = {  # how each begins; then only workers that have ended are named
     "dead_worker_queue_broken": [SILENT.format("get")],
     "dead_worker_pipe_broken": [SILENT.format("recv")],
     "worker_exception_broken": [SILENT.format("get")],
-    "unpicklable_put_broken": [SILENT.format("get")],
+    "unpicklable_put_broken": [
+        # Now and then a worker lives so short that it is never seen.
+        SILENT.format("get")
+        + rf"(?: The worker has ended(?:\.|, exit status 0\. {NEVER_WRITTEN}))?",
+    ],
     "one_dies": [SILENT.format("get")],
     "dead_worker_siblings_broken": [
-        r"The parent waits in `recv\(\)`, line \d+, for data from a socket\. Only workers \d and \d could write to it\.",
+        r"The parent waits in `recv\(\)`, line \d+, for data from a socket\. Only workers \d and \d could write to it, and both wait\.",
         rf"(?i:{W}) waits in `recv\(\)`, line \d+, for data from a socket\.",
         "Only the parent and worker \\d could write to it, and the parent waits\\.",
         r"So does worker \d\.",
@@ -73,7 +83,7 @@ STORIES = {  # how each begins; then only workers that have ended are named
         rf"(?i:{W}) waits in `wait\(\)`, line \d+, for the Event to be set\.",
         "Only the parent " + RING.format("set"),
     ],
-    "fork_with_threads_broken": [JOINS, ALONE.format(W, "work")],
+    "fork_with_threads_broken": [JOINS, LEFT_LOCKED],
     "two_way_deadlock_broken": [
         rf"The parent waits in `send\(\)`, line \d+, for room in a socket, which is full\. Only {W} could read it\.",
         rf"(?i:{W}) waits in `send\(\)`, line \d+, for room in a socket, which is full\. Only the parent could read it, and the parent waits\.",
@@ -82,6 +92,7 @@ STORIES = {  # how each begins; then only workers that have ended are named
         AT_ITS_END.format("the parent"),
         FULL,
         r"No other process is left that could read it\.",
+        r"\d tracebacks end with `KeyboardInterrupt`, which is what Ctrl-C raises\.",
     ],
     "sentinel_too_few_broken": [
         JOINS,
@@ -103,10 +114,15 @@ STORIES = {  # how each begins; then only workers that have ended are named
         OWN.format("put", "room in the queue, which has a maxsize", "take an item")
     ],
     "task_done_dead_broken": [OWN.format("join", r"the last `task_done\(\)`", "call it")],
-    "thread_at_import": [JOINS, ALONE.format(W, "work")],
-    "watchdog_fork_broken": [JOINS, ALONE.format(W, "work")],
+    "thread_at_import": [JOINS, LEFT_LOCKED],
+    "watchdog_fork_broken": [JOINS, LEFT_LOCKED],
     "pool_exception_broken": [POOL.format("map"), HANDLER, TAKES_NEXT, GONE],
-    "pool_killed_broken": [POOL.format("map"), TAKES_RESULTS, TAKES_NEXT],
+    "pool_killed_broken": [
+        POOL.format("map"),
+        TAKES_RESULTS,
+        f"(?:{TURN} {TAKES_NEXT}|{TAKES_NEXT} {ITS_TURN})",
+        r"Worker \d was killed, by SIGKILL: a task that it had is lost\.",
+    ],
     "max_tasks_broken": [
         r"The parent waits at line \d+, for a result, which another thread of it would bring\.",
         r"The executor's management thread waits for a result, or for a worker to end\. No worker is left to bring that\.",
@@ -292,7 +308,7 @@ def test_two_of_a_ring_of_which_the_first_is_not():
     assert told(run_of(join, one, other, third, chain=(10, 11, 12, 11))) == (
         "The parent waits in `join()`, line 25, for worker 1 to end. "
         "Worker 1 waits at line 11, for a lock or semaphore that processes share. "
-        "Only the parent and worker 2 could release it. "
+        "Only the parent and worker 2 could release it, and both wait. "
         "Worker 2 waits at line 11, for a lock or semaphore that processes share. "
         "Only the parent and worker 1 could release it, and worker 1 waits."
     )
@@ -304,8 +320,154 @@ def test_many_could_bring_one_of_many_things():
     run = run_of(process(10, waits, JOINS_BY, "parent"), *workers, chain=(10,))
     assert told(run).startswith(
         "The parent waits in `join()`, line 25, for any of 6 things. "
-        "Only workers 1, 2, 3 and 3 others could bring one, and it waits."
+        "Only workers 1, 2, 3 and 3 others could bring one. "
     )
+
+
+IN_POOL = (Frame("lib/queues.py", 1, "get"), Frame("lib/pool.py", 1, "worker"))
+TAKES_IT = (Frame("lib/pool.py", 1, "_handle_results"),)
+
+
+def test_of_those_who_could_bring_a_result_it_is_said_that_all_wait_and_for_what():
+    def pool(workers):
+        pids = tuple(range(11, 11 + workers))
+        wait = Wait("data", pids, "pipe:[1]")
+        handler = Thread(20, (), (wait,), TAKES_IT)
+        own = process(10, [Wait("own", (10,))], JOINS_BY, "parent")
+        parent = replace(own, threads=(*own.threads, handler))
+        idle = process(11, [Wait("data", (10,), "pipe:[2]")], IN_POOL)
+        others = [process(pid, [Wait("semaphore", (10, *pids))], IN_POOL) for pid in pids[1:]]
+        dead = process(99, exit=-9)
+        return told(run_of(parent, idle, *others, dead, chain=(10, 20, 11, 10)))
+
+    beginning = (
+        "The Pool's result handler waits for a result: data from a pipe. Only workers {} could "
+        "write to it, and {} wait. Worker 1 waits for its next task: data from a pipe. Only the "
+        "parent could write to it, and the parent waits. {} to take the next task. Worker {} was "
+        "killed, by SIGKILL: a task that it had is lost."
+    )
+    two = beginning.format("1 and 2", "both", "Worker 2 waits for its turn", 3)
+    three = beginning.format(
+        "1, 2 and 3", "all of them", "Workers 2 and 3 wait for their turn", 4
+    )
+    assert two in pool(2)
+    assert three in pool(3)
+
+
+def test_of_one_who_may_go_on_it_is_not_said_that_he_waits():
+    parent = process(10, [Wait("data", (11, 12), "pipe:[1]")], JOINS_BY, "parent")
+    one = process(11, [Wait("end", (12,))], JOINS_BY)
+    for unknown in ("outside", "live"):
+        run = run_of(parent, one, process(12, [Wait(unknown)], JOINS_BY), chain=(10, 11))
+        assert "Only workers 1 and 2 could write to it. Worker 1 waits" in told(run)
+
+
+QUEUE_GET = (Frame("lib/queues.py", 1, "get"), Frame("hello.py", 25, "main"))
+
+
+def test_what_never_came_was_never_written():
+    def waits(exit, frames=QUEUE_GET, channel="pipe:[1]", by=(10,), also=()):
+        parent = process(10, [Wait("data", by, channel)], frames, "parent")
+        return told(run_of(parent, process(11, exit=exit), *also, chain=(10,)))
+
+    one = "The worker has ended, exit status 0. If it put anything that nobody got, that was"
+    assert one in waits(0)
+    assert "If they put anything" in waits(0, also=(process(12, exit=0),))
+    for other in (
+        waits(1),
+        waits(None),
+        waits(-9),
+        waits(0, also=(process(12, exit=-9),)),
+        waits(0, QUEUE_GET[1:]),  # recv() of a Pipe: send() writes itself
+        waits(0, channel="socket:[1]"),
+        waits(0, by=(10, 12), also=(process(12, [Wait("outside")]),)),
+    ):
+        assert "put anything" not in other
+
+
+FORK = Frame("lib/multiprocessing/popen_fork.py", 71, "_launch")
+
+
+def test_a_lock_that_was_locked_when_the_worker_was_forked():
+    def forked(*threads, frames=(JOINS_BY[1], FORK), pid=30):
+        join = process(10, [Wait("end", (pid,))], JOINS_BY, "parent")
+        looks = tuple((at / 10, 0.1) for at in range(10))
+        parent = replace(join, samples=looks, threads=(*join.threads, *threads))
+        worker = replace(process(pid, [Wait("own", (pid,))], frames), started=0.4, parent=10)
+        return told(run_of(parent, worker, chain=(10, pid)))
+
+    gone = ("sleeps", "")
+    beside = Thread(20, tuple(zip((0.1, 0.8), gone, strict=True)))
+    ended = Thread(21, tuple(zip((0.1, 0.5), gone, strict=True)))  # last seen at 0.4
+    later = Thread(40, ((0.5, "sleeps"),))
+    alone = (
+        ", for a lock, and no other thread of it is left to release it. The worker was forked"
+    )
+    maybe = f"{alone}; a lock that another thread held then stays locked in it."
+    assert f"{alone} while the parent had another thread; a lock that this" in forked(beside)
+    assert forked(ended).endswith(maybe)
+    assert forked(later).endswith(maybe)
+    assert "had other threads; a lock that one of those threads held" in forked(
+        beside, replace(beside, tid=22)
+    )
+    event = (Frame("lib/threading.py", 1, "wait"), JOINS_BY[1], FORK)  # that nobody sets
+    assert forked(beside, frames=event).endswith(
+        "waits in `wait()`, line 25, for another thread of it to wake it, and no other is left."
+    )
+    served = Frame("lib/multiprocessing/forkserver.py", 313, "_serve_one")
+    assert forked(frames=(JOINS_BY[1], served)).endswith(maybe)
+    other = forked(beside, frames=JOINS_BY[1:])  # not by fork
+    assert other.endswith(
+        "for a lock of its own, and no other thread of it is left to release it."
+    )
+
+
+FEEDS = '  File "<python>/multiprocessing/queues.py", line 244, in _feed'
+
+
+@pytest.mark.parametrize(
+    ("lines", "words"),
+    [
+        (
+            (FEEDS, "    obj = dumps(obj)", "_pickle.PicklingError: no"),
+            "`_pickle.PicklingError: no`",
+        ),
+        ((FEEDS, "    obj = dumps(obj)", "Refused"), "`Refused`"),
+        (
+            (FEEDS, "    obj = dumps(obj)", "parent: done", "TypeError: no"),
+            "",
+        ),  # of two processes
+        (('  File "feed.py", line 2, in _feed', "    get()", "TypeError: no"), ""),  # its own
+    ],
+)
+def test_what_a_feeder_could_not_send(lines, words):
+    parent = process(10, [Wait("end", (11,))], JOINS_BY, "parent")
+    run = run_of(parent, chain=(10,), lines=tuple(Line(0.5, text) for text in lines))
+    said = (
+        told(run).partition("a feeder thread")[2] or told(run).partition("A feeder thread")[2]
+    )
+    assert said == (f" could not send an object, and dropped it: {words}." if words else "")
+
+
+BEGINS = "Traceback (most recent call last):"
+
+
+@pytest.mark.parametrize(
+    ("texts", "at", "ended"),
+    [
+        (("a", "parent: Ctrl-C", BEGINS, "KeyboardInterrupt"), 0.1, "A traceback ends with"),
+        ((BEGINS, "Error", BEGINS, "KeyboardInterrupt"), 0.2, "A traceback ends with"),
+        ((BEGINS, BEGINS, *["KeyboardInterrupt"] * 2), 0.1, "2 tracebacks end with"),
+        (("KeyboardInterrupt",), None, ""),  # nobody knows who printed it
+        (("press Ctrl-C", "Ctrl-C is still blocked"), None, ""),
+    ],
+)
+def test_when_ctrl_c_came(texts, at, ended):
+    lines = tuple(Line(number / 10, text) for number, text in enumerate(texts))
+    run = run_of(process(10, [Wait("outside")], role="parent"), lines=lines, chain=(10,))
+    assert ctrl_c_at(run) == at
+    assert ("`KeyboardInterrupt`, which is what Ctrl-C raises." in told(run)) == bool(ended)
+    assert ended in told(run)
 
 
 def test_of_a_pipe_that_could_not_be_asked_no_bytes_are_told():

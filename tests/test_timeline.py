@@ -356,6 +356,56 @@ def test_a_proven_hang_goes_on_after_its_end_however_short_the_other_run_was():
     assert others.boxes("life")[0][1] == near(100, 0.2)
 
 
+FORKED = (
+    Frame("some_program.py", 12, "forever"),
+    Frame("<python>/multiprocessing/popen_fork.py", 71, "_launch"),
+)
+
+
+def test_the_thread_beside_which_a_worker_was_forked_has_a_row_up_to_its_own_end():
+    main = Thread(100, ((0, "runs"), (1, "end")), (Wait("end", (105,)),))
+    beside = Thread(101, ((0.2, "runs"), (0.4, "sleeps"), (1.5, "")))
+    before = Thread(102, ((0.1, "sleeps"), (0.3, "")))  # gone when the worker came
+    worker = Thread(105, ((0.5, "own"),), (Wait("own", (105,)),), FORKED)
+    looks = [(n / 10, 0.0) for n in range(1, 21)]
+    lives = [
+        process(
+            100, 0, 2, *looks, role="parent", stack=("x",), threads=(main, beside, before)
+        ),
+        process(105, 0.5, 2, *looks[5:], stack=("x",), threads=(worker,)),
+    ]
+    run = replace(run_of(lives, wall=2.0, ended="hang"), chain=(100, 105))
+    picture = Timeline(run)
+    assert picture.texts("name") == ["parent", "its thread", "worker", "output"]
+    assert picture.spans("life") == [(0, 2), (0.2, 1.5), (0.5, 2)]
+    assert picture.texts("words")[1] == "line 12: waits for a lock left locked"
+    spawned = replace(lives[1], threads=(replace(worker, frames=FORKED[:1]),))
+    other = Timeline(replace(run, processes=(lives[0], spawned)))
+    assert other.texts("name") == ["parent", "worker", "output"]
+    assert other.texts("words")[1].endswith("waits for its own lock")
+
+
+@pytest.mark.parametrize("at", [0.0, 1.0, 3.99])
+def test_a_line_stands_where_ctrl_c_came(at):
+    lives = [process(100, 0, 4, role="parent"), process(101, 0.5, 3)]
+    picture = Timeline(run_of(lives, [(at, "parent: Ctrl-C"), (4, "Interrupted")]))
+    assert picture.texts("press-name") == ["Ctrl-C"]
+    ((x, top, x2, bottom),) = picture.outlines("press")
+    assert x == x2 and picture.seconds(x / 10) == near(at, 0.03)
+    boxes = picture.boxes("life")
+    assert picture.places("press-name")[0][1] < top < boxes[0][2] < boxes[1][3] <= bottom
+    assert f"Ctrl-C at {at:.3f} s." in picture.description
+
+
+def test_no_line_stands_where_ctrl_c_did_not_come_or_came_before():
+    lives = [process(100, 0, 4, role="parent"), process(101, 0.5, 3)]
+    run = run_of(lives, [(1, "Ctrl-C is still blocked")])
+    assert Timeline(run).texts("press-name") == []
+    pressed = run_of(lives, [(1, "parent: Ctrl-C")])
+    assert Timeline(pressed, ending).texts("press-name") == []
+    assert Timeline(pressed, since=0.9).texts("press-name") == ["Ctrl-C"]
+
+
 def test_a_feeder_that_the_other_run_has_proven_has_the_same_name():
     run = hung()
     threads = [
