@@ -37,11 +37,11 @@ def tasks_done(context, at_once):
         consumer.start()
 
     tasks.put(None)  # nothing is put after this
-    done = results.get() is not None
+    results.get()  # of the first task that is done
     if at_once:
         stop.set()
 
-    ended = 0
+    done, ended = 1, 0
     while ended < CONSUMERS:
         if results.get() is None:
             ended += 1
