@@ -55,6 +55,7 @@ if __name__ == "__main__":
     mine = context.Process(target=time.sleep, args=(600,))
     mine.start()
     executor = concurrent.futures.ProcessPoolExecutor(1, context)
+    executor.submit(int).result()  # now all of its threads run
     future = executor.submit(slow)
     before = state()
     threads = set(threading.enumerate())
