@@ -231,12 +231,12 @@ PROGRAMS = [
         },
         packages={"distributed": "distributed"},
         long=f"--workers 2 --count {FOREVER}",
-        busy=0.5,  # importing alone takes some
+        busy=1.5,  # importing alone takes up to 1 s, and Dask gives up if one dies meanwhile
         before=ANYTHING,
         killed=FIRST,
-        finite="--workers 2 --count 20000000",
+        finite="--workers 2 --count 40000000",
         status=0,
-        says=counted(5, 20_000_000, name=".+"),
+        says=counted(5, 40_000_000, name=".+"),
     ),
     Program(
         "channels/throughput.py",

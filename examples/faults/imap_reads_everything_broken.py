@@ -23,7 +23,7 @@ def numbered(count, taken):
 def main(start_method=None):
     """Return how many inputs were taken while the first result was used."""
     taken = []
-    numbers = numbered(2_000, taken)
+    numbers = numbered(500, taken)
     with multiprocessing.get_context(start_method).Pool(2) as pool:
         results = pool.imap(render, numbers)
         next(results)
