@@ -63,10 +63,7 @@ def pair(name: str) -> str:
         ]
     until = max(map(reach, recordings.values()))  # one axis for both
     feeders = feeders_of(recordings.values())
-    roles = {process.role for each in recordings.values() for process in each.processes}
-    helper = "<span>helper: a process of Python's own</span>" * ("helper" in roles)
-    keys = shared_legend(recordings.values(), until).replace("</p>", f"{helper}</p>")
-    keys = with_terms(keys)
+    keys = with_terms(shared_legend(recordings.values(), until))
     sides = "".join(
         f'<figure data-search-exclude><figcaption>{label} <strong class="{label}">{says}</strong>'
         f"</figcaption>{draw_timeline(recording, until, legend=False, feeders=feeders)}</figure>"

@@ -14,17 +14,18 @@ from recorder.recording import Frame, Process, Recording, Thread, Wait
 
 LIBRARY = re.compile(r"[/\\<]")  # in the path of a file that is not of the program's folder
 FEEDER = "_feed"  # the function of a Queue's thread that writes into its pipe
-TAKES_RESULTS = "the Pool's result handler"
+TAKES_TASKS, TAKES_RESULTS = "the Pool's task handler", "the Pool's result handler"
 HELPERS = {  # by its function, what a thread of the library is called, and waits for
     ("queues", FEEDER): ("the feeder thread", ""),
     ("pool", "_handle_workers"): ("the Pool's worker handler", "for a worker to end"),
-    ("pool", "_handle_tasks"): ("the Pool's task handler", "for the next task"),
+    ("pool", "_handle_tasks"): (TAKES_TASKS, "for the next task"),
     ("pool", "_handle_results"): (TAKES_RESULTS, "for a result"),
     ("process", "wait_result_broken_or_wakeup"): (
         "the executor's management thread",
         "for a result, or for a worker to end",
     ),
 }
+AWAITS_RESULT = {("pool", "wait"), ("pool", "next"), ("_base", "result")}
 IDLE = {("pool", "worker"), ("process", "_process_worker")}  # a worker that takes tasks
 AT_ITS_END = "_finalize_join"  # where a process waits for its feeder threads before it ends
 
@@ -76,15 +77,29 @@ BARRIER = Purpose("at the Barrier for others", "come there", "at the Barrier")
 TURN = Purpose(
     "for its turn to take the next task", "release the lock", "for its turn", HELD, True
 )
-OWN = {  # what it is to wait for what is the process's own, in few words, by how it is told
-    "for its feeder": "for its feeder",
-    "for its other thread": "for its other thread",
-    "for a result": "for a result",
-    "for another of its threads": "for a thread of its own",
-    "for another thread of it": "for a thread of its own",
-    "for a lock,": "for a lock left locked",
-    "for a lock of its own": "for a lock of its own",
-}
+
+
+class Own(NamedTuple):
+    """What of its own process a thread waits for: in a sentence, and in few words."""
+
+    what: str
+    briefly: str
+
+
+WAKING = Own(
+    "for another thread of it to wake it, and no other is left", "for a thread of its own"
+)
+LEFT_LOCKED = Own(
+    "for a lock, and no other thread of it is left to release it", "for a lock left locked"
+)
+LOCK = Own(
+    "for a lock of its own, and no other thread of it is left to release it",
+    "for a lock of its own",
+)
+FEEDER_ENDS = Own("for its feeder thread to end", "for its feeder")
+THREAD_ENDS = Own("for its other thread to end", "for its other thread")
+RESULT = Own("for a result, which another thread of it would bring", "for a result")
+THREADS = Own("for another of its threads, or for a lock of theirs", "for a thread of its own")
 # What a feeder thread prints, up to the name of the exception: a line of another process may lie between.
 DROPPED = re.compile(
     r'queues\.py", line \d+, in _feed\n(?:[ \t].*\n)+((?:\w+\.)*[A-Z]\w*(?:: .*)?)$',
@@ -219,6 +234,20 @@ def purpose_of(thread: Thread) -> Purpose:
     return next((told for call, told in SEMAPHORES.items() if call in calls), ANY)
 
 
+def own_of(process: Process, thread: Thread) -> Own:
+    """What a thread waits for that is another thread of its process, or a lock."""
+    calls = calls_of(thread)
+    others = [one for one in process.threads if one.waits and one is not thread]
+    if not others:
+        if ("threading", "wait") in calls:  # an Event, a queue.Queue
+            return WAKING
+        return LEFT_LOCKED if was_forked(thread) else LOCK
+    joins = any(f.function == "join" and "threading" in f.file for f in own_frames(thread))
+    if joins and len(others) == 1:
+        return FEEDER_ENDS if is_feeder(others[0]) else THREAD_ENDS
+    return RESULT if AWAITS_RESULT & {*calls} else THREADS
+
+
 def is_known(thread: Thread) -> bool:
     """Whether a thread waits for something, and it can be told for what."""
     return bool(thread.waits) and {"live", "outside"}.isdisjoint(
@@ -339,12 +368,11 @@ class Story:
 
     def handler_gone(self) -> Iterator[str]:
         """Whether a Pool waits whose thread for the results has ended."""
-        for process in {
-            self.owners[tid][0].pid: self.owners[tid][0] for tid in self.chain
-        }.values():
-            kinds = {helper(thread)[0] for thread in process.threads if thread.waits}
-            all_known = all(thread.frames for thread in process.threads if thread.waits)
-            if all_known and TAKES_RESULTS not in kinds and "the Pool's task handler" in kinds:
+        for pid in dict.fromkeys(self.owners[tid][0].pid for tid in self.chain):
+            waiting = [thread for thread in self.processes[pid].threads if thread.waits]
+            kinds = {helper(thread)[0] for thread in waiting}
+            all_known = all(thread.frames for thread in waiting)
+            if all_known and TAKES_RESULTS not in kinds and TAKES_TASKS in kinds:
                 yield f"{TAKES_RESULTS} has ended: nobody takes a result."
 
     def subject(self, tid: int, before: int) -> str:
@@ -383,7 +411,9 @@ class Story:
         if wait.kind == "end":
             return f"for {self.list(wait.by, 0, 'or')} to end", ""
         if wait.kind == "own":
-            return (told, "") if told else self.own(process, thread)
+            own = own_of(process, thread)
+            left = "" if told or own is not LEFT_LOCKED else self.left_locked(process)
+            return told or own.what, left
         if wait.kind == "data":
             if ("base_events", "run_forever") in calls_of(thread):
                 return self.loop(wait, process)
@@ -420,8 +450,7 @@ class Story:
         if wait.kind == "end":
             return f"for {self.list(wait.by, 0, 'or')}"
         if wait.kind == "own":
-            what, _ = self.own(process, thread)
-            return next(brief for start, brief in OWN.items() if what.startswith(start))
+            return own_of(process, thread).briefly
         known = {
             "data": "for its next task" if is_idle(thread) else "for data",
             "room": "for room",
@@ -445,26 +474,6 @@ class Story:
             return ""
         return f"{self.names[first.pid]}, which was killed, {purpose.killed}"
 
-    def own(self, process: Process, thread: Thread) -> tuple[str, str]:
-        """What it is to wait for another thread of the same process, or for a lock."""
-        others = [one for one in process.threads if one.waits and one is not thread]
-        if not others and ("threading", "wait") in calls_of(thread):  # an Event, a queue.Queue
-            return "for another thread of it to wake it, and no other is left", ""
-        if not others:
-            alone = "and no other thread of it is left to release it"
-            forked = was_forked(thread)
-            return (
-                f"for a lock{' of its own' * (not forked)}, {alone}",
-                self.left_locked(process) if forked else "",
-            )
-        frames = own_frames(thread)
-        joins = any(f.function == "join" and "threading" in f.file for f in frames)
-        if joins and len(others) == 1:
-            return f"for its {'feeder' if is_feeder(others[0]) else 'other'} thread to end", ""
-        if {("pool", "wait"), ("pool", "next"), ("_base", "result")} & {*calls_of(thread)}:
-            return "for a result, which another thread of it would bring", ""
-        return "for another of its threads, or for a lock of theirs", ""
-
     def left_locked(self, process: Process) -> str:
         """How a lock may have come to be locked in a forked process."""
         name = self.names[process.pid]
@@ -483,8 +492,8 @@ class Story:
         return {
             tid
             for process, thread in self.owners.values()
-            if was_forked(thread) and [wait.kind for wait in thread.waits] == ["own"]
-            if self.own(process, thread)[0].startswith("for a lock,")
+            if [wait.kind for wait in thread.waits] == ["own"]
+            if own_of(process, thread) is LEFT_LOCKED
             for tid in self.beside_fork(process)
         }
 

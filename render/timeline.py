@@ -259,14 +259,16 @@ class Plan:
         return chart.group("words", found, text_anchor="end", **chart.HALO)
 
 
-def shared_legend(recordings: Iterable[Recording], until: float) -> str:
+def shared_legend(recordings: Collection[Recording], until: float) -> str:
     """One legend, as HTML, for the timelines of several runs."""
     keys = [key for recording in recordings for key in Plan(recording, until).legend()]
     order = ["ran", *(look.words for look in REASONS.values())]
     known = sorted(dict.fromkeys(keys), key=lambda key: [*order, key[2]].index(key[2]))
-    shown = (
+    shown = [
         f"<span>{chart.icon(shape, colour)}{words}</span>" for shape, colour, words in known
-    )
+    ]
+    if any(process.role == "helper" for each in recordings for process in each.processes):
+        shown += ["<span>helper: a process of Python's own</span>"]
     return f'<p class="keys" data-search-exclude>{"".join(shown)}</p>'
 
 
