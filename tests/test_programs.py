@@ -978,15 +978,21 @@ def test_says_that_a_worker_was_killed(tmp_path, program):
     assert re.fullmatch(program.says, out + err), out + err
 
 
-SHARED = ("ctrl_c_held_back", "leave_ctrl_c_to_parent", "interrupt_once", "end_with_parent")
+SHARED = (
+    "ctrl_c_held_back",
+    "leave_ctrl_c_to_parent",
+    "LeaveCtrlC",
+    "interrupt_once",
+    "end_with_parent",
+)
 
 
-def functions_of(file):
-    """Return the text of each function of a program, by name, with its decorators."""
+def parts_of(file):
+    """Return the text of each function and class of a program, by name, with its decorators."""
     text = file.read_text(encoding="utf-8")
     found = {}
     for node in ast.parse(text).body:
-        if isinstance(node, ast.FunctionDef):
+        if isinstance(node, (ast.FunctionDef, ast.ClassDef)):
             first = min([node.lineno, *(one.lineno for one in node.decorator_list)])
             found[node.name] = "\n".join(text.splitlines()[first - 1 : node.end_lineno])
     return found
@@ -996,7 +1002,7 @@ def functions_of(file):
 def test_what_many_programs_need_is_the_same_text_in_each(name):
     texts = {}
     for program in PROGRAMS:
-        if text := functions_of(EXAMPLES / program.file).get(name):
+        if text := parts_of(EXAMPLES / program.file).get(name):
             texts.setdefault(text, []).append(program.file)
     assert len(texts) == 1, list(texts.values())
     assert len(*texts.values()) > 1
@@ -1010,6 +1016,6 @@ def test_ctrl_c_is_held_back_in_one_way_only():
     for program in PROGRAMS:
         if program.file in about_it:
             continue
-        for name, text in functions_of(EXAMPLES / program.file).items():
+        for name, text in parts_of(EXAMPLES / program.file).items():
             if name not in SHARED:
                 assert "pthread_sigmask" not in text, f"{program.file}: {name}"
