@@ -37,18 +37,30 @@ def machine_table() -> str:
 
 
 def runs_table() -> str:
-    """Every run of the site, under the page that shows it first; Home has its own from others."""
-    files = [DOCS / page for _, page in walk(navigation())]
-    pages = {page: page.read_text(encoding="utf-8") for page in files}
-    del pages[DOCS / "index.md"]
-    places = {name: page_that_shows(name, pages) for name in build.runs}
-    groups = []
-    for page in [*pages, None]:
-        runs = [build.runs[name] for name, place in places.items() if place == page]
-        rows = [row for run in runs for row in run_rows(run)]
-        groups += [(page_link(page), rows)] * bool(rows)
+    """Every run of the site by chapter, under the page that shows it first: not Home."""
+    chapters = {DOCS / page: groups[0] for groups, page in walk(navigation()) if groups}
+    texts = {page: page.read_text(encoding="utf-8") for page in chapters}
+    places = {run: page_that_shows(run.name, texts) for run in build.runs.values()}
+    shown: dict[str, dict[str, list[Run]]] = {}
+    for page, text in texts.items():
+        link = f'<a href="{address_of(page)}">{title_of(text)}</a>'
+        if runs := [run for run in places if places[run] == page]:
+            shown.setdefault(chapters[page], {})[link] = runs
+    return "".join(folded_runs(chapter, runs) for chapter, runs in shown.items())
+
+
+def folded_runs(chapter: str, shown: Mapping[str, Iterable[Run]]) -> str:
+    """The runs of a chapter, folded under their number and the sum of their times."""
     head = ("Program", "Start method", "Time", "CPU time", "Peak memory", "End")
-    return f'<div class="runs">{table(head, *groups)}</div>'
+    groups = [
+        (page, [row for run in runs for row in run_rows(run)]) for page, runs in shown.items()
+    ]
+    recorded = [
+        one for runs in shown.values() for run in runs for one in build.recordings(run.name)
+    ]
+    took = seconds(sum(recording.wall for recording in recorded))
+    title = f"<b>{chapter}</b>: {len(recorded)} runs, {took}"
+    return f'<details class="runs"><summary>{title}</summary>{table(head, *groups)}</details>'
 
 
 def run_rows(run: Run) -> Iterator[tuple[str, ...]]:
@@ -72,13 +84,6 @@ def page_that_shows(run: str, pages: Mapping[Path, str]) -> Path | None:
     pair = re.sub("_(broken|fixed)$", "", run)
     asked = re.compile(rf'"({run}|{pair})"|#!figure {run}\.')
     return next((page for page, text in pages.items() if asked.search(text)), None)
-
-
-def page_link(page: Path | None) -> str:
-    """A link from a page at the top of the site to one of its pages, with its title."""
-    if not page:
-        return "Behind the figures of several pages"
-    return f'<a href="{address_of(page)}">{title_of(page.read_text("utf-8"))}</a>'
 
 
 def address_of(page: Path) -> str:

@@ -9,6 +9,7 @@ import pytest
 
 from recorder.recording import Line
 from render.runs import EXAMPLES, ROOT, Outcome, PageError, Run, read_runs
+from render.site import page_that_shows
 from tests.recordings import recording
 
 
@@ -16,6 +17,11 @@ def test_every_program_that_is_run_is_there_and_every_program_is_run():
     run = {one.program for one in read_runs().values()}
     there = {file.relative_to(EXAMPLES).as_posix() for file in EXAMPLES.rglob("[!_]*.py")}
     assert run == there
+
+
+def test_every_run_stands_on_a_page():
+    pages = {page: page.read_text("utf-8") for page in (ROOT / "docs").rglob("*.md")}
+    assert [name for name in read_runs() if not page_that_shows(name, pages)] == []
 
 
 @pytest.mark.parametrize(
