@@ -79,6 +79,10 @@ class Figures:
         """How far it counted in all: the number on its line `Total: ...`."""
         return int(self["Total"].replace(",", ""))
 
+    def seconds_of_cpu(self, count: int) -> str:
+        """The CPU time that it took for a count: its share of all that it counted."""
+        return seconds(self._recording.cpu * count / self.counted())
+
     def cores(self) -> int:
         """The cores of its machine."""
         return self._recording.machine.cores
@@ -105,7 +109,9 @@ def speed_up(serial: Figures, parallel: Figures, workers: int) -> str:
     limit = min(workers, here)
     text = f"{times(ratio)} as fast. With {here} cores the limit is {times(limit, 0)}."
     if ratio > limit:
-        text += " More than the limit: other work slowed the single process down."
+        each = [one.seconds_of_cpu(serial.counted()) for one in (serial, parallel)]
+        text += " It is more, because no two runs are the same: for one count the single process"
+        text += f" took {each[0]} of CPU time, a worker {each[1]}."
     return text
 
 

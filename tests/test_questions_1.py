@@ -131,14 +131,23 @@ def test_a_label_of_several_words_is_asked_for_with_underscores():
     assert ">3 ms<" in measured.Figures(run_of_two).Well_median
 
 
+def counted(elapsed, total, cpu):
+    lines = (Line(0.0, f"Elapsed: {elapsed}"), Line(0.1, f"Total: {total}"))
+    return measured.Figures(recording(lines=lines, cpu=cpu))
+
+
 def test_a_fifth_of_the_work_in_one_process_is_compared_with_all_of_it():
-    alone, five = (
-        measured.Figures(
-            recording(lines=(Line(0.0, f"Elapsed: {elapsed}"), Line(0.1, f"Total: {total}")))
-        )
-        for elapsed, total in (("2.00 s", "1,000"), ("8.00 s", "5,000"))
-    )
-    assert "1.25 times" in measured.speed_up(alone, five, 5)
+    alone, five = counted("2.00 s", "1,000", 2.0), counted("8.00 s", "5,000", 16.0)
+    text = measured.speed_up(alone, five, 5)
+    assert "1.25 times" in text
+    assert "CPU time" not in text
+
+
+def test_a_ratio_over_the_limit_says_what_the_same_work_took_in_each_run():
+    alone, five = counted("2.60 s", "1,000", 2.5), counted("5.00 s", "5,000", 11.0)
+    text = measured.speed_up(alone, five, 5)
+    assert "2.60 times" in text
+    assert text.index("2.50 s") < text.index("of CPU time") < text.index("2.20 s")
 
 
 def test_arrays_go_out_of_band_whatever_they_are_part_of():
