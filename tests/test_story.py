@@ -435,6 +435,10 @@ def test_of_those_who_have_ended_the_cause_comes_first_and_each_is_named_once():
         "lock of the queue's readers. Worker 1, which was killed by SIGTERM, may have held it: "
         "nobody releases it then. Worker 2 has ended, exit status 0."
     )
+    waits = process(10, [Wait("semaphore", (10, 13))], frames, "parent")
+    alive = process(13, [Wait("outside")])  # it may hold the lock
+    run = run_of(waits, process(11, exit=-15), process(12, exit=0), alive, chain=(10,))
+    assert "readers. Only worker 3 could release it, and it waits. Worker 1 was" in told(run)
 
 
 STARTED = '  File "<python>/multiprocessing/process.py", line 314, in _bootstrap'
