@@ -547,8 +547,8 @@ class Story:
             told: What was said before.
         """
         if pressed := interrupts(self.recording):
-            many = f"{pressed} tracebacks end" if pressed > 1 else "a traceback ends"
-            yield f"{many} with `{INTERRUPTED}`, which is what Ctrl-C raises."
+            end = f"{pressed} tracebacks end" if pressed > 1 else "a traceback ends"
+            yield f"{end} with `{INTERRUPTED}`, which is what Ctrl-C raises."
         ended: dict[str, list[int]] = {}
         for pid, how in self.gone.items():
             if not any(f"{self.names[pid]}, which was" in text for text in told):
