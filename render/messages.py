@@ -379,7 +379,7 @@ class Picture:
         parts = [
             legend,
             *chart.x_axis(self.x, ticks, self.time, top - 10, bottom),
-            *self.gap(top - 10, bottom),
+            self.gap(top - 10, bottom),
             *self.lives(),
             *self.bars(),
             *self.arrows(),
@@ -473,15 +473,15 @@ class Picture:
         ]
         return BELOW if sum([*hands, *self.ways(lane)]) < 0 else ABOVE
 
-    def gap(self, top: float, bottom: float) -> Iterator[str]:
+    def gap(self, top: float, bottom: float) -> str:
         """A line where messages are left out, and how many."""
-        if self.many and self.last:
-            before, after = self.chosen[: self.first], self.chosen[self.first :]
-            ends = max(t for m in before for t in m.moments()), min(m.began for m in after)
-            x, count = sum(map(self.x, ends)) / 2, len(self.of) - len(self.chosen)
-            self.labels.add(x, top + PROCESS, f"{count:,} more", 5)
-            line = chart.line((x, top), (x, bottom))
-            yield chart.stroke("gap", [line], chart.TEXT, stroke_dasharray="2 4")
+        if not self.many or not self.last:
+            return ""
+        last = max(t for m in self.chosen[: self.first] for t in m.moments())
+        x = (self.x(last) + self.x(self.chosen[self.first].began)) / 2
+        self.labels.add(x, top + PROCESS, f"{len(self.of) - len(self.chosen):,} more", 5)
+        line = chart.line((x, top), (x, bottom))
+        return chart.stroke("gap", [line], chart.TEXT, stroke_dasharray="2 4")
 
     def lives(self) -> Iterator[str]:
         """A line for each process and each feeder thread, as long as it lives."""

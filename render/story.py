@@ -31,68 +31,50 @@ IDLE = {("pool", "worker"), ("process", "_process_worker")}  # a worker that tak
 AT_ITS_END = "_finalize_join"  # where a process waits for its feeder threads before it ends
 
 
-class Purpose(NamedTuple):
-    """What a semaphore is for.
+class Aim(NamedTuple):
+    """What a thread waits for: a semaphore, or something of its own process.
 
     Attributes:
         what: What is waited for.
+        briefly: The same in few words.
         deed: What somebody would have to do.
-        briefly: What is waited for, in few words.
         killed: What a killed process may have done to it.
     """
 
     what: str
-    deed: str
     briefly: str
+    deed: str = ""
     killed: str = ""
 
 
 HELD = "may have held it: nobody releases it then"
-# By the function of multiprocessing that waits for it.
-SEMAPHORES = {
-    ("queues", "_feed"): Purpose(
-        "for the lock of the queue's writers", "release it", "for a lock", HELD
+WRITERS = Aim("for the lock of the queue's writers", "for a lock", "release it", HELD)
+READERS = Aim("for the lock of the queue's readers", "for a lock", "release it", HELD)
+COUNTED = "may be counted among them for ever"
+SEMAPHORES = {  # by the function of multiprocessing that waits for it
+    ("queues", "_feed"): WRITERS,
+    ("queues", "put"): Aim(
+        "for room in the queue, which has a maxsize", "for room in the queue", "take an item"
     ),
-    ("queues", "put"): Purpose(
-        "for room in the queue, which has a maxsize", "take an item", "for room in the queue"
+    ("queues", "get"): READERS,
+    ("queues", "join"): Aim("for the last `task_done()`", "for task_done()", "call it"),
+    ("synchronize", "set"): Aim(
+        "for each process in `wait()` to wake up", "for those in wait()", "wake up", COUNTED
     ),
-    ("queues", "get"): Purpose(
-        "for the lock of the queue's readers", "release it", "for a lock", HELD
-    ),
-    ("queues", "join"): Purpose("for the last `task_done()`", "call it", "for task_done()"),
-    ("synchronize", "set"): Purpose(
-        "for each process in `wait()` to wake up",
-        "wake up",
-        "for those in wait()",
-        "may be counted among them for ever",
-    ),
-    ("synchronize", "wait"): Purpose("to be woken", "wake it", "to be woken"),
+    ("synchronize", "wait"): Aim("to be woken", "to be woken", "wake it"),
 }
-ANY = Purpose("for a lock or semaphore that processes share", "release it", "for a lock", HELD)
-EVENT = Purpose("for the Event to be set", "set it", "for an Event")
-BARRIER = Purpose("at the Barrier for others", "come there", "at the Barrier")
-TURN = Purpose("for its turn to take the next task", "release the lock", "for its turn", HELD)
-
-
-class Own(NamedTuple):
-    """What of its own process a thread waits for: in a sentence, and in few words."""
-
-    what: str
-    briefly: str
-
-
-WAKING = Own("for another thread of it to wake it, and no other is left", "for its threads")
-LEFT_LOCKED = Own(
-    "for a lock, and no other thread of it is left to release it", "for a lock left locked"
-)
-LOCK = Own(
-    "for a lock of its own, and no other thread of it is left to release it",
-    "for its own lock",
-)
-FEEDER_ENDS = Own("for its feeder thread to end", "for its feeder")
-THREAD_ENDS = Own("for its other thread to end", "for its other thread")
-RESULT = Own("for a result, which another thread of it would bring", "for a result")
-THREADS = Own("for another of its threads, or for a lock of theirs", "for its threads")
+ANY = Aim("for a lock or semaphore that processes share", "for a lock", "release it", HELD)
+EVENT = Aim("for the Event to be set", "for an Event", "set it")
+BARRIER = Aim("at the Barrier for others", "at the Barrier", "come there")
+TURN = Aim("for its turn to take the next task", "for its turn", "release the lock", HELD)
+NOBODY = ", and no other thread of it is left to release it"
+WAKING = Aim("for another thread of it to wake it, and no other is left", "for its threads")
+LEFT_LOCKED = Aim(f"for a lock{NOBODY}", "for a lock left locked")
+LOCK = Aim(f"for a lock of its own{NOBODY}", "for its own lock")
+FEEDER_ENDS = Aim("for its feeder thread to end", "for its feeder")
+THREAD_ENDS = Aim("for its other thread to end", "for its other thread")
+RESULT = Aim("for a result, which another thread of it would bring", "for a result")
+THREADS = Aim("for another of its threads, or for a lock of theirs", "for its threads")
 # What a traceback with a call of the library ends with: a line of another process may lie between.
 RAISED = r"(?:{})\n(?:[ \t].*\n)+((?:\w+\.)*[A-Z]\w*(?:: .*)?)$"
 FEEDS = r'queues\.py", line \d+, in _feed'
@@ -132,12 +114,6 @@ def raised(recording: Recording, call: str) -> list[str]:
     found = re.findall(RAISED.format(call), recording.output, re.MULTILINE)
     texts = (textwrap.shorten(one.replace("`", ""), 100, placeholder=" ...") for one in found)
     return [f"`{text}`" for text in texts]
-
-
-def interrupts(recording: Recording) -> int:
-    """How many tracebacks of the output end with KeyboardInterrupt."""
-    texts = [line.text for line in recording.lines]
-    return min(texts.count(BEGINS), texts.count(INTERRUPTED))
 
 
 def ctrl_c_at(recording: Recording) -> float | None:
@@ -221,13 +197,13 @@ def is_idle(thread: Thread) -> bool:
     return not place_of(thread)[1] and not IDLE.isdisjoint(calls_of(thread))
 
 
-def purpose_of(thread: Thread) -> Purpose:
+def purpose_of(thread: Thread) -> Aim:
     """What the semaphore is for that a thread waits for, as its stack tells."""
     calls = calls_of(thread)
     if ("queues", "get") in calls and is_idle(thread):
         return TURN
     if ("queues", "put") in calls[1:]:  # a SimpleQueue writes itself
-        return SEMAPHORES["queues", "_feed"]
+        return WRITERS
     if ("threading", "_wait") in calls:
         return BARRIER
     if calls.count(("synchronize", "wait")) > 1:
@@ -235,7 +211,7 @@ def purpose_of(thread: Thread) -> Purpose:
     return next((told for call, told in SEMAPHORES.items() if call in calls), ANY)
 
 
-def own_of(process: Process, thread: Thread) -> Own:
+def own_of(process: Process, thread: Thread) -> Aim:
     """What a thread waits for that is another thread of its process, or a lock."""
     calls = calls_of(thread)
     others = [one for one in process.threads if one.waits and one is not thread]
@@ -471,7 +447,7 @@ class Story:
             return f"no other process is left that could {deed}"
         return f"only {self.list(wait.by, process.pid)} could {deed}"
 
-    def killed(self, wait: Wait, process: Process, purpose: Purpose) -> str:
+    def killed(self, wait: Wait, process: Process, purpose: Aim) -> str:
         """What a killed process may have done, where no other worker is left to hold the lock."""
         first = next((pid for pid, how in self.gone.items() if how.startswith("SIG")), 0)
         others = set(wait.by) - {process.pid, self.recording.processes[0].pid}
@@ -546,32 +522,30 @@ class Story:
         Args:
             told: What was said before.
         """
-        if pressed := interrupts(self.recording):
+        texts = [line.text for line in self.recording.lines]
+        if pressed := min(texts.count(BEGINS), texts.count(INTERRUPTED)):
             end = f"{pressed} tracebacks end" if pressed > 1 else "a traceback ends"
             yield f"{end} with `{INTERRUPTED}`, which is what Ctrl-C raises."
+        # A Pool gives no task a second time.
+        pool = any(helper(one)[0].startswith("the Pool's") for _, one in self.owners.values())
         ended: dict[str, list[int]] = {}
         for pid, how in self.gone.items():
             if not any(f"{self.names[pid]}, which was" in text for text in told):
                 ended.setdefault(how, []).append(pid)
         for how, pids in sorted(ended.items(), key=lambda one: one[0] in ("exit 0", "")):
-            who, many = self.list(pids, 0), len(pids) > 1
+            one = ("it", "was", "has")
+            it, was, has = one if len(pids) == 1 else ("they", "were", "have")
             if how and not how.startswith("exit "):
-                lost = (
-                    f": a task that {'they' if many else 'it'} had is lost" * self.has_pool()
-                )
-                yield f"{who} {'were' if many else 'was'} killed, by {how}{lost}."
+                lost = f": a task that {it} had is lost" * pool
+                yield f"{self.list(pids, 0)} {was} killed, by {how}{lost}."
             else:
                 by = raised(self.recording, STARTS) if how == "exit 1" else []
                 why = f": {by[0]}" if len(by) == len(pids) == 1 else ""
                 status = f", exit status {how[5:]}{why}" if how else ""
-                yield f"{who} {'have' if many else 'has'} ended{status}."
+                yield f"{self.list(pids, 0)} {has} ended{status}."
         yield from self.nothing_came() if ended else ()
         for text in raised(self.recording, FEEDS)[:1]:
             yield f"a feeder thread could not send an object, and dropped it: {text}."
-
-    def has_pool(self) -> bool:
-        """Whether a Pool waits, which gives no task a second time."""
-        return any(helper(one)[0].startswith("the Pool's") for _, one in self.owners.values())
 
     def nothing_came(self) -> Iterator[str]:
         """Where one waits for what an ended worker may owe: why nothing came, not even an error."""
