@@ -390,7 +390,8 @@ class Picture:
         ]
         height = bottom + 26 + chart.LINE * len(notes)
         title = f"Messages of {self.recording.command}, traced"
-        said = [f"Message {n}: {self.story(m)}." for n, m in enumerate(self.chosen, 1)]
+        drawn = (one for one in enumerate(self.of, 1) if one[1] in self.chosen)
+        said = [f"Message {number}: {self.story(message)}." for number, message in drawn]
         calls = [
             f"{self.names[lane[0]]}: {says(call)} at {self.time(call.began)} ms."
             for lane, call in self.calls

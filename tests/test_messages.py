@@ -164,6 +164,7 @@ def test_of_many_messages_the_first_and_the_last_are_drawn_and_all_are_counted()
     assert len(elements(picture)["bp-head"]) == 8
     assert "first 5, last 3 of 30 messages" in words(picture)
     assert "22 more" in words(picture)
+    assert re.findall(r"Message (\d+):", picture.draw()) == [*"12345", "28", "29", "30"]
     (line,) = re.findall(r"M([\d.]+) ", elements(picture)["bp-gap"].get("d"))
     assert 10 * picture.x(0.0057) < float(line) < 10 * picture.x(0.028)
     for all_or_first in (Picture(picture.recording, 30, 3), Picture(picture.recording, 5, 0)):
