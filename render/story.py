@@ -561,6 +561,6 @@ class Story:
                     f"if {'they' if many else 'it'} put anything that nobody got, the feeder "
                     "thread could not pickle or send that, or had no time to."
                 )
-        elif directly and all(map(self.is_stuck, others)):
+        elif by and directly and all(map(self.is_stuck, others)):
             who = f"{self.list(by, process.pid)} {'have' if len(others) > 1 else 'has'}"
             yield f"`recv()` raises no `EOFError`, since {who} the other end open."

@@ -413,6 +413,7 @@ def test_why_recv_raises_no_error_when_one_has_ended():
     own = (Frame("hello.py", 7, "recv"), RECV[1])  # a function of the program
     for lacking in (
         waits((10, 12), also=(process(12, [Wait("outside")]),)),  # who may still send
+        waits(()),  # whoever has it open is not known
         waits(frames=proxy),
         waits(frames=own),
         told(run_of(process(10, [Wait("data", (10,))], RECV, "parent"), chain=(10,))),
