@@ -97,7 +97,7 @@ def messages(name: str, first: int = 5, last: int = 3, line: str = "", who: str 
         read += " A thin bar is a worker's feeder thread, which sends."
     if any(message.lost for message in picture.chosen):
         mixed = any(message.mixed for message in picture.chosen)
-        why = "was sent while another one was" if mixed else "nobody took"
+        why = "was sent into a pipe while another one was" if mixed else "nobody took"
         read += f" A cross marks a message that {why}."
     traced = (
         f"Traced in a run of its own: <code>{escape(recording.command)}</code>, {recording.machine.python}, "
@@ -379,6 +379,7 @@ class Picture:
         parts = [
             legend,
             *chart.x_axis(self.x, ticks, self.time, top - 10, bottom),
+            self.gap(top - 10, bottom),
             *self.lives(),
             *self.bars(),
             *self.arrows(),
@@ -389,7 +390,8 @@ class Picture:
         ]
         height = bottom + 26 + chart.LINE * len(notes)
         title = f"Messages of {self.recording.command}, traced"
-        said = [f"Message {n}: {self.story(m)}." for n, m in enumerate(self.chosen, 1)]
+        drawn = (one for one in enumerate(self.of, 1) if one[1] in self.chosen)
+        said = [f"Message {number}: {self.story(message)}." for number, message in drawn]
         calls = [
             f"{self.names[lane[0]]}: {says(call)} at {self.time(call.began)} ms."
             for lane, call in self.calls
@@ -425,7 +427,7 @@ class Picture:
         """What stands below the axis."""
         after = f"0 is {self.start:.3f} s after the start"
         found = ["milliseconds; long pauses drawn short", after]
-        if self.many:
+        if self.many and self.last:
             which = f"first {self.first}" + f", last {self.last}" * bool(self.last)
             more = any(process.left_out for process in self.processes.values())
             count = f"{'more than ' * more}{len(self.of):,} messages"
@@ -472,6 +474,16 @@ class Picture:
         ]
         return BELOW if sum([*hands, *self.ways(lane)]) < 0 else ABOVE
 
+    def gap(self, top: float, bottom: float) -> str:
+        """A line where messages are left out, and how many."""
+        if not self.many or not self.last:
+            return ""
+        last = max(t for m in self.chosen[: self.first] for t in m.moments())
+        x = (self.x(last) + self.x(self.chosen[self.first].began)) / 2
+        self.labels.add(x, top + PROCESS, f"{len(self.of) - len(self.chosen):,} more", 5)
+        line = chart.line((x, top), (x, bottom))
+        return chart.stroke("gap", [line], chart.TEXT, stroke_dasharray="2 4")
+
     def lives(self) -> Iterator[str]:
         """A line for each process and each feeder thread, as long as it lives."""
         lines: dict[bool, list[str]] = {False: [], True: []}  # by whether they are of feeders
@@ -504,7 +516,7 @@ class Picture:
             left, right = self.x(call.began), self.x(call.ended or math.inf)
             words = says(call)
             if call in mixtures:
-                words += f": {call.size:,} B"
+                words += f": {call.size:,} B, mixed"
             if call.what == "empty":
                 asked.append(chart.marker("diamond", left, y, words))
             elif self.never_ends(call):

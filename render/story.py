@@ -25,86 +25,62 @@ HELPERS = {  # by its function, what a thread of the library is called, and wait
         "for a result, or for a worker to end",
     ),
 }
-AWAITS_RESULT = {("pool", "wait"), ("pool", "next"), ("_base", "result")}
+OF_POOL = {("pool", "wait"), ("pool", "next")}
+AWAITS_RESULT = {*OF_POOL, ("_base", "result")}
 IDLE = {("pool", "worker"), ("process", "_process_worker")}  # a worker that takes tasks
 AT_ITS_END = "_finalize_join"  # where a process waits for its feeder threads before it ends
 
 
-class Purpose(NamedTuple):
-    """What a semaphore is for.
+class Aim(NamedTuple):
+    """What a thread waits for: a semaphore, or something of its own process.
 
     Attributes:
         what: What is waited for.
+        briefly: The same in few words.
         deed: What somebody would have to do.
-        briefly: What is waited for, in few words.
         killed: What a killed process may have done to it.
-        held: Whether one process has it at a time.
     """
 
     what: str
-    deed: str
     briefly: str
+    deed: str = ""
     killed: str = ""
-    held: bool = False
 
 
 HELD = "may have held it: nobody releases it then"
-# By the function of multiprocessing that waits for it.
-SEMAPHORES = {
-    ("queues", "_feed"): Purpose(
-        "for the lock of the queue's writers", "release it", "for a lock", HELD, True
+WRITERS = Aim("for the lock of the queue's writers", "for a lock", "release it", HELD)
+READERS = Aim("for the lock of the queue's readers", "for a lock", "release it", HELD)
+COUNTED = "may be counted among them for ever"
+SEMAPHORES = {  # by the function of multiprocessing that waits for it
+    ("queues", "_feed"): WRITERS,
+    ("queues", "put"): Aim(
+        "for room in the queue, which has a maxsize", "for room in the queue", "take an item"
     ),
-    ("queues", "put"): Purpose(
-        "for room in the queue, which has a maxsize", "take an item", "for room in the queue"
+    ("queues", "get"): READERS,
+    ("queues", "join"): Aim("for the last `task_done()`", "for task_done()", "call it"),
+    ("synchronize", "set"): Aim(
+        "for each process in `wait()` to wake up", "for those in wait()", "wake up", COUNTED
     ),
-    ("queues", "get"): Purpose(
-        "for the lock of the queue's readers", "release it", "for a lock", HELD, True
-    ),
-    ("queues", "join"): Purpose("for the last `task_done()`", "call it", "for task_done()"),
-    ("synchronize", "set"): Purpose(
-        "for each process in `wait()` to wake up",
-        "wake up",
-        "for those in wait()",
-        "may be counted among them for ever",
-    ),
-    ("synchronize", "wait"): Purpose("to be woken", "wake it", "to be woken"),
+    ("synchronize", "wait"): Aim("to be woken", "to be woken", "wake it"),
 }
-ANY = Purpose(
-    "for a lock or semaphore that processes share", "release it", "for a lock", HELD, True
-)
-EVENT = Purpose("for the Event to be set", "set it", "for an Event")
-BARRIER = Purpose("at the Barrier for others", "come there", "at the Barrier")
-TURN = Purpose(
-    "for its turn to take the next task", "release the lock", "for its turn", HELD, True
-)
-
-
-class Own(NamedTuple):
-    """What of its own process a thread waits for: in a sentence, and in few words."""
-
-    what: str
-    briefly: str
-
-
-WAKING = Own(
-    "for another thread of it to wake it, and no other is left", "for a thread of its own"
-)
-LEFT_LOCKED = Own(
-    "for a lock, and no other thread of it is left to release it", "for a lock left locked"
-)
-LOCK = Own(
-    "for a lock of its own, and no other thread of it is left to release it",
-    "for a lock of its own",
-)
-FEEDER_ENDS = Own("for its feeder thread to end", "for its feeder")
-THREAD_ENDS = Own("for its other thread to end", "for its other thread")
-RESULT = Own("for a result, which another thread of it would bring", "for a result")
-THREADS = Own("for another of its threads, or for a lock of theirs", "for a thread of its own")
-# What a feeder thread prints, up to the name of the exception: a line of another process may lie between.
-DROPPED = re.compile(
-    r'queues\.py", line \d+, in _feed\n(?:[ \t].*\n)+((?:\w+\.)*[A-Z]\w*(?:: .*)?)$',
-    re.MULTILINE,
-)
+ANY = Aim("for a lock or semaphore that processes share", "for a lock", "release it", HELD)
+EVENT = Aim("for the Event to be set", "for an Event", "set it")
+BARRIER = Aim("at the Barrier for others", "at the Barrier", "come there")
+TURN = Aim("for its turn to take the next task", "for its turn", "release the lock", HELD)
+NOBODY = ", and no other thread of it is left to release it"
+WAKING = Aim("for another thread of it to wake it, and no other is left", "for its threads")
+LEFT_LOCKED = Aim(f"for a lock{NOBODY}", "for a lock left locked")
+LOCK = Aim(f"for a lock of its own{NOBODY}", "for its own lock")
+FEEDER_ENDS = Aim("for its feeder thread to end", "for its feeder")
+THREAD_ENDS = Aim("for its other thread to end", "for its other thread")
+RESULT = Aim("for a result, which another thread of it would bring", "for a result")
+THREADS = Aim("for another of its threads, or for a lock of theirs", "for its threads")
+# What a traceback with a call of the library ends with: a line of another process may lie between.
+RAISED = r"(?:{})\n(?:[ \t].*\n)+((?:\w+\.)*[A-Z]\w*(?:: .*)?)$"
+FEEDS = r'queues\.py", line \d+, in _feed'
+HANDLES_RESULTS = r'pool\.py", line \d+, in _handle_results'
+# Nothing of the program catches what goes through these: it ends the process.
+STARTS = r'process\.py", line \d+, in _bootstrap|spawn\.py", line \d+, in _main'
 BEGINS = "Traceback (most recent call last):"
 INTERRUPTED = "KeyboardInterrupt"
 PRESSED = re.compile(r"(?:.*: )?Ctrl-C")  # a program that says when it was pressed
@@ -133,10 +109,11 @@ def how_it_ended(process: Process, recording: Recording) -> str:
     return f"exit {status}" if status >= 0 else known.get(-status, f"signal {-status}")
 
 
-def interrupts(recording: Recording) -> int:
-    """How many tracebacks of the output end with KeyboardInterrupt."""
-    texts = [line.text for line in recording.lines]
-    return min(texts.count(BEGINS), texts.count(INTERRUPTED))
+def raised(recording: Recording, call: str) -> list[str]:
+    """The exceptions, as code, of those tracebacks of the output that have a call of the library."""
+    found = re.findall(RAISED.format(call), recording.output, re.MULTILINE)
+    texts = (textwrap.shorten(one.replace("`", ""), 100, placeholder=" ...") for one in found)
+    return [f"`{text}`" for text in texts]
 
 
 def ctrl_c_at(recording: Recording) -> float | None:
@@ -220,13 +197,13 @@ def is_idle(thread: Thread) -> bool:
     return not place_of(thread)[1] and not IDLE.isdisjoint(calls_of(thread))
 
 
-def purpose_of(thread: Thread) -> Purpose:
+def purpose_of(thread: Thread) -> Aim:
     """What the semaphore is for that a thread waits for, as its stack tells."""
     calls = calls_of(thread)
     if ("queues", "get") in calls and is_idle(thread):
         return TURN
     if ("queues", "put") in calls[1:]:  # a SimpleQueue writes itself
-        return SEMAPHORES["queues", "_feed"]
+        return WRITERS
     if ("threading", "_wait") in calls:
         return BARRIER
     if calls.count(("synchronize", "wait")) > 1:
@@ -234,7 +211,7 @@ def purpose_of(thread: Thread) -> Purpose:
     return next((told for call, told in SEMAPHORES.items() if call in calls), ANY)
 
 
-def own_of(process: Process, thread: Thread) -> Own:
+def own_of(process: Process, thread: Thread) -> Aim:
     """What a thread waits for that is another thread of its process, or a lock."""
     calls = calls_of(thread)
     others = [one for one in process.threads if one.waits and one is not thread]
@@ -267,10 +244,15 @@ class Story:
             for process in recording.processes
             for thread in process.threads
         }
+        workers = [one for one in recording.processes if one.role == "worker"]
+        ends = {one.pid: how_it_ended(one, recording) for one in workers}
+        # The workers that had ended before.
+        self.gone = {pid: how for pid, how in ends.items() if how != "ended by the recorder"}
         self.pipes = {pipe.name: pipe for pipe in recording.pipes}
         self.chain = tuple(itertools.takewhile(self.owners.__contains__, recording.chain))
         for number, (one, other) in enumerate(itertools.pairwise(self.chain), 1):
-            if self.is_idle_feeder(one, other):  # it says nothing of why the first one waits
+            # What the other waits for says nothing of why the first one waits.
+            if self.is_idle_feeder(one, other) or self.lacks_handler(one):
                 self.chain = self.chain[:number]
                 break
 
@@ -285,9 +267,11 @@ class Story:
             ends = tid == path[-1]
             found += [waits, *(self.they_wait(one, tid, ends, ring) for one in only)]
             found += self.likewise(tid, before)
-        found += self.handler_gone()
+        if path and self.lacks_handler(path[-1]):
+            by = " by ".join(["", *raised(self.recording, HANDLES_RESULTS)[:1]])
+            found.append(f"{TAKES_RESULTS} has ended{by}: nobody takes a result.")
         found += self.beside(path)
-        found += self.ended() if chain else self.stood()
+        found += self.ended(found) if chain else self.stood()
         return [f"{text[0].upper()}{text[1:]}" for text in found]
 
     def is_idle_feeder(self, before: int, tid: int) -> bool:
@@ -366,14 +350,13 @@ class Story:
                 told.add(where)
                 yield from self.link(tid, 0)
 
-    def handler_gone(self) -> Iterator[str]:
-        """Whether a Pool waits whose thread for the results has ended."""
-        for pid in dict.fromkeys(self.owners[tid][0].pid for tid in self.chain):
-            waiting = [thread for thread in self.processes[pid].threads if thread.waits]
-            kinds = {helper(thread)[0] for thread in waiting}
-            all_known = all(thread.frames for thread in waiting)
-            if all_known and TAKES_RESULTS not in kinds and TAKES_TASKS in kinds:
-                yield f"{TAKES_RESULTS} has ended: nobody takes a result."
+    def lacks_handler(self, tid: int) -> bool:
+        """Whether a thread waits for a result of a Pool whose thread for the results has ended."""
+        process, thread = self.owners[tid]
+        waiting = [one for one in process.threads if one.waits]
+        kinds = {helper(one)[0] for one in waiting}
+        gone = TAKES_RESULTS not in kinds and TAKES_TASKS in kinds
+        return gone and all(o.frames for o in waiting) and bool(OF_POOL & {*calls_of(thread)})
 
     def subject(self, tid: int, before: int) -> str:
         """What a thread is called, after a sentence about another one."""
@@ -464,15 +447,13 @@ class Story:
             return f"no other process is left that could {deed}"
         return f"only {self.list(wait.by, process.pid)} could {deed}"
 
-    def killed(self, wait: Wait, process: Process, purpose: Purpose) -> str:
+    def killed(self, wait: Wait, process: Process, purpose: Aim) -> str:
         """What a killed process may have done, where no other worker is left to hold the lock."""
-        known = self.recording.processes
-        killed = (p for p in known if how_it_ended(p, self.recording).startswith("SIG"))
-        first = next(killed, None)
-        others = set(wait.by) - {process.pid, known[0].pid}
-        if not first or not purpose.killed or (purpose.held and others):
+        first = next((pid for pid, how in self.gone.items() if how.startswith("SIG")), 0)
+        others = set(wait.by) - {process.pid, self.recording.processes[0].pid}
+        if not first or not purpose.killed or (purpose.killed == HELD and others):
             return ""
-        return f"{self.names[first.pid]}, which was killed, {purpose.killed}"
+        return f"{self.names[first]}, which was killed by {self.gone[first]}, {purpose.killed}"
 
     def left_locked(self, process: Process) -> str:
         """How a lock may have come to be locked in a forked process."""
@@ -535,40 +516,51 @@ class Story:
                 where = self.where(thread) or f" in `{called}` of the library" * bool(called)
                 yield f"{self.subject(tid, 0)} stood{where.rstrip(',') or ' somewhere'}."
 
-    def ended(self) -> Iterator[str]:
-        """Which workers had ended before, and how."""
-        if pressed := interrupts(self.recording):
-            many = f"{pressed} tracebacks end" if pressed > 1 else "a traceback ends"
-            yield f"{many} with `{INTERRUPTED}`, which is what Ctrl-C raises."
-        lost = ": a task that it had is lost" * self.has_pool()
-        for process in self.recording.processes:
-            how = how_it_ended(process, self.recording)
-            name = self.names[process.pid]
-            if process.role != "worker" or how == "ended by the recorder":
-                continue
-            if how.startswith("exit "):
-                yield f"{name} has ended, exit status {how[5:]}."
-            else:
-                yield f"{name} was killed, by {how}{lost}." if how else f"{name} has ended."
-        yield from self.nothing_came()
-        if dropped := DROPPED.search(self.recording.output):
-            text = textwrap.shorten(dropped[1].replace("`", ""), 100, placeholder=" ...")
-            yield f"a feeder thread could not send an object, and dropped it: `{text}`."
+    def ended(self, told: Collection[str]) -> Iterator[str]:
+        """Which workers had ended before, and how: those first who did not end well.
 
-    def has_pool(self) -> bool:
-        """Whether a Pool waits, which gives no task a second time."""
-        return any(helper(one)[0].startswith("the Pool's") for _, one in self.owners.values())
+        Args:
+            told: What was said before.
+        """
+        texts = [line.text for line in self.recording.lines]
+        if pressed := min(texts.count(BEGINS), texts.count(INTERRUPTED)):
+            end = f"{pressed} tracebacks end" if pressed > 1 else "a traceback ends"
+            yield f"{end} with `{INTERRUPTED}`, which is what Ctrl-C raises."
+        # A Pool gives no task a second time.
+        pool = any(helper(one)[0].startswith("the Pool's") for _, one in self.owners.values())
+        ended: dict[str, list[int]] = {}
+        for pid, how in self.gone.items():
+            if not any(f"{self.names[pid]}, which was" in text for text in told):
+                ended.setdefault(how, []).append(pid)
+        for how, pids in sorted(ended.items(), key=lambda one: one[0] in ("exit 0", "")):
+            one = ("it", "was", "has")
+            it, was, has = one if len(pids) == 1 else ("they", "were", "have")
+            if how and not how.startswith("exit "):
+                lost = f": a task that {it} had is lost" * pool
+                yield f"{self.list(pids, 0)} {was} killed, by {how}{lost}."
+            else:
+                by = raised(self.recording, STARTS) if how == "exit 1" else []
+                why = f": {by[0]}" if len(by) == len(pids) == 1 else ""
+                status = f", exit status {how[5:]}{why}" if how else ""
+                yield f"{self.list(pids, 0)} {has} ended{status}."
+        yield from self.nothing_came() if ended else ()
+        for text in raised(self.recording, FEEDS)[:1]:
+            yield f"a feeder thread could not send an object, and dropped it: {text}."
 
     def nothing_came(self) -> Iterator[str]:
-        """Where somebody waits at a queue into which nobody can write any more: what that proves."""
-        _, thread = self.owners[self.chain[-1]] if self.chain else (None, None)
-        workers = [one for one in self.recording.processes if one.role == "worker"]
-        if not thread or len(thread.waits) != 1 or any(one.exit != 0 for one in workers):
+        """Where one waits for what an ended worker may owe: why nothing came, not even an error."""
+        process, thread = self.owners[self.chain[-1]]
+        calls, by = calls_of(thread), {pid for wait in thread.waits for pid in wait.by}
+        others, many = by - {process.pid}, len(self.gone) > 1
+        directly = ("connection", "recv") in calls and place_of(thread)[0] == "recv()"
+        if [wait.kind for wait in thread.waits] != ["data"]:
             return
-        (wait,) = thread.waits
-        queue = ("queues", "get") in calls_of(thread) and wait.channel.startswith("pipe:")
-        if workers and queue and not set(wait.by) - {self.owners[self.chain[-1]][0].pid}:
-            yield (
-                f"if {'they' if len(workers) > 1 else 'it'} put anything that nobody got, that was "
-                "never written into the pipe: `Queue.put()` returns before it is."
-            )
+        if ("queues", "get") in calls:
+            if not others and {*self.gone.values()} == {"exit 0"}:
+                yield (
+                    f"if {'they' if many else 'it'} put anything that nobody got, the feeder "
+                    "thread could not pickle or send that, or had no time to."
+                )
+        elif by and directly and all(map(self.is_stuck, others)):
+            who = f"{self.list(by, process.pid)} {'have' if len(others) > 1 else 'has'}"
+            yield f"`recv()` raises no `EOFError`, since {who} the other end open."

@@ -32,10 +32,6 @@ MARKS = 30  # for lines of output
 LETTERS = 800  # of all tooltips together
 LONGEST = 39  # letters of words above a lane
 EVER = 0.15  # of the axis, after the end of a hang that is proven
-SHORTER = {  # what Story.briefly() says, where words have little room
-    "for a thread of its own": "for its threads",
-    "for a lock of its own": "for its own lock",
-}
 
 ENDS = {  # how a process ended: shape, colour, and what the legend says
     "well": ("circle", chart.WAIT, "exit status 0"),
@@ -394,8 +390,7 @@ def words_of(story: Story, process: Process, thread: Thread | None) -> str:
         where = f"stuck {'in' if own else 'at'} {place}" if place else stuck
         return f"{stuck} at its end".strip() if at_its_end else where
     place = "at its end" if at_its_end else place
-    brief = story.briefly(process, thread)
-    what = f"waits {SHORTER.get(brief, brief)}"
+    what = f"waits {story.briefly(process, thread)}"
     for start in (f"{place}: ", f"line {line}: " if line else ""):
         if place and len(start + what) <= LONGEST:
             return start + what

@@ -163,6 +163,12 @@ def test_of_many_messages_the_first_and_the_last_are_drawn_and_all_are_counted()
     picture = Picture(recording(process(PARENT, *takes), process(WORKER, *sends)), 5, 3)
     assert len(elements(picture)["bp-head"]) == 8
     assert "first 5, last 3 of 30 messages" in words(picture)
+    assert "22 more" in words(picture)
+    assert re.findall(r"Message (\d+):", picture.draw()) == [*"12345", "28", "29", "30"]
+    (line,) = re.findall(r"M([\d.]+) ", elements(picture)["bp-gap"].get("d"))
+    assert 10 * picture.x(0.0057) < float(line) < 10 * picture.x(0.028)
+    for all_or_first in (Picture(picture.recording, 30, 3), Picture(picture.recording, 5, 0)):
+        assert "bp-gap" not in elements(all_or_first)
 
 
 def test_the_feeders_of_many_workers_are_drawn_in_the_lanes_of_their_workers():
@@ -195,7 +201,7 @@ def test_the_call_that_took_a_mixture_says_how_many_bytes():
     other = process(OTHER, call("send", 2, 5, PIPE, 100_009), name="Other")
     parent = process(PARENT, call("recv", 0, 6, PIPE, 100_009))
     picture = Picture(recording(parent, one, other), 5, 3)
-    assert "recv(): 100,009 B" in words(picture)
+    assert "recv(): 100,009 B, mixed" in words(picture)
     assert len(elements(picture)["bp-lost"]) == 2 and "bp-head" not in elements(picture)
 
 

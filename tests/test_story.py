@@ -22,7 +22,7 @@ JOINS = rf"The parent waits in `join\(\)`, line \d+, for {W} to end\."
 AT_ITS_END = r"At its end {} waits for its feeder thread to end\."
 FULL = r"The feeder thread waits for room in a pipe, which is full: 6\d,\d+ of 65,536 bytes\."
 RING = "could {} it, and the parent waits."
-LOCK = r"for the lock of the queue's {}\. Worker \d, which was killed, may have held it: nobody releases it then\."
+LOCK = r"for the lock of the queue's {}\. Worker \d, which was killed by SIG(?:KILL|TERM), may have held it: nobody releases it then\."
 LEFT_LOCKED = (
     r"The worker waits in `work\(\)`, line \d+, for a lock, and no other thread of it is left to "
     r"release it\. The worker was forked(?: while the parent had another thread; a lock that this "
@@ -33,14 +33,16 @@ GIVES = "Only the parent " + RING.format("write to")
 OWN = r"The parent waits in `{}\(\)`, line \d+, for {}\. No other process is left that could {}\."
 POOL = r"The parent waits in `{}\(\)`, line \d+, for a result, which another thread of it would bring\."
 TAKES_RESULTS = r"The Pool's result handler waits for a result: data from a pipe\. Only workers \d and \d could write to it, and both wait\."
-HANDLER = rf"The Pool's worker handler waits for a worker to end\. Only (?:{W}|workers \d and \d) could bring that\."
-GONE = r"The Pool's result handler has ended: nobody takes a result\."
+GONE = r"The Pool's result handler has ended by `TypeError: [^`]+`: nobody takes a result\."
 IDLE = rf"(?i:{W}) waits for its next task: data from a pipe\."
 # Of the workers of a Pool one waits for its next task, and the others for their turn to do so.
 ITS_TURN = rf"(?i:{W}) waits for its turn to take the next task\."
 TURN = rf"{ITS_TURN} Only the parent and {W} could release the lock(?:, and both wait)?\."
 TAKES_NEXT = f"{IDLE} {GIVES}"
-NEVER_WRITTEN = r"If (?:it|they) put anything that nobody got, that was never written into the pipe: `Queue\.put\(\)` returns before it is\."
+NEVER_WRITTEN = r"If (?:it|they) put anything that nobody got, the feeder thread could not pickle or send that, or had no time to\."
+# Now and then a worker lives so short that it is never seen, or that its exit status is not.
+KILLED = r"(?: {} was killed, by SIGKILL\. `recv\(\)` raises no `EOFError`, since {} the other end open\.)?"
+RAISES = r"(?: The worker has ended(?:, exit status 1: `{}: [^`]+`)?\.)?"
 STORIES = {  # how each begins; then only workers that have ended are named
     "join_before_get_broken": [
         JOINS,
@@ -49,10 +51,11 @@ STORIES = {  # how each begins; then only workers that have ended are named
         "Only the parent " + RING.format("read"),
     ],
     "dead_worker_queue_broken": [SILENT.format("get")],
-    "dead_worker_pipe_broken": [SILENT.format("recv")],
-    "worker_exception_broken": [SILENT.format("get")],
+    "dead_worker_pipe_broken": [
+        SILENT.format("recv") + KILLED.format("The worker", "the parent itself has")
+    ],
+    "worker_exception_broken": [SILENT.format("get") + RAISES.format("ZeroDivisionError")],
     "unpicklable_put_broken": [
-        # Now and then a worker lives so short that it is never seen.
         SILENT.format("get")
         + rf"(?: The worker has ended(?:\.|, exit status 0\. {NEVER_WRITTEN}))?",
     ],
@@ -61,7 +64,7 @@ STORIES = {  # how each begins; then only workers that have ended are named
         r"The parent waits in `recv\(\)`, line \d+, for data from a socket\. Only workers \d and \d could write to it, and both wait\.",
         rf"(?i:{W}) waits in `recv\(\)`, line \d+, for data from a socket\.",
         "Only the parent and worker \\d could write to it, and the parent waits\\.",
-        r"So does worker \d\.",
+        r"So does worker \d\." + KILLED.format(r"Worker \d", r"workers \d and \d have"),
     ],
     "killed_holding_lock_broken": [
         ASKS.format("get"),
@@ -79,7 +82,7 @@ STORIES = {  # how each begins; then only workers that have ended are named
     ],
     "event_set_broken": [
         r"The parent waits in `set\(\)`, line \d+, for each process in `wait\(\)` to wake up\.",
-        r"Worker \d, which was killed, may be counted among them for ever\.",
+        r"Worker \d, which was killed by SIGKILL, may be counted among them for ever\.",
         rf"(?i:{W}) waits in `wait\(\)`, line \d+, for the Event to be set\.",
         "Only the parent " + RING.format("set"),
     ],
@@ -112,11 +115,15 @@ STORIES = {  # how each begins; then only workers that have ended are named
     "where_stuck_hangs": [ASKS.format("get"), TAKES, GIVES],
     "full_queue_broken": [
         OWN.format("put", "room in the queue, which has a maxsize", "take an item")
+        + RAISES.format("ZeroDivisionError")
     ],
-    "task_done_dead_broken": [OWN.format("join", r"the last `task_done\(\)`", "call it")],
+    "task_done_dead_broken": [
+        OWN.format("join", r"the last `task_done\(\)`", "call it")
+        + RAISES.format("ZeroDivisionError")
+    ],
     "thread_at_import": [JOINS, LEFT_LOCKED],
     "watchdog_fork_broken": [JOINS, LEFT_LOCKED],
-    "pool_exception_broken": [POOL.format("map"), HANDLER, TAKES_NEXT, GONE],
+    "pool_exception_broken": [POOL.format("map"), GONE],
     "pool_killed_broken": [
         POOL.format("map"),
         TAKES_RESULTS,
@@ -129,11 +136,11 @@ STORIES = {  # how each begins; then only workers that have ended are named
     ],
     "large_argument_broken": [
         r"The parent waits in `start\(\)`, line \d+, for room in a pipe, which is full: 65,536 of 65,536 bytes\.",
-        r"No other process is left that could read it\.",
+        r"No other process is left that could read it\." + RAISES.format("TypeError"),
     ],
 }
 DROPPED = r"(?: A feeder thread could not send an object, and dropped it: `.+`\.)?"
-ENDED = r"(?:(?: Worker \d| The worker) (?:was killed, by SIG\w+|has ended(?:, exit status \d)?)\.)*"
+ENDED = r"(?: (?:Worker \d|The worker|Workers [\d, ]+ and \d) (?:w\w+ killed, by SIG\w+|ha\w+ ended(?:, exit status \d)?)\.)*"
 HANGING = [
     (name, spec)
     for name, run in read_runs().items()
@@ -369,11 +376,11 @@ QUEUE_GET = (Frame("lib/queues.py", 1, "get"), Frame("hello.py", 25, "main"))
 
 
 def test_what_never_came_was_never_written():
-    def waits(exit, frames=QUEUE_GET, channel="pipe:[1]", by=(10,), also=()):
-        parent = process(10, [Wait("data", by, channel)], frames, "parent")
+    def waits(exit, frames=QUEUE_GET, kind="data", by=(10,), also=()):
+        parent = process(10, [Wait(kind, by, "pipe:[1]")], frames, "parent")
         return told(run_of(parent, process(11, exit=exit), *also, chain=(10,)))
 
-    one = "The worker has ended, exit status 0. If it put anything that nobody got, that was"
+    one = "The worker has ended, exit status 0. If it put anything that nobody got, the feeder"
     assert one in waits(0)
     assert "If they put anything" in waits(0, also=(process(12, exit=0),))
     for other in (
@@ -382,10 +389,111 @@ def test_what_never_came_was_never_written():
         waits(-9),
         waits(0, also=(process(12, exit=-9),)),
         waits(0, QUEUE_GET[1:]),  # recv() of a Pipe: send() writes itself
-        waits(0, channel="socket:[1]"),
+        waits(0, kind="semaphore"),
         waits(0, by=(10, 12), also=(process(12, [Wait("outside")]),)),
     ):
         assert "put anything" not in other
+
+
+RECV = (Frame("lib/connection.py", 1, "recv"), Frame("hello.py", 25, "main"))
+
+
+def test_why_recv_raises_no_error_when_one_has_ended():
+    def waits(by=(10,), frames=RECV, exit=-9, also=()):
+        parent = process(10, [Wait("data", by, "socket:[1]")], frames, "parent")
+        return told(run_of(parent, process(11, exit=exit), *also, chain=(10,)))
+
+    why = " `recv()` raises no `EOFError`, since {} the other end open."
+    stuck, other = process(12, [Wait("data", (10,))]), process(13, [Wait("data", (10,))])
+    assert waits().endswith("was killed, by SIGKILL." + why.format("the parent itself has"))
+    assert waits(exit=0).endswith(why.format("the parent itself has"))
+    assert waits((10, 12), also=(stuck,)).endswith(why.format("worker 2 has"))
+    assert waits((12, 13), also=(stuck, other)).endswith(why.format("workers 2 and 3 have"))
+    proxy = (RECV[0], Frame("lib/managers.py", 1, "_callmethod"), RECV[1])
+    own = (Frame("hello.py", 7, "recv"), RECV[1])  # a function of the program
+    for lacking in (
+        waits((10, 12), also=(process(12, [Wait("outside")]),)),  # who may still send
+        waits(()),  # whoever has it open is not known
+        waits(frames=proxy),
+        waits(frames=own),
+        told(run_of(process(10, [Wait("data", (10,))], RECV, "parent"), chain=(10,))),
+    ):
+        assert "EOFError" not in lacking
+
+
+def test_of_those_who_have_ended_the_cause_comes_first_and_each_is_named_once():
+    parent = process(10, [Wait("end", (11,))], JOINS_BY, "parent")
+    exits = enumerate((0, None, 1, -9, 0, 1, -9), 11)
+    run = run_of(parent, *(process(pid, exit=exit) for pid, exit in exits), chain=(10,))
+    assert told(run).endswith(
+        "to end. Workers 3 and 6 have ended, exit status 1. Workers 4 and 7 were killed, by "
+        "SIGKILL. Workers 1 and 5 have ended, exit status 0. Worker 2 has ended."
+    )
+    frames = (Frame("lib/queues.py", 1, "get"), JOINS_BY[1])
+    waits = process(10, [Wait("semaphore", (10,))], frames, "parent")
+    run = run_of(waits, process(11, exit=-15), process(12, exit=0), chain=(10,))
+    assert told(run).endswith(
+        "lock of the queue's readers. Worker 1, which was killed by SIGTERM, may have held it: "
+        "nobody releases it then. Worker 2 has ended, exit status 0."
+    )
+    waits = process(10, [Wait("semaphore", (10, 13))], frames, "parent")
+    alive = process(13, [Wait("outside")])  # it may hold the lock
+    run = run_of(waits, process(11, exit=-15), process(12, exit=0), alive, chain=(10,))
+    assert "readers. Only worker 3 could release it, and it waits. Worker 1 was" in told(run)
+
+
+STARTED = '  File "<python>/multiprocessing/process.py", line 314, in _bootstrap'
+UNPICKLED = '  File "<python>/multiprocessing/spawn.py", line 132, in _main'
+RAN = ("    self.run()", "ValueError: no")
+
+
+@pytest.mark.parametrize(
+    ("lines", "exits", "words"),
+    [
+        ((STARTED, *RAN), [1], "The worker has ended, exit status 1: `ValueError: no`."),
+        ((UNPICKLED, *RAN), [1], "The worker has ended, exit status 1: `ValueError: no`."),
+        (
+            (STARTED, *RAN),
+            [0, 1],
+            "Worker 2 has ended, exit status 1: `ValueError: no`. Worker 1",
+        ),
+        ((STARTED, *RAN), [1, 1], "Workers 1 and 2 have ended, exit status 1."),  # whose?
+        ((STARTED, *RAN) * 2, [1], "The worker has ended, exit status 1."),
+        ((STARTED, *RAN), [3], "The worker has ended, exit status 3."),  # by itself
+        (('  File "x.py", line 2, in _main', *RAN), [1], "has ended, exit status 1."),
+    ],
+)
+def test_with_which_exception_a_worker_ended(lines, exits, words):
+    parent = process(10, [Wait("end", (11,))], JOINS_BY, "parent")
+    workers = [process(pid, exit=exit) for pid, exit in enumerate(exits, 11)]
+    output = tuple(Line(0.5, text) for text in lines)
+    assert words in told(run_of(parent, *workers, chain=(10,), lines=output))
+
+
+@pytest.mark.parametrize("printed", [True, False])
+def test_a_pool_whose_result_handler_has_ended(printed):
+    def pool(*handlers, calls=(("pool", "wait"),)):
+        frames = tuple(Frame(f"lib/{file}.py", 1, call) for file, call in calls)
+        own = process(10, [Wait("own", (10,))], (*frames, JOINS_BY[1]), "parent")
+        threads = [
+            Thread(tid, (), (Wait("data", (11,)),), (Frame("lib/pool.py", 1, name),))
+            for tid, name in enumerate(handlers, 20)
+        ]
+        parent = replace(own, threads=(*own.threads, *threads))
+        idle = process(11, [Wait("data", (10,), "pipe:[2]")], IN_POOL)
+        texts = ('pool.py", line 579, in _handle_results', "    task = get()", "TypeError: no")
+        lines = tuple(Line(0.5, text) for text in texts * printed)
+        return told(run_of(parent, idle, chain=(10, 20, 11, 10), lines=lines))
+
+    by = " by `TypeError: no`" * printed
+    gone = f"The Pool's result handler has ended{by}: nobody takes a result."
+    bring = "for a result, which another thread of it would bring. "
+    assert pool("_handle_workers", "_handle_tasks").endswith(f"{bring}{gone}")
+    there = pool("_handle_workers", "_handle_tasks", "_handle_results")
+    other = pool("_handle_workers", "_handle_tasks", calls=(("_base", "result"),))
+    for text in (there, other):
+        assert gone not in text
+        assert f"{bring}The Pool's worker handler waits" in text
 
 
 FORK = Frame("lib/multiprocessing/popen_fork.py", 71, "_launch")
