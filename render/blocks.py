@@ -172,7 +172,7 @@ def start_method_table(name: str) -> str:
         (
             f"<code>{recording.start_method}</code>",
             "hangs" if recording.hung else f"ends with exit status {recording.status}",
-            f'<code class="said">{telling_line(recording)}</code>' if recording.lines else "nothing",
+            f"<code>{telling_line(recording)}</code>" if recording.lines else "nothing",
         )
         for recording in build.recordings(name)
     ]

@@ -33,8 +33,8 @@ def main(rounds=3):
         rates.append(MESSAGES * SIZE / 2**20 / (time.perf_counter() - started))
         producer.join()
     print(f"Message: {SIZE // 2**20} MiB")
-    print(f"Median: {statistics.median(rates):,.0f} MiB a second")
-    print(f"From: {min(rates):,.0f} to {max(rates):,.0f} MiB a second")
+    print(f"Median: {statistics.median(rates):,.0f} MiB/s")
+    print(f"From: {min(rates):,.0f} to {max(rates):,.0f} MiB/s")
 
 
 if __name__ == "__main__":
