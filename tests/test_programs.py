@@ -682,7 +682,7 @@ PROGRAMS = [
     Program(
         "questions/large_messages.py",
         quick="--rounds 1",
-        prints=r"Message: 16 MiB\nMedian: .+ MiB a second\nFrom: .+ to .+ MiB a second\n",
+        prints=r"Message: 16 MiB\nMedian: .+ MiB/s\nFrom: .+ to .+ MiB/s\n",
         methods=(),
         long=None,
     ),
