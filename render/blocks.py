@@ -91,6 +91,11 @@ def telling_line(recording: Recording) -> str:
     return escape(lines[-1]) if lines else "no output"
 
 
+def breakable(text: str) -> str:
+    """A text that is HTML, which a narrow cell may break within its long words."""
+    return re.sub(r"(?<=[a-z])(?=[A-Z])|(?<=[_/])", "<wbr>", text)
+
+
 def happened(name: str) -> str:
     """What became of a fault and of its fix, and on what they were recorded."""
     return variant(name) + caption(f"{name}_broken")
@@ -172,7 +177,9 @@ def start_method_table(name: str) -> str:
         (
             f"<code>{recording.start_method}</code>",
             "hangs" if recording.hung else f"ends with exit status {recording.status}",
-            f"<code>{telling_line(recording)}</code>" if recording.lines else "nothing",
+            f'<code class="said">{breakable(telling_line(recording))}</code>'
+            if recording.lines
+            else "nothing",
         )
         for recording in build.recordings(name)
     ]

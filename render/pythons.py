@@ -9,7 +9,7 @@ from typing import TypeVar
 from recorder.machine import Interpreter, interpreter
 from recorder.recording import Recording
 from render import interpreters
-from render.blocks import show, table, telling_line
+from render.blocks import breakable, show, table, telling_line
 from render.build import build
 from render.figures import behind, figure
 from render.runs import QUICK, PageError
@@ -89,7 +89,7 @@ def labels_by_python(run: str, *labels: str) -> str:
 
 def cell(text: str) -> str:
     """What was printed, for a cell: as a figure where it begins with one."""
-    return figure(text) if text[:1].isdigit() else breakable(text)
+    return figure(text) if text[:1].isdigit() else breakable(escape(text))
 
 
 def labels_by_method(run: str, title: str) -> str:
@@ -178,7 +178,11 @@ def verdict(run: str, recording: Recording) -> str:
     error = re.match(
         r"[\w.]*?(\w+(?:Error|Exception)|KeyboardInterrupt)\b", telling_line(recording)
     )
-    what = f"<code>{breakable(error[1])}</code>" if error else f"status {recording.status}"
+    what = (
+        f"<code>{breakable(escape(error[1]))}</code>"
+        if error
+        else f"status {recording.status}"
+    )
     return f"<strong>raises</strong> {what}"
 
 
@@ -194,7 +198,7 @@ def link(run: str) -> str:
 
 def code(text: str) -> str:
     """A text as code, that may be broken where its words begin."""
-    return f"<code>{breakable(text)}</code>"
+    return f"<code>{breakable(escape(text))}</code>"
 
 
 def python_cell(pythons: Sequence[str]) -> str:
@@ -205,8 +209,3 @@ def python_cell(pythons: Sequence[str]) -> str:
     if len(names) > 2 and between == list(pythons):
         return f"{names[0]} to {names[-1]}"
     return ", ".join(names)
-
-
-def breakable(text: str) -> str:
-    """A text as HTML, that a narrow cell may break within its long words."""
-    return re.sub(r"(?<=[a-z])(?=[A-Z])|(?<=[_/])", "<wbr>", escape(text))
