@@ -264,7 +264,7 @@ if __name__ == "__main__":
     runpy.run_path(sys.argv[0], run_name="__main__")
 """
 STARTING = [
-    one for one in PROGRAMS if "leave_ctrl_c_to_parent" in (EXAMPLES / one.file).read_text()
+    one for one in PROGRAMS if "with ctrl_c_held_back():" in (EXAMPLES / one.file).read_text()
 ]
 ONE_SCENE = {  # the others start no worker, and each scene has a fork server of its own
     "recipes/shared_memory_life.py": ("--scene 'name and memory'", "(.+\n){3}")
