@@ -271,6 +271,7 @@ STARTING = [
 SMALLER = {  # arguments, and the pattern of what it prints then
     # The one scene that starts a worker: each scene has a fork server of its own.
     "recipes/shared_memory_life.py": ("--scene 'name and memory'", r"(.+\n){3}"),
+    "recipes/work_queue.py": ("--jobs 4", r"(Job \d: done, .+\n){4}Jobs: 4, failed: 0\n"),
     "recipes/work_queue_throughput.py": ("--budget 0 --workers 1", r"(.+\n){20,}"),
 }
 
