@@ -21,7 +21,6 @@ from multiprocessing import resource_tracker
 
 def count_up(number, count, results):
     """Run in a worker: count one by one, then put (number, subtotal) on the queue."""
-    leave_ctrl_c_to_parent()
     threading.Thread(target=end_with_parent, daemon=True).start()
     subtotal = 0
     for _ in range(count):
@@ -51,11 +50,28 @@ def ctrl_c_held_back():
             signal.raise_signal(signal.SIGINT)
 
 
-def leave_ctrl_c_to_parent():
-    """Call this first in a worker: Ctrl-C ends what it has started, and the parent ends it."""
+def leave_ctrl_c_to_parent(function):
+    """Run in a worker: Ctrl-C ends what it has started, and the parent ends it."""
     signal.signal(signal.SIGINT, lambda *_: None)  # programs would inherit SIG_IGN
     if sys.platform != "win32":
         signal.pthread_sigmask(signal.SIG_UNBLOCK, [signal.SIGINT])
+    return function
+
+
+class WithoutCtrlC:
+    """What a worker runs: a function, once Ctrl-C is left to the parent.
+
+    A fork server that ran before doesn't block Ctrl-C, so that is done when this is unpickled.
+    """
+
+    def __init__(self, function):
+        self.function = function
+
+    def __reduce__(self):  # what is unpickled is the function itself
+        return leave_ctrl_c_to_parent, (self.function,)
+
+    def __call__(self, *args):  # a fork pickles nothing
+        leave_ctrl_c_to_parent(self.function)(*args)
 
 
 def interrupt_once(*_):
@@ -114,7 +130,9 @@ def main(workers=5, count=100_000_000, start_method=None):
     try:
         for number in range(1, workers + 1):
             args = (number, count, results)
-            worker = context.Process(target=count_up, args=args, name=f"Worker {number}")
+            worker = context.Process(
+                target=WithoutCtrlC(count_up), args=args, name=f"Worker {number}"
+            )
             with ctrl_c_held_back():
                 worker.start()
                 team.append(worker)

@@ -19,7 +19,6 @@ from multiprocessing import resource_tracker
 
 def count_up(count, send):
     """Run in a worker: count one by one, then send the subtotal."""
-    leave_ctrl_c_to_parent()
     threading.Thread(target=end_with_parent, daemon=True).start()
     subtotal = 0
     for _ in range(count):
@@ -49,11 +48,28 @@ def ctrl_c_held_back():
             signal.raise_signal(signal.SIGINT)
 
 
-def leave_ctrl_c_to_parent():
-    """Call this first in a worker: Ctrl-C ends what it has started, and the parent ends it."""
+def leave_ctrl_c_to_parent(function):
+    """Run in a worker: Ctrl-C ends what it has started, and the parent ends it."""
     signal.signal(signal.SIGINT, lambda *_: None)  # programs would inherit SIG_IGN
     if sys.platform != "win32":
         signal.pthread_sigmask(signal.SIG_UNBLOCK, [signal.SIGINT])
+    return function
+
+
+class WithoutCtrlC:
+    """What a worker runs: a function, once Ctrl-C is left to the parent.
+
+    A fork server that ran before doesn't block Ctrl-C, so that is done when this is unpickled.
+    """
+
+    def __init__(self, function):
+        self.function = function
+
+    def __reduce__(self):  # what is unpickled is the function itself
+        return leave_ctrl_c_to_parent, (self.function,)
+
+    def __call__(self, *args):  # a fork pickles nothing
+        leave_ctrl_c_to_parent(self.function)(*args)
 
 
 def interrupt_once(*_):
@@ -87,7 +103,7 @@ def through_queue(context, counts, team):
     """Start a worker for each count and return the sum of what they put on one Queue."""
     results, subtotals = context.Queue(), []
     for count in counts:
-        start(context.Process(target=count_up, args=(count, results.put)), team)
+        start(context.Process(target=WithoutCtrlC(count_up), args=(count, results.put)), team)
     while len(subtotals) < len(counts):
         ended = [worker.exitcode for worker in team if not worker.is_alive()]
         if any(ended) or (len(ended) > len(subtotals) and results.empty()):
@@ -102,7 +118,7 @@ def through_pipes(context, counts, team):
     receivers = []
     for count in counts:
         receiver, sender = context.Pipe(duplex=False)
-        start(context.Process(target=count_up, args=(count, sender.send)), team)
+        start(context.Process(target=WithoutCtrlC(count_up), args=(count, sender.send)), team)
         sender.close()  # now, before the next worker is forked and inherits it
         receivers.append(receiver)
     try:

@@ -2,17 +2,18 @@
 
 import os
 import random
+import re
+import shlex
 import shutil
 import signal
 import sys
 import time
-from pathlib import Path
 
 import pytest
 
-from tests.harness import RunningProgram, run, wait_until, with_start_method
+from tests.harness import EXAMPLES, RunningProgram, run, wait_until, with_start_method
+from tests.test_programs import PROGRAMS, copy_of
 
-EXAMPLES = Path(__file__).resolve().parent.parent / "examples"
 FOREVER = 10**12  # a count that no test waits for
 pytestmark = pytest.mark.skipif(sys.platform == "win32", reason="Windows has no such signals")
 
@@ -132,7 +133,6 @@ def indented(text):
 
 STARTS = """
 def work(sender):
-    leave_ctrl_c_to_parent()
     code = (
         "import signal; "
         "print(signal.getsignal(2) is signal.default_int_handler, signal.pthread_sigmask(0, []))"
@@ -144,7 +144,7 @@ def work(sender):
 if __name__ == "__main__":
     context = multiprocessing.get_context(sys.argv[1])
     receiver, sender = context.Pipe(False)
-    worker = context.Process(target=work, args=(sender,))
+    worker = context.Process(target=WithoutCtrlC(work), args=(sender,))
     with ctrl_c_held_back():
         worker.start()
     print(receiver.recv())
@@ -237,46 +237,58 @@ def test_presses_at_any_moment_of_the_start(tmp_path, method, thread, turn):
     assert (status, out, err) == (130, "", "Interrupted\n")
 
 
-SERVER_BEFORE = """
-import multiprocessing, os, signal, sys
+# Imported by a fork server when it starts: each worker gets a Ctrl-C just before it runs.
+PRESSES = """
+import multiprocessing, os, signal
 from multiprocessing import util
-import service
-from work_queue import work_queue
+from pathlib import Path
 
 def press(_):
-    if multiprocessing.current_process().daemon:
+    if multiprocessing.current_process().name != "first":
+        with Path(__file__).with_name("pressed").open("a") as file:
+            file.write(".")
         os.kill(os.getpid(), signal.SIGINT)
 
-def same(*args):
-    return args[-1]
+util.register_after_fork(press, press)
+"""
+CALLER = """
+import multiprocessing, runpy, sys
 
-def serve(requests):
-    reader, writer = os.pipe()
-    os.write(writer, requests)
-    os.close(writer)
-    return service.serve(service.Lines(reader), bool, same, start_method="forkserver")
-
-util.register_after_fork(press, press)  # what Python calls just before it runs a worker
 if __name__ == "__main__":
-    first = multiprocessing.get_context("forkserver").Process(target=same, args=(0,))
+    multiprocessing.set_forkserver_preload(["presses"])
+    first = multiprocessing.get_context("forkserver").Process(target=int, name="first")
     first.start()
     first.join()
-    if sys.argv[1] == "work_queue":
-        print([result.value for result in work_queue(range(3), same, start_method="forkserver")])
-    else:
-        print([reply for _, _, reply in serve(b"0\\n1\\n2\\n")])
+    del sys.argv[0]
+    runpy.run_path(sys.argv[0], run_name="__main__")
 """
+STARTING = [
+    one
+    for one in PROGRAMS
+    if "with ctrl_c_held_back():" in (EXAMPLES / one.file).read_text()
+    and one.file != "beyond/dask_queue.py"  # Dask starts its workers itself
+]
+SMALLER = {  # arguments, and the pattern of what it prints then
+    # The one scene that starts a worker: each scene has a fork server of its own.
+    "recipes/shared_memory_life.py": ("--scene 'name and memory'", r"(.+\n){3}"),
+    "recipes/work_queue.py": ("--jobs 4", r"(Job \d: done, .+\n){4}Jobs: 4, failed: 0\n"),
+    "recipes/work_queue_throughput.py": ("--budget 0 --workers 1", r"(.+\n){20,}"),
+}
 
 
-@pytest.mark.parametrize("program", ["work_queue", "service"])
-def test_a_worker_of_a_server_that_ran_before_leaves_ctrl_c_to_its_parent(tmp_path, program):
-    for name in ("work_queue", "service"):
-        shutil.copy(EXAMPLES / "recipes" / f"{name}.py", tmp_path)
+@pytest.mark.parametrize("program", STARTING, ids=str)
+def test_workers_of_a_server_that_ran_before_leave_ctrl_c_to_their_parent(tmp_path, program):
+    arguments, prints = SMALLER.get(program.file, (program.quick, program.prints))
+    file = copy_of(tmp_path, program)
+    (tmp_path / "joblib.py").write_text("raise ImportError")  # each worker would import it
+    (tmp_path / "presses.py").write_text(PRESSES)
     script = tmp_path / "caller.py"
-    script.write_text(SERVER_BEFORE)
-    status, out, err = run(tmp_path, script, program)
-    expected = "[0, 1, 2]" if program == "work_queue" else "['0', '1', '2']"
-    assert (status, out, err) == (0, f"{expected}\n", "")
+    script.write_text(CALLER)
+    method = ("--start-method", "forkserver")
+    status, out, err = run(tmp_path, script, file, *shlex.split(arguments), *method)
+    assert (status, err) == (0, "")
+    assert re.fullmatch(prints, out), out
+    assert (tmp_path / "pressed").exists()
 
 
 @with_start_method
@@ -285,7 +297,6 @@ def test_a_program_that_a_worker_has_started_ends_at_ctrl_c(tmp_path, method):
     script = tmp_path / "script.py"
     text = """
 def count_up(number, count, results):
-    leave_ctrl_c_to_parent()
     subprocess.run(["sleep", "600"])
 
 queue_totals.count_up = count_up

@@ -981,7 +981,7 @@ def test_says_that_a_worker_was_killed(tmp_path, program):
 SHARED = (
     "ctrl_c_held_back",
     "leave_ctrl_c_to_parent",
-    "LeaveCtrlC",
+    "WithoutCtrlC",
     "interrupt_once",
     "end_with_parent",
 )

@@ -32,7 +32,6 @@ COUNTS, PATIENCE = 5, 10  # PATIENCE: seconds to prove that one has the key
 def count_up(address, key):
     """Run in a worker: count as often as the far end asks for it, until the sentinel."""
     if multiprocessing.parent_process():
-        leave_ctrl_c_to_parent()
         threading.Thread(target=end_with_parent, daemon=True).start()
     name = multiprocessing.current_process().name
     gone = contextlib.suppress(EOFError, ConnectionError)  # the far end: then we go as well
@@ -149,11 +148,28 @@ def ctrl_c_held_back():
             signal.raise_signal(signal.SIGINT)
 
 
-def leave_ctrl_c_to_parent():
-    """Call this first in a worker: Ctrl-C ends what it has started, and the parent ends it."""
+def leave_ctrl_c_to_parent(function):
+    """Run in a worker: Ctrl-C ends what it has started, and the parent ends it."""
     signal.signal(signal.SIGINT, lambda *_: None)  # programs would inherit SIG_IGN
     if sys.platform != "win32":
         signal.pthread_sigmask(signal.SIG_UNBLOCK, [signal.SIGINT])
+    return function
+
+
+class WithoutCtrlC:
+    """What a worker runs: a function, once Ctrl-C is left to the parent.
+
+    A fork server that ran before doesn't block Ctrl-C, so that is done when this is unpickled.
+    """
+
+    def __init__(self, function):
+        self.function = function
+
+    def __reduce__(self):  # what is unpickled is the function itself
+        return leave_ctrl_c_to_parent, (self.function,)
+
+    def __call__(self, *args):  # a fork pickles nothing
+        leave_ctrl_c_to_parent(self.function)(*args)
 
 
 def interrupt_once(*_):
@@ -205,7 +221,9 @@ def main(workers=5, count=100_000_000, start_method=None, listen=("127.0.0.1", 0
         try:
             for number in range(1, workers + 1):
                 args = (address, key)
-                worker = context.Process(target=count_up, args=args, name=f"Worker {number}")
+                worker = context.Process(
+                    target=WithoutCtrlC(count_up), args=args, name=f"Worker {number}"
+                )
                 with ctrl_c_held_back():
                     worker.start()
                     team.append(worker)

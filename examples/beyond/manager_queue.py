@@ -54,7 +54,6 @@ Queues.register("results", results)
 def count_up(address, key):
     """Run in a worker: count as long as there are counts to do."""
     if multiprocessing.parent_process():
-        leave_ctrl_c_to_parent()
         threading.Thread(target=end_with_parent, daemon=True).start()
     name = multiprocessing.current_process().name
     # None is left, or the manager is gone. A blocking get() would be a trap: when the worker
@@ -98,11 +97,28 @@ def ctrl_c_held_back():
             signal.raise_signal(signal.SIGINT)
 
 
-def leave_ctrl_c_to_parent():
-    """Call this first in a worker: Ctrl-C ends what it has started, and the parent ends it."""
+def leave_ctrl_c_to_parent(function):
+    """Run in a worker: Ctrl-C ends what it has started, and the parent ends it."""
     signal.signal(signal.SIGINT, lambda *_: None)  # programs would inherit SIG_IGN
     if sys.platform != "win32":
         signal.pthread_sigmask(signal.SIG_UNBLOCK, [signal.SIGINT])
+    return function
+
+
+class WithoutCtrlC:
+    """What a worker runs: a function, once Ctrl-C is left to the parent.
+
+    A fork server that ran before doesn't block Ctrl-C, so that is done when this is unpickled.
+    """
+
+    def __init__(self, function):
+        self.function = function
+
+    def __reduce__(self):  # what is unpickled is the function itself
+        return leave_ctrl_c_to_parent, (self.function,)
+
+    def __call__(self, *args):  # a fork pickles nothing
+        leave_ctrl_c_to_parent(self.function)(*args)
 
 
 def interrupt_once(*_):
@@ -157,7 +173,7 @@ def main(workers=5, count=100_000_000, start_method=None, listen=("127.0.0.1", 0
     socket.create_server(listen).close()  # raises here what would raise in the manager
     try:
         with ctrl_c_held_back():
-            queues.start(begin)
+            queues.start(WithoutCtrlC(begin))
         print("Listening on {}:{}".format(*queues.address), flush=True)
         address = near(queues.address)
         try:
@@ -173,7 +189,9 @@ def main(workers=5, count=100_000_000, start_method=None, listen=("127.0.0.1", 0
                 todo.put((number, count))
             for n in range(1, workers + 1):
                 args = (address, key)
-                worker = context.Process(target=count_up, args=args, name=f"Worker {n}")
+                worker = context.Process(
+                    target=WithoutCtrlC(count_up), args=args, name=f"Worker {n}"
+                )
                 with ctrl_c_held_back():
                     worker.start()
                     team.append(worker)

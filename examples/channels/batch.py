@@ -28,7 +28,6 @@ def make_items(count):
 
 def produce(queue, orders, count):
     """Run in a process: put the items, as many of them into a message as an order says."""
-    leave_ctrl_c_to_parent()
     threading.Thread(target=end_with_parent, daemon=True).start()
     items = make_items(count)
     for batch in iter(orders.recv, None):
@@ -42,7 +41,6 @@ def produce(queue, orders, count):
 
 def consume(queue, orders, count, batches, rounds, answers):
     """Run in a process: order and get the items; answer with the items a second."""
-    leave_ctrl_c_to_parent()
     threading.Thread(target=end_with_parent, daemon=True).start()
     items = make_items(count)
     rates = {batch: [] for batch in batches}
@@ -86,11 +84,28 @@ def ctrl_c_held_back():
             signal.raise_signal(signal.SIGINT)
 
 
-def leave_ctrl_c_to_parent():
-    """Call this first in a worker: Ctrl-C ends what it has started, and the parent ends it."""
+def leave_ctrl_c_to_parent(function):
+    """Run in a worker: Ctrl-C ends what it has started, and the parent ends it."""
     signal.signal(signal.SIGINT, lambda *_: None)  # programs would inherit SIG_IGN
     if sys.platform != "win32":
         signal.pthread_sigmask(signal.SIG_UNBLOCK, [signal.SIGINT])
+    return function
+
+
+class WithoutCtrlC:
+    """What a worker runs: a function, once Ctrl-C is left to the parent.
+
+    A fork server that ran before doesn't block Ctrl-C, so that is done when this is unpickled.
+    """
+
+    def __init__(self, function):
+        self.function = function
+
+    def __reduce__(self):  # what is unpickled is the function itself
+        return leave_ctrl_c_to_parent, (self.function,)
+
+    def __call__(self, *args):  # a fork pickles nothing
+        leave_ctrl_c_to_parent(self.function)(*args)
 
 
 def interrupt_once(*_):
@@ -158,8 +173,10 @@ def main(items=20_000, batches=(1, 10, 100, 1000), rounds=5, start_method=None):
     )
     consuming = (queue, orders, items, batches, rounds, answer)
     workers = [
-        context.Process(target=produce, args=(queue, ordered, items), name="producer"),
-        context.Process(target=consume, args=consuming, name="consumer"),
+        context.Process(
+            target=WithoutCtrlC(produce), args=(queue, ordered, items), name="producer"
+        ),
+        context.Process(target=WithoutCtrlC(consume), args=consuming, name="consumer"),
     ]
     rates = answer_of(workers, answers)
     method = context.get_start_method()

@@ -63,7 +63,6 @@ def make_channels(context, manager):
 
 def echo(orders, channels):
     """Run in a process: send back as many messages as an order says."""
-    leave_ctrl_c_to_parent()
     threading.Thread(target=end_with_parent, daemon=True).start()
     for channel, trips in iter(orders.recv, None):
         _, _, put, get = channels[channel]
@@ -73,7 +72,6 @@ def echo(orders, channels):
 
 def ask(orders, channels, answers, budget, rounds):
     """Run in a process: time round trips; answer with (median, 99th percentile) by channel."""
-    leave_ctrl_c_to_parent()
     threading.Thread(target=end_with_parent, daemon=True).start()
 
     def turn(channel, trips):
@@ -128,11 +126,28 @@ def ctrl_c_held_back():
             signal.raise_signal(signal.SIGINT)
 
 
-def leave_ctrl_c_to_parent():
-    """Call this first in a worker: Ctrl-C ends what it has started, and the parent ends it."""
+def leave_ctrl_c_to_parent(function):
+    """Run in a worker: Ctrl-C ends what it has started, and the parent ends it."""
     signal.signal(signal.SIGINT, lambda *_: None)  # programs would inherit SIG_IGN
     if sys.platform != "win32":
         signal.pthread_sigmask(signal.SIG_UNBLOCK, [signal.SIGINT])
+    return function
+
+
+class WithoutCtrlC:
+    """What a worker runs: a function, once Ctrl-C is left to the parent.
+
+    A fork server that ran before doesn't block Ctrl-C, so that is done when this is unpickled.
+    """
+
+    def __init__(self, function):
+        self.function = function
+
+    def __reduce__(self):  # what is unpickled is the function itself
+        return leave_ctrl_c_to_parent, (self.function,)
+
+    def __call__(self, *args):  # a fork pickles nothing
+        leave_ctrl_c_to_parent(self.function)(*args)
 
 
 def interrupt_once(*_):
@@ -179,12 +194,12 @@ def main(budget=4.0, rounds=10, start_method=None):
     team = []
     try:
         with ctrl_c_held_back():
-            manager.start(begin)
+            manager.start(WithoutCtrlC(begin))
         channels = make_channels(context, manager)
         asking = (order, channels, answer, budget, rounds)
         workers = [
-            context.Process(target=echo, args=(ordered, channels), name="echo"),
-            context.Process(target=ask, args=asking, name="asker"),
+            context.Process(target=WithoutCtrlC(echo), args=(ordered, channels), name="echo"),
+            context.Process(target=WithoutCtrlC(ask), args=asking, name="asker"),
         ]
         for worker in workers:
             with ctrl_c_held_back():

@@ -27,7 +27,6 @@ CHANNELS = ("Pipe", "Queue", "SimpleQueue", "JoinableQueue")
 
 def put_all(put, join, count, answer):
     """Run in a process: put the integers and the sentinel; answer when that began and ended."""
-    leave_ctrl_c_to_parent()
     threading.Thread(target=end_with_parent, daemon=True).start()
     began = time.perf_counter()  # all processes read the same clock
     for number in range(count):
@@ -40,7 +39,6 @@ def put_all(put, join, count, answer):
 
 def get_all(get, done, answer):
     """Run in a process: get up to the sentinel; answer with the sum, and when that ended."""
-    leave_ctrl_c_to_parent()
     threading.Thread(target=end_with_parent, daemon=True).start()
     answer.send("ready")
     total, number = 0, 0
@@ -74,11 +72,28 @@ def ctrl_c_held_back():
             signal.raise_signal(signal.SIGINT)
 
 
-def leave_ctrl_c_to_parent():
-    """Call this first in a worker: Ctrl-C ends what it has started, and the parent ends it."""
+def leave_ctrl_c_to_parent(function):
+    """Run in a worker: Ctrl-C ends what it has started, and the parent ends it."""
     signal.signal(signal.SIGINT, lambda *_: None)  # programs would inherit SIG_IGN
     if sys.platform != "win32":
         signal.pthread_sigmask(signal.SIG_UNBLOCK, [signal.SIGINT])
+    return function
+
+
+class WithoutCtrlC:
+    """What a worker runs: a function, once Ctrl-C is left to the parent.
+
+    A fork server that ran before doesn't block Ctrl-C, so that is done when this is unpickled.
+    """
+
+    def __init__(self, function):
+        self.function = function
+
+    def __reduce__(self):  # what is unpickled is the function itself
+        return leave_ctrl_c_to_parent, (self.function,)
+
+    def __call__(self, *args):  # a fork pickles nothing
+        leave_ctrl_c_to_parent(self.function)(*args)
 
 
 def interrupt_once(*_):
@@ -114,9 +129,11 @@ def measure(context, channel, count, team):
         context.Pipe(False),
         context.Pipe(False),
     )
-    consumer = context.Process(target=get_all, args=(get, done, get_answer), name="consumer")
+    consumer = context.Process(
+        target=WithoutCtrlC(get_all), args=(get, done, get_answer), name="consumer"
+    )
     producer = context.Process(
-        target=put_all, args=(put, join, count, put_answer), name="producer"
+        target=WithoutCtrlC(put_all), args=(put, join, count, put_answer), name="producer"
     )
 
     def begin(worker):

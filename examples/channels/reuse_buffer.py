@@ -38,7 +38,6 @@ def make_message(size):
 
 def produce(calls, orders, size):
     """Run in a process: put the message as often as an order says."""
-    leave_ctrl_c_to_parent()
     threading.Thread(target=end_with_parent, daemon=True).start()
     message = make_message(size)
     for kind, messages in iter(orders.recv, None):
@@ -49,7 +48,6 @@ def produce(calls, orders, size):
 
 def consume(calls, orders, size, messages, rounds, answers):
     """Run in a process: order and get the messages; answer with the messages a second."""
-    leave_ctrl_c_to_parent()
     threading.Thread(target=end_with_parent, daemon=True).start()
     message, buffer = make_message(size), bytearray(size)  # made once, filled again and again
     rates = {kind: [] for kind in calls}
@@ -90,11 +88,28 @@ def ctrl_c_held_back():
             signal.raise_signal(signal.SIGINT)
 
 
-def leave_ctrl_c_to_parent():
-    """Call this first in a worker: Ctrl-C ends what it has started, and the parent ends it."""
+def leave_ctrl_c_to_parent(function):
+    """Run in a worker: Ctrl-C ends what it has started, and the parent ends it."""
     signal.signal(signal.SIGINT, lambda *_: None)  # programs would inherit SIG_IGN
     if sys.platform != "win32":
         signal.pthread_sigmask(signal.SIG_UNBLOCK, [signal.SIGINT])
+    return function
+
+
+class WithoutCtrlC:
+    """What a worker runs: a function, once Ctrl-C is left to the parent.
+
+    A fork server that ran before doesn't block Ctrl-C, so that is done when this is unpickled.
+    """
+
+    def __init__(self, function):
+        self.function = function
+
+    def __reduce__(self):  # what is unpickled is the function itself
+        return leave_ctrl_c_to_parent, (self.function,)
+
+    def __call__(self, *args):  # a fork pickles nothing
+        leave_ctrl_c_to_parent(self.function)(*args)
 
 
 def interrupt_once(*_):
@@ -173,8 +188,10 @@ def main(size=2**20, messages=64, rounds=5, start_method=None):
     gets = dict(zip(KINDS, calls, strict=True))
     consuming = (gets, orders, size, messages, rounds, answer)
     workers = [
-        context.Process(target=produce, args=(puts, ordered, size), name="producer"),
-        context.Process(target=consume, args=consuming, name="consumer"),
+        context.Process(
+            target=WithoutCtrlC(produce), args=(puts, ordered, size), name="producer"
+        ),
+        context.Process(target=WithoutCtrlC(consume), args=consuming, name="consumer"),
     ]
     rates = answer_of(workers, answers)
     method = context.get_start_method()

@@ -64,11 +64,28 @@ def ctrl_c_held_back():
             signal.raise_signal(signal.SIGINT)
 
 
-def leave_ctrl_c_to_parent():
-    """Call this first in a worker: Ctrl-C ends what it has started, and the parent ends it."""
+def leave_ctrl_c_to_parent(function):
+    """Run in a worker: Ctrl-C ends what it has started, and the parent ends it."""
     signal.signal(signal.SIGINT, lambda *_: None)  # programs would inherit SIG_IGN
     if sys.platform != "win32":
         signal.pthread_sigmask(signal.SIG_UNBLOCK, [signal.SIGINT])
+    return function
+
+
+class WithoutCtrlC:
+    """What a worker runs: a function, once Ctrl-C is left to the parent.
+
+    A fork server that ran before doesn't block Ctrl-C, so that is done when this is unpickled.
+    """
+
+    def __init__(self, function):
+        self.function = function
+
+    def __reduce__(self):  # what is unpickled is the function itself
+        return leave_ctrl_c_to_parent, (self.function,)
+
+    def __call__(self, *args):  # a fork pickles nothing
+        leave_ctrl_c_to_parent(self.function)(*args)
 
 
 def interrupt_once(*_):
@@ -93,7 +110,6 @@ def end_with_parent():
 
 def get_ready(ring):
     """Run first in a worker."""
-    leave_ctrl_c_to_parent()
     threading.Thread(target=end_with_parent, daemon=True).start()
     sum(memoryview(ring.memory).cast("B")[::4096])  # touch each page now, and not in a turn
 
@@ -218,7 +234,7 @@ def main(size=2**20, slots=4, rounds=5, amount=2**29, start_method=None):
         with ctrl_c_held_back():
             for target in args:
                 worker = context.Process(
-                    target=target, args=args[target], name=target.__name__
+                    target=WithoutCtrlC(target), args=args[target], name=target.__name__
                 )
                 worker.start()
                 workers.append(worker)

@@ -243,11 +243,28 @@ def ctrl_c_held_back():
             signal.raise_signal(signal.SIGINT)
 
 
-def leave_ctrl_c_to_parent():
-    """Call this first in a worker: Ctrl-C ends what it has started, and the parent ends it."""
+def leave_ctrl_c_to_parent(function):
+    """Run in a worker: Ctrl-C ends what it has started, and the parent ends it."""
     signal.signal(signal.SIGINT, lambda *_: None)  # programs would inherit SIG_IGN
     if sys.platform != "win32":
         signal.pthread_sigmask(signal.SIG_UNBLOCK, [signal.SIGINT])
+    return function
+
+
+class WithoutCtrlC:
+    """What a worker runs: a function, once Ctrl-C is left to the parent.
+
+    A fork server that ran before doesn't block Ctrl-C, so that is done when this is unpickled.
+    """
+
+    def __init__(self, function):
+        self.function = function
+
+    def __reduce__(self):  # what is unpickled is the function itself
+        return leave_ctrl_c_to_parent, (self.function,)
+
+    def __call__(self, *args):  # a fork pickles nothing
+        leave_ctrl_c_to_parent(self.function)(*args)
 
 
 def interrupt_once(*_):
@@ -272,7 +289,6 @@ def end_with_parent():
 
 def consume(ring, number):
     """Run in a process: read every message, and look at each byte where it lies."""
-    leave_ctrl_c_to_parent()
     threading.Thread(target=end_with_parent, daemon=True).start()
     total, checksum = 0, 0
     try:
@@ -303,7 +319,7 @@ def main(messages=100, size=2**20, consumers=2, start_method=None):
     try:
         with ctrl_c_held_back():
             for number in range(consumers):
-                worker = context.Process(target=consume, args=(ring, number))
+                worker = context.Process(target=WithoutCtrlC(consume), args=(ring, number))
                 worker.start()
                 workers.append(worker)
         with contextlib.suppress(BrokenPipeError), ring.producer() as producer:

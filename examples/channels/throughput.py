@@ -68,7 +68,6 @@ def make_message(size):
 
 def work(orders, puts, calls):
     """Run in a process: put or get as many messages as an order says, and answer when that was."""
-    leave_ctrl_c_to_parent()
     threading.Thread(target=end_with_parent, daemon=True).start()
     for channel, size, messages in iter(orders.recv, None):
         call, message, got = calls[channel], make_message(size), None
@@ -110,11 +109,28 @@ def ctrl_c_held_back():
             signal.raise_signal(signal.SIGINT)
 
 
-def leave_ctrl_c_to_parent():
-    """Call this first in a worker: Ctrl-C ends what it has started, and the parent ends it."""
+def leave_ctrl_c_to_parent(function):
+    """Run in a worker: Ctrl-C ends what it has started, and the parent ends it."""
     signal.signal(signal.SIGINT, lambda *_: None)  # programs would inherit SIG_IGN
     if sys.platform != "win32":
         signal.pthread_sigmask(signal.SIG_UNBLOCK, [signal.SIGINT])
+    return function
+
+
+class WithoutCtrlC:
+    """What a worker runs: a function, once Ctrl-C is left to the parent.
+
+    A fork server that ran before doesn't block Ctrl-C, so that is done when this is unpickled.
+    """
+
+    def __init__(self, function):
+        self.function = function
+
+    def __reduce__(self):  # what is unpickled is the function itself
+        return leave_ctrl_c_to_parent, (self.function,)
+
+    def __call__(self, *args):  # a fork pickles nothing
+        leave_ctrl_c_to_parent(self.function)(*args)
 
 
 def interrupt_once(*_):
@@ -200,13 +216,13 @@ def main(budget=20.0, start_method=None, sizes=SIZES):
     workers = {}
     try:
         with ctrl_c_held_back():
-            manager.start(begin)
+            manager.start(WithoutCtrlC(begin))
         channels = make_channels(context, manager)
         for end, name in enumerate(("producer", "consumer")):
             calls = {channel: ends[end] for channel, ends in channels.items()}
             ours, theirs = context.Pipe()
             args = (theirs, name == "producer", calls)
-            worker = context.Process(target=work, args=args, name=name)
+            worker = context.Process(target=WithoutCtrlC(work), args=args, name=name)
             with ctrl_c_held_back():
                 worker.start()
                 workers[worker] = ours

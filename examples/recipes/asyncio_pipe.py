@@ -93,11 +93,28 @@ def ctrl_c_held_back():
             signal.raise_signal(signal.SIGINT)
 
 
-def leave_ctrl_c_to_parent():
-    """Call this first in a worker: Ctrl-C ends what it has started, and the parent ends it."""
+def leave_ctrl_c_to_parent(function):
+    """Run in a worker: Ctrl-C ends what it has started, and the parent ends it."""
     signal.signal(signal.SIGINT, lambda *_: None)  # programs would inherit SIG_IGN
     if sys.platform != "win32":
         signal.pthread_sigmask(signal.SIG_UNBLOCK, [signal.SIGINT])
+    return function
+
+
+class WithoutCtrlC:
+    """What a worker runs: a function, once Ctrl-C is left to the parent.
+
+    A fork server that ran before doesn't block Ctrl-C, so that is done when this is unpickled.
+    """
+
+    def __init__(self, function):
+        self.function = function
+
+    def __reduce__(self):  # what is unpickled is the function itself
+        return leave_ctrl_c_to_parent, (self.function,)
+
+    def __call__(self, *args):  # a fork pickles nothing
+        leave_ctrl_c_to_parent(self.function)(*args)
 
 
 def interrupt_once(*_):
@@ -145,7 +162,6 @@ def end_with_parent():
 
 def work(channel, messages, pause):
     """Run in a worker: give one message after each pause, and None at the end."""
-    leave_ctrl_c_to_parent()
     threading.Thread(target=end_with_parent, daemon=True).start()
     give = channel.put if hasattr(channel, "put") else channel.send
     for number in range(messages):
@@ -217,7 +233,7 @@ def measure(way, messages, pause, context):
     try:
         with ctrl_c_held_back():
             args = (theirs, messages, pause)
-            worker = context.Process(target=work, args=args, daemon=True)
+            worker = context.Process(target=WithoutCtrlC(work), args=args, daemon=True)
             worker.start()  # before the loop: it may have threads, and a fork can't copy them
             started.append(worker)
             # A Ctrl-C in the middle of their making would leave half a loop, or half a task.

@@ -45,7 +45,6 @@ class PipeListener(logging.handlers.QueueListener):
 
 def work(sender, lines):
     """Run in a worker: log so many lines."""
-    leave_ctrl_c_to_parent()
     threading.Thread(target=end_with_parent, daemon=True).start()
     logger = logging.getLogger("work")
     logger.setLevel(logging.INFO)
@@ -76,11 +75,28 @@ def ctrl_c_held_back():
             signal.raise_signal(signal.SIGINT)
 
 
-def leave_ctrl_c_to_parent():
-    """Call this first in a worker: Ctrl-C ends what it has started, and the parent ends it."""
+def leave_ctrl_c_to_parent(function):
+    """Run in a worker: Ctrl-C ends what it has started, and the parent ends it."""
     signal.signal(signal.SIGINT, lambda *_: None)  # programs would inherit SIG_IGN
     if sys.platform != "win32":
         signal.pthread_sigmask(signal.SIG_UNBLOCK, [signal.SIGINT])
+    return function
+
+
+class WithoutCtrlC:
+    """What a worker runs: a function, once Ctrl-C is left to the parent.
+
+    A fork server that ran before doesn't block Ctrl-C, so that is done when this is unpickled.
+    """
+
+    def __init__(self, function):
+        self.function = function
+
+    def __reduce__(self):  # what is unpickled is the function itself
+        return leave_ctrl_c_to_parent, (self.function,)
+
+    def __call__(self, *args):  # a fork pickles nothing
+        leave_ctrl_c_to_parent(self.function)(*args)
 
 
 def interrupt_once(*_):
@@ -123,7 +139,9 @@ def main(file, workers=8, lines=1250, start_method=None):
         for number in range(1, workers + 1):
             receiver, sender = context.Pipe(duplex=False)
             name = f"Worker {number}"
-            worker = context.Process(target=work, args=(sender, lines), name=name)
+            worker = context.Process(
+                target=WithoutCtrlC(work), args=(sender, lines), name=name
+            )
             with ctrl_c_held_back():
                 worker.start()
                 team.append(worker)

@@ -49,11 +49,28 @@ def ctrl_c_held_back():
             signal.raise_signal(signal.SIGINT)
 
 
-def leave_ctrl_c_to_parent():
-    """Call this first in a worker: Ctrl-C ends what it has started, and the parent ends it."""
+def leave_ctrl_c_to_parent(function):
+    """Run in a worker: Ctrl-C ends what it has started, and the parent ends it."""
     signal.signal(signal.SIGINT, lambda *_: None)  # programs would inherit SIG_IGN
     if sys.platform != "win32":
         signal.pthread_sigmask(signal.SIG_UNBLOCK, [signal.SIGINT])
+    return function
+
+
+class WithoutCtrlC:
+    """What a worker runs: a function, once Ctrl-C is left to the parent.
+
+    A fork server that ran before doesn't block Ctrl-C, so that is done when this is unpickled.
+    """
+
+    def __init__(self, function):
+        self.function = function
+
+    def __reduce__(self):  # what is unpickled is the function itself
+        return leave_ctrl_c_to_parent, (self.function,)
+
+    def __call__(self, *args):  # a fork pickles nothing
+        leave_ctrl_c_to_parent(self.function)(*args)
 
 
 def interrupt_once(*_):
@@ -97,7 +114,6 @@ def archive(view, before):
 
 def film(ring, frames):
     """Run in a process: fill one slot after another."""
-    leave_ctrl_c_to_parent()
     threading.Thread(target=end_with_parent, daemon=True).start()
     with contextlib.suppress(BrokenPipeError), ring.producer() as producer:  # nobody is left
         for number in range(frames):
@@ -107,7 +123,6 @@ def film(ring, frames):
 
 def watch(ring, number, handle, answer):
     """Run in a process: handle every frame, and answer with how many there were, and the result."""
-    leave_ctrl_c_to_parent()
     threading.Thread(target=end_with_parent, daemon=True).start()
     count, result = 0, 0
     with contextlib.suppress(EOFError), ring.consumer(number) as frames:
@@ -141,7 +156,7 @@ def main(frames=300, slots=8, start_method=None):
     try:
         with ctrl_c_held_back():
             for name, (target, args) in parts.items():
-                worker = context.Process(target=target, args=args, name=name)
+                worker = context.Process(target=WithoutCtrlC(target), args=args, name=name)
                 worker.start()
                 workers.append(worker)
         ring.close()  # a part of it is none of ours

@@ -17,7 +17,6 @@ from multiprocessing import resource_tracker
 
 def begin():
     """Run first in each worker."""
-    leave_ctrl_c_to_parent()
     threading.Thread(target=end_with_parent, daemon=True).start()
 
 
@@ -50,11 +49,28 @@ def ctrl_c_held_back():
             signal.raise_signal(signal.SIGINT)
 
 
-def leave_ctrl_c_to_parent():
-    """Call this first in a worker: Ctrl-C ends what it has started, and the parent ends it."""
+def leave_ctrl_c_to_parent(function):
+    """Run in a worker: Ctrl-C ends what it has started, and the parent ends it."""
     signal.signal(signal.SIGINT, lambda *_: None)  # programs would inherit SIG_IGN
     if sys.platform != "win32":
         signal.pthread_sigmask(signal.SIG_UNBLOCK, [signal.SIGINT])
+    return function
+
+
+class WithoutCtrlC:
+    """What a worker runs: a function, once Ctrl-C is left to the parent.
+
+    A fork server that ran before doesn't block Ctrl-C, so that is done when this is unpickled.
+    """
+
+    def __init__(self, function):
+        self.function = function
+
+    def __reduce__(self):  # what is unpickled is the function itself
+        return leave_ctrl_c_to_parent, (self.function,)
+
+    def __call__(self, *args):  # a fork pickles nothing
+        leave_ctrl_c_to_parent(self.function)(*args)
 
 
 def interrupt_once(*_):
@@ -79,7 +95,7 @@ def end_with_parent():
 
 def with_executor(numbers, context):
     """Return what becomes of the numbers with a ProcessPoolExecutor."""
-    with concurrent.futures.ProcessPoolExecutor(2, context, begin) as executor:
+    with concurrent.futures.ProcessPoolExecutor(2, context, WithoutCtrlC(begin)) as executor:
         try:
             with ctrl_c_held_back():
                 results = executor.map(square, numbers)
@@ -93,7 +109,7 @@ def with_pool(numbers, context, patience):
     pool = None
     try:
         with ctrl_c_held_back():
-            pool = context.Pool(2, begin)
+            pool = context.Pool(2, WithoutCtrlC(begin))
         # Pool.map() would wait for ever: a new worker is there, but the job went with the old.
         return str(pool.map_async(square, numbers, chunksize=1).get(timeout=patience))
     except multiprocessing.TimeoutError:

@@ -19,7 +19,6 @@ LIMITS = {1: 10.0, 2: 0.2, 3: 10.0, 4: 10.0, 5: 10.0, 6: 10.0}  # request: secon
 
 def serve(connection):
     """Run in a worker: reply to one request after the other, until the sentinel None."""
-    leave_ctrl_c_to_parent()
     threading.Thread(target=end_with_parent, daemon=True).start()
     with contextlib.suppress(EOFError, OSError):  # the parent has died, so we end
         for number, seconds in iter(connection.recv, None):
@@ -49,11 +48,28 @@ def ctrl_c_held_back():
             signal.raise_signal(signal.SIGINT)
 
 
-def leave_ctrl_c_to_parent():
-    """Call this first in a worker: Ctrl-C ends what it has started, and the parent ends it."""
+def leave_ctrl_c_to_parent(function):
+    """Run in a worker: Ctrl-C ends what it has started, and the parent ends it."""
     signal.signal(signal.SIGINT, lambda *_: None)  # programs would inherit SIG_IGN
     if sys.platform != "win32":
         signal.pthread_sigmask(signal.SIG_UNBLOCK, [signal.SIGINT])
+    return function
+
+
+class WithoutCtrlC:
+    """What a worker runs: a function, once Ctrl-C is left to the parent.
+
+    A fork server that ran before doesn't block Ctrl-C, so that is done when this is unpickled.
+    """
+
+    def __init__(self, function):
+        self.function = function
+
+    def __reduce__(self):  # what is unpickled is the function itself
+        return leave_ctrl_c_to_parent, (self.function,)
+
+    def __call__(self, *args):  # a fork pickles nothing
+        leave_ctrl_c_to_parent(self.function)(*args)
 
 
 def interrupt_once(*_):
@@ -92,7 +108,7 @@ def main(workers=3, slow=0.5, start_method=None):
     try:
         for _ in range(workers):
             ours, theirs = context.Pipe()
-            worker = context.Process(target=serve, args=(theirs,))
+            worker = context.Process(target=WithoutCtrlC(serve), args=(theirs,))
             with ctrl_c_held_back():
                 worker.start()
                 team.append(worker)

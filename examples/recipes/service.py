@@ -56,22 +56,28 @@ def ctrl_c_held_back():
             signal.raise_signal(signal.SIGINT)
 
 
-def leave_ctrl_c_to_parent():
-    """Call this first in a worker: Ctrl-C ends what it has started, and the parent ends it."""
+def leave_ctrl_c_to_parent(function):
+    """Run in a worker: Ctrl-C ends what it has started, and the parent ends it."""
     signal.signal(signal.SIGINT, lambda *_: None)  # programs would inherit SIG_IGN
     if sys.platform != "win32":
         signal.pthread_sigmask(signal.SIG_UNBLOCK, [signal.SIGINT])
+    return function
 
 
-class LeaveCtrlC:
-    """Among a worker's arguments: once they are unpickled, Ctrl-C is left to the parent.
+class WithoutCtrlC:
+    """What a worker runs: a function, once Ctrl-C is left to the parent.
 
-    A fork server that ran before starts workers with Ctrl-C unblocked, and one that is
-    interrupted before its first line prints a traceback.
+    A fork server that ran before doesn't block Ctrl-C, so that is done when this is unpickled.
     """
 
-    def __reduce__(self):
-        return leave_ctrl_c_to_parent, ()
+    def __init__(self, function):
+        self.function = function
+
+    def __reduce__(self):  # what is unpickled is the function itself
+        return leave_ctrl_c_to_parent, (self.function,)
+
+    def __call__(self, *args):  # a fork pickles nothing
+        leave_ctrl_c_to_parent(self.function)(*args)
 
 
 def interrupt_once(*_):
@@ -127,9 +133,8 @@ class Lines:
         return [line.decode(errors="replace").rstrip("\r") for line in lines]
 
 
-def work(_, setup, reply, connection, parents_end):
+def work(setup, reply, connection, parents_end):
     """Run in a worker: load, say that it is ready, reply until the parent has no more."""
-    leave_ctrl_c_to_parent()
     threading.Thread(target=end_with_parent, daemon=True).start()
     parents_end.close()  # our copy of it
     loaded = setup()
@@ -178,8 +183,10 @@ class Service:
         while len(self.crew) < self.workers:
             with ctrl_c_held_back():
                 ours, theirs = self.context.Pipe()
-                args = (LeaveCtrlC(), self.setup, self.reply, theirs, ours)
-                process = self.context.Process(target=work, args=args, daemon=True)
+                args = (self.setup, self.reply, theirs, ours)
+                process = self.context.Process(
+                    target=WithoutCtrlC(work), args=args, daemon=True
+                )
                 process.start()
                 theirs.close()  # now, before the next worker is forked and inherits it
                 self.crew.append(Worker(process, ours, time.monotonic() + self.load_limit))

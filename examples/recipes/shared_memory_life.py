@@ -44,11 +44,28 @@ def ctrl_c_held_back():
             signal.raise_signal(signal.SIGINT)
 
 
-def leave_ctrl_c_to_parent():
-    """Call this first in a worker: Ctrl-C ends what it has started, and the parent ends it."""
+def leave_ctrl_c_to_parent(function):
+    """Run in a worker: Ctrl-C ends what it has started, and the parent ends it."""
     signal.signal(signal.SIGINT, lambda *_: None)  # programs would inherit SIG_IGN
     if sys.platform != "win32":
         signal.pthread_sigmask(signal.SIG_UNBLOCK, [signal.SIGINT])
+    return function
+
+
+class WithoutCtrlC:
+    """What a worker runs: a function, once Ctrl-C is left to the parent.
+
+    A fork server that ran before doesn't block Ctrl-C, so that is done when this is unpickled.
+    """
+
+    def __init__(self, function):
+        self.function = function
+
+    def __reduce__(self):  # what is unpickled is the function itself
+        return leave_ctrl_c_to_parent, (self.function,)
+
+    def __call__(self, *args):  # a fork pickles nothing
+        leave_ctrl_c_to_parent(self.function)(*args)
 
 
 def interrupt_once(*_):
@@ -82,7 +99,6 @@ def is_there(name):
 
 def read_when_told(memory, orders, answers):
     """Run in a worker, which gets the memory by its name: read it when the name is gone."""
-    leave_ctrl_c_to_parent()
     threading.Thread(target=end_with_parent, daemon=True).start()
     answers.send("attached")
     orders.recv()
@@ -97,7 +113,9 @@ def name_and_memory(start_method=None):
     try:
         memory.buf[:5] = b"hello"
         with ctrl_c_held_back():
-            worker = context.Process(target=read_when_told, args=(memory, orders, answer))
+            worker = context.Process(
+                target=WithoutCtrlC(read_when_told), args=(memory, orders, answer)
+            )
             worker.start()
         answer.close()  # so answers.recv() ends when the worker does
         print(f"the worker has {answers.recv()}; the name is {is_there(memory.name)}")

@@ -19,7 +19,6 @@ PIECE = 20_000  # candidates between two looks at the pipe
 
 def search(connection, number, first, step):
     """Run in a worker: look for a divisor until one is found, none is left, or a word comes."""
-    leave_ctrl_c_to_parent()
     threading.Thread(target=end_with_parent, daemon=True).start()
     tried, divisor, last = 0, None, math.isqrt(number)
     while first <= last and not divisor and not connection.poll():
@@ -55,11 +54,28 @@ def ctrl_c_held_back():
             signal.raise_signal(signal.SIGINT)
 
 
-def leave_ctrl_c_to_parent():
-    """Call this first in a worker: Ctrl-C ends what it has started, and the parent ends it."""
+def leave_ctrl_c_to_parent(function):
+    """Run in a worker: Ctrl-C ends what it has started, and the parent ends it."""
     signal.signal(signal.SIGINT, lambda *_: None)  # programs would inherit SIG_IGN
     if sys.platform != "win32":
         signal.pthread_sigmask(signal.SIG_UNBLOCK, [signal.SIGINT])
+    return function
+
+
+class WithoutCtrlC:
+    """What a worker runs: a function, once Ctrl-C is left to the parent.
+
+    A fork server that ran before doesn't block Ctrl-C, so that is done when this is unpickled.
+    """
+
+    def __init__(self, function):
+        self.function = function
+
+    def __reduce__(self):  # what is unpickled is the function itself
+        return leave_ctrl_c_to_parent, (self.function,)
+
+    def __call__(self, *args):  # a fork pickles nothing
+        leave_ctrl_c_to_parent(self.function)(*args)
 
 
 def interrupt_once(*_):
@@ -102,7 +118,9 @@ def main(workers=3, number=10_000_019_070_000_133, start_method=None):
         for index in range(workers):
             ours, theirs = context.Pipe()
             args = (theirs, number, 2 + index, workers)
-            worker = context.Process(target=search, args=args, name=f"Worker {index + 1}")
+            worker = context.Process(
+                target=WithoutCtrlC(search), args=args, name=f"Worker {index + 1}"
+            )
             with ctrl_c_held_back():
                 worker.start()
                 team.append(worker)

@@ -75,11 +75,28 @@ def ctrl_c_held_back():
             signal.raise_signal(signal.SIGINT)
 
 
-def leave_ctrl_c_to_parent():
-    """Call this first in a worker: Ctrl-C ends what it has started, and the parent ends it."""
+def leave_ctrl_c_to_parent(function):
+    """Run in a worker: Ctrl-C ends what it has started, and the parent ends it."""
     signal.signal(signal.SIGINT, lambda *_: None)  # programs would inherit SIG_IGN
     if sys.platform != "win32":
         signal.pthread_sigmask(signal.SIG_UNBLOCK, [signal.SIGINT])
+    return function
+
+
+class WithoutCtrlC:
+    """What a worker runs: a function, once Ctrl-C is left to the parent.
+
+    A fork server that ran before doesn't block Ctrl-C, so that is done when this is unpickled.
+    """
+
+    def __init__(self, function):
+        self.function = function
+
+    def __reduce__(self):  # what is unpickled is the function itself
+        return leave_ctrl_c_to_parent, (self.function,)
+
+    def __call__(self, *args):  # a fork pickles nothing
+        leave_ctrl_c_to_parent(self.function)(*args)
 
 
 def interrupt_once(*_):
@@ -104,7 +121,6 @@ def end_with_parent():
 
 def work(way, channel, seconds, results, notes):
     """Run in the worker: put one result after another, until it is asked to end."""
-    leave_ctrl_c_to_parent()
     threading.Thread(target=end_with_parent, daemon=True).start()
     if way == "closed pipe":
         channel[1].close()  # our copy of the parent's end: open, the pipe would have no end
@@ -121,7 +137,6 @@ def work(way, channel, seconds, results, notes):
 
 def use(results, connection):
     """Run in the user of the same Queue: when told, put a mark, and take all until it comes."""
-    leave_ctrl_c_to_parent()
     threading.Thread(target=end_with_parent, daemon=True).start()
     connection.send("ready")
     connection.recv()
@@ -160,7 +175,7 @@ def measure(way, seconds, patience, context, processes):
     results = context.Queue()
     user_end, its_end = context.Pipe()
     notes, its_notes = context.Pipe(duplex=False)
-    user = context.Process(target=use, args=(results, its_end), daemon=True)
+    user = context.Process(target=WithoutCtrlC(use), args=(results, its_end), daemon=True)
     with ctrl_c_held_back():
         user.start()
         processes.append(user)
@@ -168,7 +183,7 @@ def measure(way, seconds, patience, context, processes):
             context
         )  # now, so that the user has no copy of a pipe's end
         args = (way, channel, seconds, results, its_notes)
-        worker = context.Process(target=work, args=args, daemon=True)
+        worker = context.Process(target=WithoutCtrlC(work), args=args, daemon=True)
         worker.start()
         processes.append(worker)
     for end in (its_end, its_notes, *([channel[0]] if way == "closed pipe" else [])):

@@ -50,11 +50,28 @@ def ctrl_c_held_back():
             signal.raise_signal(signal.SIGINT)
 
 
-def leave_ctrl_c_to_parent():
-    """Call this first in a worker: Ctrl-C ends what it has started, and the parent ends it."""
+def leave_ctrl_c_to_parent(function):
+    """Run in a worker: Ctrl-C ends what it has started, and the parent ends it."""
     signal.signal(signal.SIGINT, lambda *_: None)  # programs would inherit SIG_IGN
     if sys.platform != "win32":
         signal.pthread_sigmask(signal.SIG_UNBLOCK, [signal.SIGINT])
+    return function
+
+
+class WithoutCtrlC:
+    """What a worker runs: a function, once Ctrl-C is left to the parent.
+
+    A fork server that ran before doesn't block Ctrl-C, so that is done when this is unpickled.
+    """
+
+    def __init__(self, function):
+        self.function = function
+
+    def __reduce__(self):  # what is unpickled is the function itself
+        return leave_ctrl_c_to_parent, (self.function,)
+
+    def __call__(self, *args):  # a fork pickles nothing
+        leave_ctrl_c_to_parent(self.function)(*args)
 
 
 def interrupt_once(*_):
@@ -79,7 +96,6 @@ def end_with_parent():
 
 def produce(make, part, tasks):
     """Run in a producer: put its tasks. It ends when all of them are in the queue's pipe."""
-    leave_ctrl_c_to_parent()
     threading.Thread(target=end_with_parent, daemon=True).start()
     for task in make(part):
         tasks.put(pickle.dumps(task))  # in put() the error of a failure would be lost
@@ -87,7 +103,6 @@ def produce(make, part, tasks):
 
 def consume(do, tasks, results):
     """Run in a consumer: do one task after the other, until the sentinel None."""
-    leave_ctrl_c_to_parent()
     threading.Thread(target=end_with_parent, daemon=True).start()
     while (pickled := tasks.get()) is not None:
         results.send((do(pickle.loads(pickled)),))
@@ -98,13 +113,17 @@ def start_workers(make, parts, do, consumers, tasks, context):
     """Yield each worker once it runs, and our end of the pipe of its results, or None."""
     for number, part in enumerate(parts, 1):
         args, name = (make, part, tasks), f"Producer {number}"
-        worker = context.Process(target=produce, args=args, name=name, daemon=True)
+        worker = context.Process(
+            target=WithoutCtrlC(produce), args=args, name=name, daemon=True
+        )
         worker.start()
         yield worker, None
     for number in range(1, consumers + 1):
         ours, theirs = context.Pipe(duplex=False)  # its own: one who dies locks nobody out
         args, name = (do, tasks, theirs), f"Consumer {number}"
-        worker = context.Process(target=consume, args=args, name=name, daemon=True)
+        worker = context.Process(
+            target=WithoutCtrlC(consume), args=args, name=name, daemon=True
+        )
         worker.start()
         theirs.close()  # now, before the next worker is forked and inherits it
         yield worker, ours

@@ -48,11 +48,28 @@ def ctrl_c_held_back():
             signal.raise_signal(signal.SIGINT)
 
 
-def leave_ctrl_c_to_parent():
-    """Call this first in a worker: Ctrl-C ends what it has started, and the parent ends it."""
+def leave_ctrl_c_to_parent(function):
+    """Run in a worker: Ctrl-C ends what it has started, and the parent ends it."""
     signal.signal(signal.SIGINT, lambda *_: None)  # programs would inherit SIG_IGN
     if sys.platform != "win32":
         signal.pthread_sigmask(signal.SIG_UNBLOCK, [signal.SIGINT])
+    return function
+
+
+class WithoutCtrlC:
+    """What a worker runs: a function, once Ctrl-C is left to the parent.
+
+    A fork server that ran before doesn't block Ctrl-C, so that is done when this is unpickled.
+    """
+
+    def __init__(self, function):
+        self.function = function
+
+    def __reduce__(self):  # what is unpickled is the function itself
+        return leave_ctrl_c_to_parent, (self.function,)
+
+    def __call__(self, *args):  # a fork pickles nothing
+        leave_ctrl_c_to_parent(self.function)(*args)
 
 
 def interrupt_once(*_):
@@ -77,7 +94,6 @@ def end_with_parent():
 
 def work(do, tasks, results):
     """Run in a worker: do tasks and put those that they make, until the sentinel None."""
-    leave_ctrl_c_to_parent()
     threading.Thread(target=end_with_parent, daemon=True).start()
     while (pickled := tasks.get()) is not None:
         result, more = do(pickle.loads(pickled))
@@ -93,7 +109,7 @@ def start_workers(do, count, tasks, context):
     for number in range(1, count + 1):
         ours, theirs = context.Pipe(duplex=False)  # its own: one who dies locks nobody out
         args, name = (do, tasks, theirs), f"Worker {number}"
-        worker = context.Process(target=work, args=args, name=name, daemon=True)
+        worker = context.Process(target=WithoutCtrlC(work), args=args, name=name, daemon=True)
         worker.start()
         theirs.close()  # now, before the next worker is forked and inherits it
         yield worker, ours

@@ -77,22 +77,28 @@ def ctrl_c_held_back():
             signal.raise_signal(signal.SIGINT)
 
 
-def leave_ctrl_c_to_parent():
-    """Call this first in a worker: Ctrl-C ends what it has started, and the parent ends it."""
+def leave_ctrl_c_to_parent(function):
+    """Run in a worker: Ctrl-C ends what it has started, and the parent ends it."""
     signal.signal(signal.SIGINT, lambda *_: None)  # programs would inherit SIG_IGN
     if sys.platform != "win32":
         signal.pthread_sigmask(signal.SIG_UNBLOCK, [signal.SIGINT])
+    return function
 
 
-class LeaveCtrlC:
-    """Among a worker's arguments: once they are unpickled, Ctrl-C is left to the parent.
+class WithoutCtrlC:
+    """What a worker runs: a function, once Ctrl-C is left to the parent.
 
-    A fork server that ran before starts workers with Ctrl-C unblocked, and one that is
-    interrupted before its first line prints a traceback.
+    A fork server that ran before doesn't block Ctrl-C, so that is done when this is unpickled.
     """
 
-    def __reduce__(self):
-        return leave_ctrl_c_to_parent, ()
+    def __init__(self, function):
+        self.function = function
+
+    def __reduce__(self):  # what is unpickled is the function itself
+        return leave_ctrl_c_to_parent, (self.function,)
+
+    def __call__(self, *args):  # a fork pickles nothing
+        leave_ctrl_c_to_parent(self.function)(*args)
 
 
 def interrupt_once(*_):
@@ -186,9 +192,8 @@ def write(end, data):
     return end.send(data) if sys.platform == "win32" else os.write(end.fileno(), data)
 
 
-def work(_, channel, begun, do_job, setup):
+def work(channel, begun, do_job, setup):
     """Run in a worker: answer one message of jobs after the other, until an empty one."""
-    leave_ctrl_c_to_parent()
     signal.signal(signal.SIGTERM, signal.SIG_DFL)  # a handler of the caller's isn't for us
     multiprocessing.current_process().daemon = False  # a job may have processes of its own
     threading.Thread(target=end_with_parent, daemon=True).start()
@@ -234,8 +239,8 @@ class Worker:
         self.channel, theirs = Channel.pair(context)
         self.begun, self.ready, self.results = context.RawValue("Q"), False, []
         self.deadline, self.begun_before, self.begun_seen = math.inf, 0, 0
-        args = (LeaveCtrlC(), theirs, self.begun, do_job, setup)
-        self.process = context.Process(target=work, args=args, daemon=True)
+        args = (theirs, self.begun, do_job, setup)
+        self.process = context.Process(target=WithoutCtrlC(work), args=args, daemon=True)
         with contextlib.closing(theirs):  # before the next worker is forked and inherits it
             self.process.start()
 

@@ -26,9 +26,9 @@ from typing import Any
 try:
     from work_queue import (
         NOT_YET,
+        WithoutCtrlC,
         ctrl_c_held_back,
         interrupt_once,
-        leave_ctrl_c_to_parent,
         work_queue,
     )
 except ImportError:
@@ -39,6 +39,7 @@ with contextlib.suppress(ImportError):
 
 LENGTHS = {"0": 0, "100 µs": 1e-4, "10 ms": 1e-2}  # of a job, in seconds
 SMALL = 1e-3  # longer jobs don't go several in a message
+BEGIN = WithoutCtrlC(int)  # the initializer of a pool: int() itself does nothing
 
 
 def drain(results):
@@ -84,7 +85,7 @@ def moments_of(turns, do_all):
 def with_executor(context, workers, turns, batch=1):
     """Do the turns with ProcessPoolExecutor.map()."""
     Executor = concurrent.futures.ProcessPoolExecutor
-    with Executor(workers, context, leave_ctrl_c_to_parent) as executor:
+    with Executor(workers, context, BEGIN) as executor:
 
         def do_all(seconds, jobs):
             with ctrl_c_held_back():  # it starts its workers when it gets jobs
@@ -97,7 +98,7 @@ def with_executor(context, workers, turns, batch=1):
 def with_pool(context, workers, turns, batch=1):
     """Do the turns with Pool.imap()."""
     with ctrl_c_held_back():
-        pool = context.Pool(workers, leave_ctrl_c_to_parent)
+        pool = context.Pool(workers, BEGIN)
     with pool:
         return moments_of(
             turns, lambda seconds, jobs: drain(pool.imap(sleep, [seconds] * jobs, batch))
@@ -106,7 +107,6 @@ def with_pool(context, workers, turns, batch=1):
 
 def serve(jobs, results):
     """Run in a worker: take jobs from a Queue until the sentinel comes."""
-    leave_ctrl_c_to_parent()
     for seconds in iter(jobs.get, None):
         results.put(sleep(seconds))
 
@@ -124,7 +124,9 @@ def with_queues(context, workers, turns):
     try:
         with ctrl_c_held_back():
             for _ in range(workers):
-                worker = context.Process(target=serve, args=(jobs, results), daemon=True)
+                worker = context.Process(
+                    target=WithoutCtrlC(serve), args=(jobs, results), daemon=True
+                )
                 worker.start()
                 team.append(worker)
         moments = moments_of(turns, do_all)
