@@ -18,6 +18,11 @@ def test_every_program_that_is_run_is_there_and_every_program_is_run():
     assert run == there
 
 
+def test_the_recorder_knows_whether_the_time_of_a_run_is_a_figure():
+    run = Run("hello", "hello.py", timed=True)
+    assert run.spec().timed and not replace(run, timed=False).spec().timed
+
+
 @pytest.mark.parametrize(
     ("text", "message"),
     [
