@@ -41,6 +41,7 @@ class RunSpec:
     timeout: float = TIMEOUT
     python: str = sys.executable
     traced: bool = False
+    timed: bool = False
     lock: Path | None = None
     store: Path = DEFAULT
 
@@ -60,7 +61,7 @@ class RunSpec:
             texts.append(self.lock.read_bytes())
         asked = (self.name, self.command, self.start_method, self.hangs, self.timeout)
         digests = [hashlib.sha256(text).digest() for text in (*texts, recorder_text())]
-        ran_by = (this_machine(self.python), self.python, self.traced)
+        ran_by = (this_machine(self.python), self.python, self.traced, self.timed)
         key = hashlib.sha256(repr((asked, digests, ran_by)).encode()).hexdigest()
         return self.store / f"{self.program.stem}-{key[:32]}.json"
 

@@ -130,7 +130,7 @@ def descendants(pid: int) -> list[int]:
     found = []
     with contextlib.suppress(OSError):  # it has ended
         for task in os.listdir(f"/proc/{pid}/task"):
-            with open(f"/proc/{pid}/task/{task}/children") as children:
+            with open(f"/proc/{pid}/task/{task}/children", "rb", 0) as children:
                 for child in map(int, children.read().split()):
                     found += [child, *descendants(child)]
     return found

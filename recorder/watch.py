@@ -36,15 +36,16 @@ from recorder.recording import Line, Pipe, Process, Recording
 TIMEOUT = 60.0  # seconds a run may take
 STALL_SECONDS = 5.0  # of stillness, after which an expected hang is believed without proof
 GRACE = 2.0  # seconds that processes may take to end after the program has
-SETTLING = 2.0  # seconds in which a new process may become what it is, by exec
 DUMPING = 2.0  # seconds that a process may take to print its stacks
 OLD = 60.0  # seconds after which a run's folder without a supervisor is nobody's
 ENDING = 30.0  # seconds that a run may take to end and remove everything
 MAX_OUTPUT_BYTES = 256 * 1024  # bytes of output that are kept
-CLOSELY = 0.001  # seconds between two looks for new processes, where a hang is expected
-ENDINGS = 0.1  # seconds after a process has ended, in which much happens
-SAMPLING_SHARE = 0.015  # of one core: with all else, the watcher stays below 2 % of one
-SAMPLING_START = 0.02  # seconds of CPU time beyond, for many samples at the start
+CLOSELY = 0.001  # seconds between two looks for new processes, at least
+NEWS = 0.1  # seconds after a process has begun or ended, in which much happens
+SHARE = 0.015  # of one core for watching, and a quarter of it in the first two seconds
+START = 0.021  # seconds of CPU time beyond: with all else, it is 2 % of a core from 2 s on
+SPREAD = 0.1  # seconds in which much of what is left may be spent
+MOST_REST = 1.5  # seconds between two samples, of however many processes
 WEIGHING = 0.0004  # seconds of CPU time to ask for a process's share of memory
 MOST_HANDLES = 250  # processes whose end is told at once
 RUN_VARIABLE = "RECORDED_RUN"  # in the environment of every process of a run: its folder
@@ -63,6 +64,7 @@ def watch(
     start_method: str = "",
     python: str = sys.executable,
     traced: bool = False,
+    timed: bool = False,
     progress: Callable[[float], None] = lambda seconds: None,
 ) -> Recording:
     """Run `python PROGRAM ARGUMENTS` to its end, its proven hang or its timeout.
@@ -81,6 +83,7 @@ def watch(
         start_method: The start method that it uses; by default that of the Python.
         python: The interpreter that runs it.
         traced: Whether its processes note their calls. No time of such a run is a figure.
+        timed: Whether its time is a figure: then workers of some milliseconds may be missed.
         progress: Called after each sample with the seconds since the start. An exception that
             it raises ends the run.
 
@@ -96,7 +99,7 @@ def watch(
     recorded = datetime.datetime.now(datetime.UTC).isoformat(timespec="seconds")
     with (
         raise_on_termination(),
-        contextlib.closing(Run((program, *beside), arguments, python, traced)) as run,
+        contextlib.closing(Run((program, *beside), arguments, python, traced, timed)) as run,
     ):
         ended, evidence = run.watch(timeout, STALL_SECONDS if hangs else math.inf, progress)
         output = run.output
@@ -175,13 +178,13 @@ class Output:
 
 @dataclass
 class ObservedProcess:
-    """A process of a run, as far as it has been seen; `process` is None when it never was."""
+    """A process of a run, as far as it has been seen."""
 
     pid: int
     parent: int
     started: float
-    process: psutil.Process | None = None
     role: str = "worker"
+    image: object = None  # for which it was asked for its role
     ended: float | None = None
     samples: list[tuple[float, float]] = field(default_factory=list)
     threads: dict[int, list[tuple[float, str]]] = field(default_factory=dict)
@@ -189,14 +192,14 @@ class ObservedProcess:
     stack: list[str] = field(default_factory=list)
     exit: int | None = None
 
-    def note_threads(self, at: float) -> tuple[bool, object]:
-        """Note what each thread does.
+    def note_threads(self, at: float, alone: bool) -> tuple[bool, object]:
+        """Note what each thread does; `alone` says that there is only one.
 
         Returns:
             Whether all of them wait without a time limit; and what changes when there may be
             a pipe that was not there before.
         """
-        seen = waits.reasons(self.pid)
+        seen = waits.reasons(self.pid, alone)
         for tid in self.threads.keys() | seen.keys():
             samples, (what, _) = self.threads.setdefault(tid, []), seen.get(tid, ("", True))
             if what != (samples[-1][1] if samples else ""):
@@ -237,7 +240,12 @@ class Run:
     """
 
     def __init__(
-        self, files: Sequence[Path], arguments: Sequence[str], python: str, traced: bool
+        self,
+        files: Sequence[Path],
+        arguments: Sequence[str],
+        python: str,
+        traced: bool,
+        timed: bool,
     ) -> None:
         place = short_temporary_folder()
         sweep(place)
@@ -246,18 +254,19 @@ class Run:
         self.known: dict[int, ObservedProcess] = {}
         self.first = 0  # the program's process ID
         self.status: int | None = None
-        self.wall = self.reaped_cpu = 0.0
+        self.wall = self.reaped_cpu = self.created = 0.0
         self.resident = self.weighed = self.weight = 0  # see `weigh`
-        self.spent = 0.0  # seconds of CPU time for samples
+        self.began = time.thread_time()
         self.ending = False  # the recorder ends what is left
         self.over = False  # the supervisor has ended
         self.error = "the supervisor of the run was killed"  # until it says something else
         self.left: list[str] = []  # files that it could not remove
         self.reports = b""  # what is read of its next one
-        self.traced = traced
+        self.traced, self.timed = traced, timed
         self.notes: IO[bytes] | None = None  # of a traced run
         self.handles: dict[int, ObservedProcess] = {}
-        self.last_end = -1.0  # when a process was seen to end
+        self.last_news = -1.0  # when a process was seen to begin or to end
+        self.newest: object = None  # of the machine, when new processes were looked for
         self.look: waits.Look | None = None  # the last one at waiting threads
         self.full_pipes: list[Pipe] = []  # at the end of a hang
         self.started = time.monotonic()
@@ -292,20 +301,32 @@ class Run:
         """Seconds since the start of the program."""
         return round(time.monotonic() - self.started, 4)
 
-    def left_to_spend(self, at: float) -> float:
-        """Seconds of CPU time that samples may still take now, so that they disturb nobody."""
-        return SAMPLING_START + SAMPLING_SHARE * at - self.spent
+    def left_to_spend(self) -> float:
+        """Seconds of CPU time that may still be spent now on watching, to disturb nobody."""
+        at = self.now()
+        return START + SHARE * max(at / 4, at - 1.5) - (time.thread_time() - self.began)
+
+    def rest_after(self, began: float, part: float) -> float:
+        """Seconds until what has run on the CPU since then may do so again, for a part of all."""
+        share = SHARE / 4 if self.now() < 2 else SHARE
+        rate = share + max(self.left_to_spend(), 0.0) / SPREAD
+        return (time.thread_time() - began) / (part * rate)
 
     def pump(self, seconds: float, until: Callable[[], bool] = lambda: False) -> bool:
         """Take in what comes, for so long or until something is true; return whether it is."""
         deadline = time.monotonic() + seconds
         while not until():
             rest = deadline - time.monotonic()
-            for key, _ in self.selector.select(max(0.0, rest)):
-                key.data(key.fileobj)
-            if rest <= 0:
+            if not self.take(rest) or rest <= 0:
                 return until()
         return True
+
+    def take(self, seconds: float) -> bool:
+        """Take in what comes first, within so many seconds; return whether anything came."""
+        ready = self.selector.select(max(0.0, seconds))
+        for key, _ in ready:
+            key.data(key.fileobj)
+        return bool(ready)
 
     def read(self, pipe: IO[bytes]) -> bytes:
         """What is in a pipe; nothing at its end."""
@@ -331,7 +352,7 @@ class Run:
         self.selector.unregister(handle)
         observed = self.handles[handle]
         if observed.ended is None and not self.ending:
-            observed.ended = self.last_end = self.now()
+            observed.ended = self.last_news = self.now()
             observed.exit = waits.exit_of(observed.pid, handle)
         if observed.exit is not None:
             os.close(handle)
@@ -366,7 +387,8 @@ class Run:
 
         self.pump(ENDING, lambda: self.over or bool(self.first))
         before: object = None
-        moved = 0.0
+        moved, again = 0.0, False
+        due = math.inf if self.timed else 0.0
         while not self.pump(0, ended):
             at, began = self.now(), time.thread_time()
             state, waiting = self.sample(at)
@@ -376,7 +398,6 @@ class Run:
                 look = waits.look(self.first, self.find_processes(), self.look)
             if not stands or (look and look.waits is waits.Waits.LIMITED):
                 moved = at
-            self.spent += time.thread_time() - began
             before, self.look, self.wall = state, look, at
             progress(at)
             proven = look is not None and look.proves
@@ -387,40 +408,48 @@ class Run:
                     break
                 self.full_pipes = list(look.full_pipes(at)) if look and evidence else []
                 return ("hang" if evidence else "timeout"), evidence
-            # Often at the start and where processes end, and never more than the share in the end.
-            rested = -self.left_to_spend(at) / SAMPLING_SHARE
-            usual = min(at / 20, 0.1) if at - self.last_end > ENDINGS else 0.0
-            pause = min(max(0.005, usual, rested), max(timeout - at, 0.0))
-            # Processes that live for some milliseconds matter where a hang is expected.
-            closely = stall_seconds < math.inf and at < SETTLING
-            wake = at + pause
-            while not self.pump(CLOSELY if closely else pause, ended) and self.now() < wake:
-                self.find_new()
+            # Often where processes begin and end, and never more than the share in the end.
+            usual = min(at / 20, 0.1) if at - self.last_news > NEWS else 0.0
+            pause = min(max(0.005, usual, self.rest_after(began, 0.75)), MOST_REST)
+            wake = at + min(pause, max(timeout - at, 0.0))
+            while (now := self.now()) < wake and not ended():
+                began = time.thread_time()
+                self.take(min(wake, max(due, now + CLOSELY)) - now)
+                if self.now() >= due:
+                    changed = self.newest != waits.newest()
+                    if changed or again:  # it counts an instant before it is in the list
+                        self.find_new()
+                    again = changed
+                    part = 1 if now - self.last_news < NEWS else 0.25
+                    due = self.now() + self.rest_after(began, part)
         return "exit", ""
 
     def find_new(self) -> None:
         """Begin to observe each process that is new."""
+        self.newest = waits.newest()  # before: what comes meanwhile is looked for again
         for pid in self.find_processes():
             if pid not in self.known:
                 self.observe(pid)
-                self.pipes.find(self.first)
+                self.known[self.first].searched.clear()
 
     def observe(self, pid: int) -> None:
         """Begin to observe a process, that may have ended by now."""
-        self.known[pid] = observed = ObservedProcess(pid, self.supervisor.pid, self.now())
-        first = self.known[self.first]
-        if observed is first:
-            observed.started, observed.role = 0.0, "parent"
+        now = self.now()
+        self.known[pid] = observed = ObservedProcess(pid, self.supervisor.pid, now)
         handle = waits.handle_of(pid) if len(self.handles) < MOST_HANDLES else None
         if handle is not None:
             self.handles[handle] = observed
             self.selector.register(handle, selectors.EVENT_READ, self.take_end)
-        with contextlib.suppress(psutil.NoSuchProcess):
-            observed.process = process = psutil.Process(pid)
-            observed.parent = process.ppid()
-            if first.process:
-                created = process.create_time() - first.process.create_time()
-                observed.started = round(max(created, 0.0), 4)
+        if used := waits.used(pid):
+            observed.parent = used.parent
+            self.created = self.created or used.started
+            observed.started = round(max(used.started - self.created, 0.0), 4)
+        elif handle is None:
+            observed.ended = now
+        if pid == self.first:
+            observed.started, observed.role = 0.0, "parent"
+        else:
+            self.last_news = now
 
     def sample(self, at: float) -> tuple[object, bool]:
         """Note what each process has used, and how it waits.
@@ -431,23 +460,19 @@ class Run:
         self.find_new()
         memory, state, waiting = 0, [], self.known[self.first].ended is None
         for pid, observed in self.known.items():
-            if observed.ended is not None or not (process := observed.process):
+            if observed.ended is not None:
                 continue
-            try:
-                with process.oneshot():
-                    if process.status() == psutil.STATUS_ZOMBIE:
-                        raise psutil.NoSuchProcess(pid)
-                    times = process.cpu_times()
-                    memory += process.memory_info().rss
-                    if pid != self.first and at - observed.started < SETTLING:
-                        observed.role = self.role(observed, process)
-            except psutil.NoSuchProcess:
+            used = waits.used(pid)
+            if not used or not used.alive:
                 observed.ended = at
                 continue
-            observed.samples.append((at, round(times.user + times.system, 2)))
-            state.append((pid, times.user + times.system))
+            if used.image != observed.image:
+                self.find_role(observed, used.image)
+            memory += used.memory
+            observed.samples.append((at, used.cpu))
+            state.append((pid, used.cpu))
             if observed.role != "helper":
-                waits_forever, now = observed.note_threads(at)
+                waits_forever, now = observed.note_threads(at, used.threads == 1)
                 waiting &= waits_forever
                 if now not in observed.searched:
                     observed.searched.add(now)
@@ -463,18 +488,21 @@ class Run:
         """
         self.resident = max(self.resident, resident)
         cost = WEIGHING * len(living)
-        if resident > 1.25 * self.weighed and self.left_to_spend(at) > cost:
+        if resident > 1.25 * self.weighed and self.left_to_spend() > cost:
             self.weighed = resident
             self.weight = max(self.weight, waits.memory_of(living))
 
-    def role(self, observed: ObservedProcess, process: psutil.Process) -> str:
-        """What a process is, by its command line, which a fork server's children share."""
-        command = " ".join(process.cmdline()[:3])
-        if not command:  # it is about to end, and has lost its memory
-            return observed.role
-        parent = self.known.get(observed.parent)
-        forked = parent is not None and parent.role == "helper"
-        return "helper" if HELPER.search(command) and not forked else "worker"
+    def find_role(self, observed: ObservedProcess, image: object) -> None:
+        """Find what a process is: by its command line, if that is not what its parent has."""
+        parent, words = self.known.get(observed.parent), ["forked"]
+        if not parent or image != parent.image:
+            words = []
+            with contextlib.suppress(psutil.NoSuchProcess):
+                words = psutil.Process(observed.pid).cmdline()[:3]
+        if words:  # else it is about to end, and has lost its memory
+            observed.image = image
+            if observed.pid != self.first:
+                observed.role = "helper" if HELPER.search(" ".join(words)) else "worker"
 
     def dump_stacks(self) -> None:
         """Let each process print where it is stuck, the parent first, and end it.
@@ -483,16 +511,15 @@ class Run:
         All are stopped before the first is asked: so none moves on when another one ends.
         """
         self.ending = True
-        left = [p for p in self.known.values() if p.ended is None and p.role != "helper"]
-        stuck = [(observed, observed.process) for observed in left if observed.process]
-        for _, process in stuck:
-            send(process, signal.SIGSTOP)
+        stuck = [p for p in self.known.values() if p.ended is None and p.role != "helper"]
+        for observed in stuck:
+            send(observed.pid, signal.SIGSTOP)
         self.pump(0)
-        for observed, process in stuck:
+        for observed in stuck:
             self.output = Output()
-            send(process, signal.SIGABRT, signal.SIGCONT)
+            send(observed.pid, signal.SIGABRT, signal.SIGCONT)
             deadline = time.monotonic() + DUMPING
-            while is_alive(process) and time.monotonic() < deadline:
+            while is_alive(observed.pid) and time.monotonic() < deadline:
                 self.pump(0.002)  # nothing tells its end: its parent need not wait for it
             self.pump(0)
             observed.stack = stack_of_python([text for _, text in self.output.lines()])
@@ -503,8 +530,7 @@ class Run:
         left = 0
         if not self.pump(grace, lambda: self.over):
             self.find_new()
-            seen = [one.process for one in self.known.values() if one.process]
-            left = max(1, sum(map(is_alive, seen)))
+            left = max(1, sum(map(is_alive, self.known)))
         self.ending = True
         self.ends[0].close()
         self.pump(ENDING, lambda: self.over)
@@ -546,11 +572,11 @@ def sweep(place: str) -> None:
                     os.close(handle)
 
 
-def send(process: psutil.Process, *signals: int) -> None:
+def send(pid: int, *signals: int) -> None:
     """Send signals to a process that may have ended."""
-    with contextlib.suppress(psutil.NoSuchProcess):
+    with contextlib.suppress(ProcessLookupError):
         for number in signals:
-            process.send_signal(number)
+            os.kill(pid, number)
 
 
 def stack_of_python(lines: Sequence[str]) -> list[str]:
@@ -569,12 +595,10 @@ def kill_marked(folder: str) -> int:
     return count
 
 
-def is_alive(process: psutil.Process) -> bool:
+def is_alive(pid: int) -> bool:
     """Whether a process still runs; one that only waits to be reaped does not."""
-    try:
-        return process.is_running() and process.status() != psutil.STATUS_ZOMBIE
-    except psutil.NoSuchProcess:
-        return False
+    used = waits.used(pid)
+    return used is not None and used.alive
 
 
 def environment(folder: str, traced: bool) -> dict[str, str]:

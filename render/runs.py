@@ -156,6 +156,7 @@ class Run:
             hangs=any(one.hangs for one in self.expected(start_method, python.name)),
             timeout=self.timeout,
             traced=self.traced,
+            timed=self.timed,
             start_method=start_method,
             python=python.executable,
             lock=LOCK,

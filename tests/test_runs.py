@@ -24,6 +24,11 @@ def test_every_run_stands_on_a_page():
     assert [name for name in read_runs() if not page_that_shows(name, pages)] == []
 
 
+def test_the_recorder_knows_whether_the_time_of_a_run_is_a_figure():
+    run = Run("hello", "hello.py", timed=True)
+    assert run.spec().timed and not replace(run, timed=False).spec().timed
+
+
 @pytest.mark.parametrize(
     ("text", "message"),
     [

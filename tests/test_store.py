@@ -52,6 +52,7 @@ def test_each_thing_it_depends_on(spec, monkeypatch):
         "start_method": "spawn",
         "name": "two.py",
         "traced": True,
+        "timed": True,
     }
     for name, value in changes.items():
         assert dataclasses.replace(spec, **{name: value}).file() != file, name

@@ -12,8 +12,9 @@ import psutil
 import pytest
 
 from examples.recipes import who_waits
+from recorder import waits as recorder_waits
 from recorder.recording import Frame
-from recorder.waits import AVAILABLE, Look, Pipes, Waits, match_stacks, reasons
+from recorder.waits import AVAILABLE, Look, Pipes, Waits, match_stacks, newest, reasons, used
 from recorder.waits import UNKNOWN as UNKNOWN_FILL
 from tests.harness import wait_until
 
@@ -334,3 +335,45 @@ def test_of_one_thread_the_stack_is_certain():
     (frames,) = match_stacks(STACK[-2:], 7, {7: 1, 8: 2}).values()
     assert frames == (Frame("x.py", 3, "main"),)
     assert match_stacks(["<truncated>"], 7, {}) == {}
+
+
+def test_what_a_process_has_used():
+    own = used(os.getpid())
+    assert own and own.alive and own.parent == os.getppid() and own.cpu > 0
+    assert own.threads == len(who_waits.listed(f"{os.getpid()}/task"))
+    assert abs(own.memory / psutil.Process().memory_info().rss - 1) < 0.1
+    reader, writer = os.pipe()
+    forked = os.fork()
+    if forked == 0:
+        os.read(reader, 1)
+        os._exit(0)
+    try:
+        child = used(forked)
+        assert child and child.parent == os.getpid() and child.image == own.image
+        assert child.started >= own.started
+    finally:
+        os.kill(forked, signal.SIGKILL)
+        os.waitid(os.P_PID, forked, os.WEXITED | os.WNOWAIT)
+    zombie = used(forked)
+    assert zombie and not zombie.alive
+    os.waitpid(forked, 0)
+    assert used(forked) is None
+    with subprocess.Popen(["sleep", "60"]) as other:
+        wait_until(
+            lambda: used(other.pid).image not in (own.image, 0), "it has executed sleep"
+        )
+        other.kill()
+    os.close(reader)
+    os.close(writer)
+
+
+def test_a_new_process_is_noticed(monkeypatch):
+    before = newest()
+    subprocess.run(["true"], check=True)
+    assert newest() != before
+
+    def not_there():
+        raise FileNotFoundError
+
+    monkeypatch.setattr(recorder_waits, "load_average", not_there)
+    assert newest() != newest(), "else nobody would be looked for"

@@ -20,6 +20,7 @@ from recorder.watch import (
     C_STACK,
     MAX_OUTPUT_BYTES,
     RUN_VARIABLE,
+    Run,
     is_alive,
     raise_on_termination,
     stack_of_python,
@@ -124,7 +125,7 @@ def test_the_life_of_each_process(method):
 
 
 def test_a_helper_that_is_about_to_end_is_no_worker(monkeypatch):
-    command_of, helpers = psutil.Process.cmdline, set()
+    command_of, used, helpers = psutil.Process.cmdline, waits.used, set()
 
     def without_memory(process):
         """The command of a process; none once it is known as a helper, as if it ended then."""
@@ -135,11 +136,78 @@ def test_a_helper_that_is_about_to_end_is_no_worker(monkeypatch):
             helpers.add(process.pid)
         return command
 
+    def of_others(pid):
+        """What a process uses; of a helper it isn't told any more what it executes."""
+        found = used(pid)
+        return found._replace(image=object()) if found and pid in helpers else found
+
     monkeypatch.setattr(psutil.Process, "cmdline", without_memory)
+    monkeypatch.setattr(waits, "used", of_others)
     arguments = ("--workers", "2", "--count", "1500000", "--start-method", "forkserver")
     recording = watch(EXAMPLES / "pipe_totals.py", arguments)
     roles = [process.role for process in recording.processes]
     assert helpers and sorted(roles) == ["helper", "helper", "parent", "worker", "worker"]
+
+
+BRIEF = """
+import os, sys, time
+for _ in range(30):
+    seen = os.path.getsize(sys.argv[1])
+    if os.fork() == 0:
+        while os.path.getsize(sys.argv[1]) == seen:
+            time.sleep(0.001)
+        os._exit(0)
+    os.wait()
+    if open(sys.argv[1]).read()[seen] == "n":
+        print("between two samples")
+        break
+"""
+
+
+@on_linux
+@pytest.mark.parametrize("timed", [False, True])
+def test_who_lives_between_two_samples_is_seen(program, monkeypatch, tmp_path, timed):
+    """Each worker ends as soon as it is seen; where the run's time is a figure, in a sample."""
+    sample, observe, where = Run.sample, Run.observe, [b"n"]
+
+    def noting_sample(run, at):
+        where[0] = b"s"
+        try:
+            return sample(run, at)
+        finally:
+            where[0] = b"n"
+
+    def noting_observe(run, pid):
+        seen.write(where[0])
+        observe(run, pid)
+
+    monkeypatch.setattr("recorder.watch.START", 60.0)  # so that none is saved on
+    monkeypatch.setattr(Run, "sample", noting_sample)
+    monkeypatch.setattr(Run, "observe", noting_observe)
+    with (tmp_path / "seen").open("ab", buffering=0) as seen:
+        recording = watch(program(BRIEF), [seen.name], timed=timed)
+    assert recording.output == ("" if timed else "between two samples\n")
+    assert all(process.ended <= recording.wall for process in recording.processes)
+
+
+@pytest.mark.parametrize("seconds", [2, 8, 60])
+def test_what_watching_may_cost_is_what_the_page_says(seconds, monkeypatch):
+    run = Run.__new__(Run)
+    run.began, run.started = 0.0, 0.0
+    monkeypatch.setattr(time, "thread_time", lambda: 0.0)
+    monkeypatch.setattr(time, "monotonic", lambda: float(seconds))
+    assert 0.014 < run.left_to_spend() / seconds < 0.016, "the rest is for its start and end"
+
+
+@on_linux
+def test_what_watching_may_cost_bounds_the_samples(program, monkeypatch):
+    counts = []
+    for start in (60.0, -60.0):
+        monkeypatch.setattr("recorder.watch.START", start)
+        monkeypatch.setattr("recorder.watch.SHARE", 1e-9)
+        recording = watch(program("import time; time.sleep(1)"))
+        counts.append(len(recording.processes[0].samples))
+    assert counts[0] > counts[1] == 1
 
 
 SHARES = """
@@ -336,7 +404,7 @@ def test_hang(program, method, temporary):
     assert any(line.endswith(" in join") for line in parent.stack)
     assert any(line.endswith(" in _feed") for line in worker.stack)
     assert 'File "program.py", line 13 in <module>' in parent.stack[-1]
-    assert not any(alive_pid(process.pid) for process in recording.processes)
+    assert not any(is_alive(process.pid) for process in recording.processes)
     assert list(temporary.iterdir()) == []
 
 
@@ -543,7 +611,7 @@ def test_left_behind(program):
     recording = watch(program(PARENT_ENDS))
     assert (recording.status, recording.output) == (0, "ends\n")
     assert recording.left_behind >= 1
-    assert not any(alive_pid(process.pid) for process in recording.processes)
+    assert not any(is_alive(process.pid) for process in recording.processes)
 
 
 ESCAPES = {
@@ -587,15 +655,11 @@ def marked(mark):
     found = []
     for process in psutil.process_iter():
         try:
-            if any(mark in word for word in process.cmdline()) and is_alive(process):
+            if any(mark in word for word in process.cmdline()) and is_alive(process.pid):
                 found.append(process)
         except psutil.Error:
             pass
     return found
-
-
-def alive_pid(pid):
-    return psutil.pid_exists(pid) and is_alive(psutil.Process(pid))
 
 
 @with_start_method
@@ -731,7 +795,9 @@ def test_interrupted(program, temporary, number, times, method):
         for _ in range(times):
             recorder.send_signal(number)
         assert recorder.wait(TIMEOUT) in (130, 128 + number, -number)
-        wait_until(lambda: not any(map(is_alive, tree)), "nobody is left")
+        wait_until(
+            lambda: not any(is_alive(process.pid) for process in tree), "nobody is left"
+        )
         wait_until(lambda: not list(temporary.iterdir()), "nothing is left")
     finally:
         recorder.kill()
