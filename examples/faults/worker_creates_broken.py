@@ -12,6 +12,7 @@ from multiprocessing.shared_memory import SharedMemory
 def work(names):
     """Run in the worker: make a block with a result in it, and hand over its name."""
     block = SharedMemory(create=True, size=64)
+    time.sleep(0.05)  # its work
     block.buf[:5] = b"hello"
     names.put(block.name)
     block.close()

@@ -12,6 +12,7 @@ from multiprocessing.shared_memory import SharedMemory
 def work(name):
     """Run in the worker: leave a result in the block."""
     block = SharedMemory(name)
+    time.sleep(0.05)  # its work
     block.buf[:5] = b"hello"
     block.close()
 
