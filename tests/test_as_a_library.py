@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.harness import run
+from tests.harness import part, run
 
 EXAMPLES = Path(__file__).resolve().parent.parent / "examples"
 METHOD = "spawn" if sys.platform == "win32" else "fork"
@@ -79,7 +79,7 @@ def called(folder, program, call):
     return err.splitlines()
 
 
-@pytest.mark.parametrize("program", PROGRAMS)
+@pytest.mark.parametrize("program", part(1, PROGRAMS))
 def test_it_leaves_the_callers_processes_and_signals_alone(tmp_path, program):
     call = f"{Path(program).stem}.main({PROGRAMS[program]}, start_method={METHOD!r})"
     assert called(tmp_path, program, call) == ["mine: None done 1", "as before: True True"]
@@ -117,7 +117,7 @@ MANY = {  # so many workers that the third start can fail
 
 
 @pytest.mark.skipif(sys.platform == "win32", reason="Windows has no fork")
-@pytest.mark.parametrize("program", MANY)
+@pytest.mark.parametrize("program", part(0, MANY))
 def test_a_start_that_fails_leaves_nothing_behind(tmp_path, program):
     call = FAILING.format(module=Path(program).stem, arguments=MANY[program]).strip()
     assert called(tmp_path, program, call) == [

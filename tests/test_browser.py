@@ -40,6 +40,7 @@ KINDS += [
 ]
 if IN_CI:
     LOOKS, KINDS = [*LOOKS, ("light", 360), ("dark", 1280)], PAGES
+CODE = ("queue.html", "recipes/work-queue.html")  # one of them is light, one is dark
 OPEN = "document.querySelectorAll('details').forEach(each => (each.open = true))"
 PROGRAMS = [
     (page_of(file), program)
@@ -226,7 +227,10 @@ def test_axe_finds_nothing(window, scheme, width):
 
     def look(what):
         options = {"runOnly": rules, "resultTypes": ["violations"]}
-        for violation in axe.run(page, options=options).response["violations"]:
+        # Code looks the same everywhere, and so do the rows of a long table.
+        repeated = {"exclude": ["pre > code", "tr:nth-child(n+9)"]}
+        part = None if IN_CI or what in CODE else repeated
+        for violation in axe.run(page, part, options).response["violations"]:
             found.extend(
                 f"{what}: {violation['id']}: {node['html'][:200]}"
                 for node in violation["nodes"]

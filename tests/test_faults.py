@@ -25,7 +25,7 @@ from render.site import (
     symptoms_list,
     words_on_screen,
 )
-from tests.harness import IN_CI, PYTHON, with_each_method
+from tests.harness import IN_CI, PYTHON, with_each
 from tests.recordings import recording
 from tests.test_story import assert_story
 
@@ -103,7 +103,7 @@ NEVER_FORKED = ("max_tasks_fixed", "fork")
     ("name", "start_method"),
     dict.fromkeys(
         (name, "spawn") if (name, start_method) == NEVER_FORKED else (name, start_method)
-        for name, start_method in with_each_method(FIXED)
+        for name, start_method in with_each(FIXED)
     ),
 )
 def test_the_fixed_one_ends_well(name, start_method):

@@ -7,7 +7,7 @@ from pathlib import Path
 import psutil
 import pytest
 
-from tests.harness import RunningProgram, wait_until, with_each_method
+from tests.harness import RunningProgram, part, wait_until, with_each
 
 EXAMPLES = Path(__file__).resolve().parent.parent / "examples"
 FOREVER = 10**12  # a count that no test waits for
@@ -53,7 +53,7 @@ def workers(started):
 
 
 @pytest.mark.skipif(sys.platform == "win32", reason="Windows has no such signals")
-@pytest.mark.parametrize(("program", "method"), with_each_method(PROGRAMS))
+@pytest.mark.parametrize(("program", "method"), with_each(part(0, PROGRAMS)))
 def test_no_worker_outlives_it(tmp_path, program, method):
     arguments, number, busy = PROGRAMS[program]
     file = shutil.copy(EXAMPLES / program, tmp_path)

@@ -25,6 +25,7 @@ from tests.harness import (
     on_posix,
     run,
     wait_until,
+    with_each,
 )
 
 WITHOUT_FORK = tuple(method for method in START_METHODS if method != "fork")
@@ -155,8 +156,8 @@ PROGRAMS = [
     ),
     Program(
         "worker_sweep.py",
-        quick="--workers 1 2 3 --total 10001 --runs 2",
-        prints=table("Counting to 10,001 in all, with ", 3),
+        quick="--workers 1 2 --total 10001 --runs 2",
+        prints=table("Counting to 10,001 in all, with ", 2),
         medians=(-6, -3),
         refuses={
             "--workers 0 1": SWEEPING,
@@ -234,9 +235,9 @@ PROGRAMS = [
         busy=1.5,  # importing alone takes up to 1 s, and Dask gives up if one dies meanwhile
         before=ANYTHING,
         killed=FIRST,
-        finite="--workers 2 --count 40000000",
+        finite="--workers 2 --count 25000000",
         status=0,
-        says=counted(5, 40_000_000, name=".+"),
+        says=counted(5, 25_000_000, name=".+"),
     ),
     Program(
         "channels/throughput.py",
@@ -945,8 +946,9 @@ def test_names_a_program_that_must_lie_beside_it(tmp_path, program):
 
 
 @on_posix
-@pytest.mark.parametrize("moment", ["at the start", "at work"])
-@pytest.mark.parametrize("program", STOPPED, ids=str)
+@pytest.mark.parametrize(
+    ("program", "moment"), with_each(STOPPED, ["at the start", "at work"]), ids=str
+)
 def test_ctrl_c_ends_it_with_one_line(tmp_path, program, moment):
     arguments = program.arguments(program.long, turn=moment == "at work")
     file = copy_of(tmp_path, program)

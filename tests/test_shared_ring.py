@@ -17,7 +17,7 @@ from tests.harness import (
     RunningProgram,
     copy_of_program,
     wait_until,
-    with_each_method,
+    with_each,
     with_start_method,
 )
 
@@ -132,7 +132,7 @@ def received(answers):
 EXPECTED = [(len(message), zlib.crc32(message)) for message in messages(200)]
 
 
-@pytest.mark.parametrize(("consumers", "method"), with_each_method([1, 2, 5]))
+@pytest.mark.parametrize(("consumers", "method"), with_each([1, 2, 5]))
 def test_every_consumer_sees_every_message(consumers, method):
     answers = answers_of(method, consumers)
     readers = [(read, number, answers[number][1]) for number in range(consumers)]
@@ -340,7 +340,7 @@ LONG = {
 
 
 @on_posix
-@pytest.mark.parametrize(("program", "method"), with_each_method(LONG))
+@pytest.mark.parametrize(("program", "method"), with_each(LONG))
 def test_no_worker_of_a_program_outlives_its_killed_parent(tmp_path, program, method):
     copy_of_program(tmp_path, "channels/shared_ring.py")
     arguments = (*LONG[program], "--start-method", method)

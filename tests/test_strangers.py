@@ -111,14 +111,14 @@ def test_a_worker_joins_over_another_address(tmp_path, name, host):
         + f"sys.argv[0] = '{name}.py'\nos.execv(sys.executable, [sys.executable, *sys.argv])\n"
     )
     script = script_in(tmp_path, text)
-    arguments = ("--listen", f"{host}:0", "--workers", 1, "--count", 10_000_000)
+    arguments = ("--listen", f"{host}:0", "--workers", 1, "--count", 5_000_000)
     with RunningProgram(tmp_path, script, *arguments, "--start-method", METHOD) as started:
         port = port_of(started)
         with RunningProgram(tmp_path, script, "--connect", f"127.0.0.2:{port}") as joined:
             status, out, err = started.finish()
             assert (status, err) == (0, "")
             assert joined.finish() == (0, "", "")
-    names = set(re.findall(r"name: (.+), subtotal: 10,000,000\n", out))
+    names = set(re.findall(r"name: (.+), subtotal: 5,000,000\n", out))
     assert "MainProcess" in names
 
 
