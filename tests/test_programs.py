@@ -947,7 +947,7 @@ def test_names_a_program_that_must_lie_beside_it(tmp_path, program):
 
 @on_posix
 @pytest.mark.parametrize(
-    ("program", "moment"), with_each(STOPPED, ["at the start", "at work"]), ids=str
+    ("program", "moment"), with_each(STOPPED, ["at work", "at the start"]), ids=str
 )
 def test_ctrl_c_ends_it_with_one_line(tmp_path, program, moment):
     arguments = program.arguments(program.long, turn=moment == "at work")
