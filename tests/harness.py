@@ -66,9 +66,7 @@ def with_each(cases, others=START_METHODS):
 
 def part(number, cases):
     """Return all cases in CI, elsewhere those whose names are of this part, 0 or 1, of two."""
-    return [
-        case for case in cases if IN_CI or zlib.crc32(str(case).encode()) % 2 == number
-    ]
+    return [case for case in cases if IN_CI or zlib.crc32(str(case).encode()) % 2 == number]
 
 
 def wait_until(condition, what, timeout=TIMEOUT):

@@ -8,7 +8,6 @@ import re
 import shutil
 import sys
 import threading
-import urllib.parse
 from pathlib import Path
 
 import pytest
@@ -22,7 +21,14 @@ from tests.test_search import you_see
 from tests.test_site import INCLUDED, SOURCES, page_of
 
 CHROMIUM = next(filter(None, map(shutil.which, ("chromium", "google-chrome", "chrome"))), None)
-FLAGS = ["--headless", "--no-sandbox", "--disable-gpu", "--in-process-gpu", "--disable-quic", "--no-first-run"]
+FLAGS = [
+    "--headless",
+    "--no-sandbox",
+    "--disable-gpu",
+    "--in-process-gpu",
+    "--disable-quic",
+    "--no-first-run",
+]
 FLAGS += ["--disable-background-networking", "--disable-component-update", "--disable-sync"]
 FLAGS += ["--host-resolver-rules=MAP * ~NOTFOUND , EXCLUDE 127.0.0.1"]
 PAGES = [*map(page_of, SOURCES), "404.html"]

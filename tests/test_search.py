@@ -1,5 +1,6 @@
 """The search of the built site: what people type finds the page that they want."""
 
+import functools
 import json
 import multiprocessing
 import re
@@ -56,8 +57,13 @@ def test_what_has_no_page_yet_is_said_to_have_none(ask):
         assert place(found, wanted) == 99, f"{query}: take `not yet` away"
 
 
+@functools.cache
 def you_see(site):
     """What the boxes of the fault pages say is on the screen, literally: the fault, and the words."""
+    return list(said_in_boxes(site))
+
+
+def said_in_boxes(site):
     for page in sorted((site / "faults").glob("*.html")):
         box = BeautifulSoup(page.read_text(encoding="utf-8"), "html.parser").select_one(
             ".answer"
@@ -70,7 +76,7 @@ def you_see(site):
 
 
 def test_what_the_faults_say_one_sees_finds_them(ask, project):
-    said = list(you_see(project / "site"))
+    said = you_see(project / "site")
     assert len(said) > 30
     missed = {}
     for (_, words), found in zip(said, ask([words for _, words in said]), strict=True):
