@@ -35,6 +35,8 @@ PROGRAMS = {  # the arguments, how many processes then work, and how many of the
     "recipes/stop_early.py": (("--workers", 3, "--number", PRIME * (PRIME + 54)), 3, 3),
 }
 
+SEEN = part(0, PROGRAMS)
+
 
 def workers(started):
     """The processes that are neither the first one, nor multiprocessing's own."""
@@ -53,7 +55,7 @@ def workers(started):
 
 
 @pytest.mark.skipif(sys.platform == "win32", reason="Windows has no such signals")
-@pytest.mark.parametrize(("program", "method"), with_each(part(0, PROGRAMS)))
+@pytest.mark.parametrize(("program", "method"), with_each(SEEN))
 def test_no_worker_outlives_it(tmp_path, program, method):
     arguments, number, busy = PROGRAMS[program]
     file = shutil.copy(EXAMPLES / program, tmp_path)

@@ -27,6 +27,7 @@ from tests.harness import (
     wait_until,
     with_each,
 )
+from tests.test_parent_dies import SEEN
 
 WITHOUT_FORK = tuple(method for method in START_METHODS if method != "fork")
 FIRST, LAST, ALL = slice(1), slice(-1, None), slice(None)  # which workers are killed
@@ -830,6 +831,9 @@ if sys.platform != "win32":  # these are about signals and the fork server
         ),
     ]
 STOPPED = [program for program in PROGRAMS if program.long is not None]
+KILLED = [
+    program for program in PROGRAMS if program.killed and (IN_CI or program.file not in SEEN)
+]
 
 
 @on_posix
@@ -967,7 +971,7 @@ def test_ctrl_c_ends_it_with_one_line(tmp_path, program, moment):
 
 
 @on_posix
-@pytest.mark.parametrize("program", [one for one in PROGRAMS if one.killed], ids=str)
+@pytest.mark.parametrize("program", KILLED, ids=str)
 def test_says_that_a_worker_was_killed(tmp_path, program):
     arguments = program.arguments(program.finite or program.long, turn=2)
     file = copy_of(tmp_path, program)
