@@ -11,6 +11,7 @@ from pathlib import Path
 import playwright
 import pytest
 from bs4 import BeautifulSoup
+from bs4.filter import SoupStrainer
 
 from render.runs import ROOT
 
@@ -60,19 +61,15 @@ def test_what_has_no_page_yet_is_said_to_have_none(ask):
 @functools.cache
 def you_see(site):
     """What the boxes of the fault pages say is on the screen, literally: the fault, and the words."""
-    return list(said_in_boxes(site))
-
-
-def said_in_boxes(site):
+    found, answer = [], SoupStrainer(class_="answer")
     for page in sorted((site / "faults").glob("*.html")):
-        box = BeautifulSoup(page.read_text(encoding="utf-8"), "html.parser").select_one(
-            ".answer"
-        )
-        label = box and box.find("dt", string="You see")
+        box = BeautifulSoup(page.read_text("utf-8"), "html.parser", parse_only=answer)
+        label = box.find("dt", string="You see")
         for code in label.find_next("dd").find_all("code") if label else ():
             said = code.get_text()
             if len(said) >= 9 and said not in multiprocessing.get_all_start_methods():
-                yield page.stem, said
+                found.append((page.stem, said))
+    return found
 
 
 def test_what_the_faults_say_one_sees_finds_them(ask, project):
