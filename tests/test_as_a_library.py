@@ -1,14 +1,12 @@
 """main() of each program, called by another program: it touches only what it made."""
 
-import shutil
 import sys
 from pathlib import Path
 
 import pytest
 
-from tests.harness import part, run
+from tests.harness import copy_of_program, part, run
 
-EXAMPLES = Path(__file__).resolve().parent.parent / "examples"
 METHOD = "spawn" if sys.platform == "win32" else "fork"
 PROGRAMS = {  # how main() is called, so that it ends soon
     "queue_totals.py": "workers=2, count=10",
@@ -71,7 +69,7 @@ if __name__ == "__main__":
 
 def called(folder, program, call):
     """Let another program, with processes of its own, make the call; return what it finds."""
-    shutil.copy(EXAMPLES / program, folder)
+    copy_of_program(folder, program)
     script, module = folder / "caller.py", Path(program).stem
     script.write_text(CALLER.format(module=module, method=METHOD, seconds=0.5, call=call))
     status, _, err = run(folder, script)
@@ -156,7 +154,7 @@ if __name__ == "__main__":
     ],
 )
 def test_the_start_method_stays_the_callers_to_set(tmp_path, program, names, call):
-    shutil.copy(EXAMPLES / program, tmp_path)
+    copy_of_program(tmp_path, program)
     script = tmp_path / "caller.py"
     script.write_text(UNSETTLED.format(module=Path(program).stem, names=names, call=call))
     status, _, err = run(tmp_path, script)

@@ -14,9 +14,6 @@ import pytest
 
 from examples.channels.shared_ring import Ring, end_with_parent
 from tests.harness import (
-    RunningProgram,
-    copy_of_program,
-    part,
     wait_until,
     with_each,
     with_start_method,
@@ -331,21 +328,3 @@ def test_nothing_outlives_a_killed_parent(method):
     finally:
         parent.kill()
         bystander.kill()
-
-
-LONG = {
-    "channels/shared_ring.py": ("--messages", 10**8),
-    "channels/ring_throughput.py": ("--rounds", 1000),
-    "recipes/one_to_many.py": ("--frames", 10**7),
-}
-
-
-@on_posix
-@pytest.mark.parametrize(("program", "method"), with_each(part(0, LONG)))
-def test_no_worker_of_a_program_outlives_its_killed_parent(tmp_path, program, method):
-    copy_of_program(tmp_path, "channels/shared_ring.py")
-    arguments = (*LONG[program], "--start-method", method)
-    with RunningProgram(tmp_path, program, *arguments) as started:
-        started.wait_for_workers(3 if "many" in program else 2, busy=0.1)
-        started.process.kill()
-        started.assert_nothing_left()
