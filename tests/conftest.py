@@ -16,14 +16,7 @@ from tests.harness import IN_CI, wait_until
 # The order of the tests: first what needs the site, which one worker of xdist then builds; what takes
 # no time comes last, so that none idles in the end. In between they are mixed: some wait, some compute.
 SITE = ["test_downloads", "test_search", "test_site", "test_browser"]
-QUICK = [
-    "test_messages",
-    "test_timeline",
-    "test_cast",
-    "test_plots",
-    "test_story",
-    "test_tables",
-]
+QUICK = ["test_messages", "test_timeline", "test_cast", "test_plots", "test_story"]
 AXE = 1 / 3  # the share of the others that come before it: by then there is a site
 
 
