@@ -5,6 +5,7 @@ import re
 import shutil
 import subprocess
 import sys
+from collections import Counter
 from pathlib import Path
 
 import pytest
@@ -13,10 +14,10 @@ from render.runs import ROOT, STORE
 from tests.harness import IN_CI, wait_until
 
 # The order of the tests: first what needs the site, which one worker of xdist then builds; what takes
-# no time comes last, so that none idles in the end.
+# no time comes last, so that none idles in the end. In between they are mixed: some wait, some compute.
 SITE = ["test_downloads", "test_search", "test_site", "test_browser"]
-ORDER = [*SITE, "test_programs", "axe", "test_build", "", "test_messages", "test_timeline"]
-ORDER += ["test_cast", "test_plots"]
+QUICK = ["test_messages", "test_timeline", "test_cast", "test_plots", "test_story"]
+AXE = 1 / 3  # the share of the others that come before it: by then there is a site
 
 
 def kind_of(nodeid):
@@ -25,10 +26,21 @@ def kind_of(nodeid):
     return "axe" if name.startswith("test_axe_") else Path(file).stem
 
 
+def place_of(kind, share):
+    """Where a test stands in the order, before which this share of its kind comes."""
+    if kind in SITE:
+        return 0, SITE.index(kind)
+    return 1 + (kind in QUICK), AXE if kind == "axe" else share
+
+
 def pytest_collection_modifyitems(items):
     """Bring the tests into their order."""
     kinds = {item: kind_of(item.nodeid) for item in items}
-    items.sort(key=lambda item: ORDER.index(kinds[item] if kinds[item] in ORDER else ""))
+    number, before, places = Counter(kinds.values()), Counter(), {}
+    for item, kind in kinds.items():
+        places[item] = place_of(kind, before[kind] / number[kind])
+        before[kind] += 1
+    items.sort(key=places.get)
 
 
 @pytest.hookimpl(optionalhook=True)

@@ -53,15 +53,20 @@ def with_start_method(test):
     return pytest.mark.parametrize("method", start_methods_for(test))(test)
 
 
-def in_turn(cases):
-    """Pair each case with a start method, with all of them in turn."""
-    return list(zip(cases, itertools.cycle(START_METHODS)))
+def in_turn(cases, others=START_METHODS):
+    """Pair each case with one of the others, with all of them in turn."""
+    return list(zip(cases, itertools.cycle(others)))
 
 
-def with_each_method(cases):
-    """Pair each case with each start method in CI, elsewhere with all of them in turn."""
+def with_each(cases, others=START_METHODS):
+    """Pair each case with each of the others in CI, elsewhere with all of them in turn."""
     cases = list(cases)
-    return list(itertools.product(cases, START_METHODS)) if IN_CI else in_turn(cases)
+    return list(itertools.product(cases, others)) if IN_CI else in_turn(cases, others)
+
+
+def part(number, cases):
+    """Return all cases in CI, elsewhere those whose names are of this part, 0 or 1, of two."""
+    return [case for case in cases if IN_CI or zlib.crc32(str(case).encode()) % 2 == number]
 
 
 def wait_until(condition, what, timeout=TIMEOUT):

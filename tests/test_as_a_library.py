@@ -1,14 +1,12 @@
 """main() of each program, called by another program: it touches only what it made."""
 
-import shutil
 import sys
 from pathlib import Path
 
 import pytest
 
-from tests.harness import run
+from tests.harness import copy_of_program, part, run
 
-EXAMPLES = Path(__file__).resolve().parent.parent / "examples"
 METHOD = "spawn" if sys.platform == "win32" else "fork"
 PROGRAMS = {  # how main() is called, so that it ends soon
     "queue_totals.py": "workers=2, count=10",
@@ -71,7 +69,7 @@ if __name__ == "__main__":
 
 def called(folder, program, call):
     """Let another program, with processes of its own, make the call; return what it finds."""
-    shutil.copy(EXAMPLES / program, folder)
+    copy_of_program(folder, program)
     script, module = folder / "caller.py", Path(program).stem
     script.write_text(CALLER.format(module=module, method=METHOD, seconds=0.5, call=call))
     status, _, err = run(folder, script)
@@ -79,7 +77,7 @@ def called(folder, program, call):
     return err.splitlines()
 
 
-@pytest.mark.parametrize("program", PROGRAMS)
+@pytest.mark.parametrize("program", part(1, PROGRAMS))
 def test_it_leaves_the_callers_processes_and_signals_alone(tmp_path, program):
     call = f"{Path(program).stem}.main({PROGRAMS[program]}, start_method={METHOD!r})"
     assert called(tmp_path, program, call) == ["mine: None done 1", "as before: True True"]
@@ -117,7 +115,7 @@ MANY = {  # so many workers that the third start can fail
 
 
 @pytest.mark.skipif(sys.platform == "win32", reason="Windows has no fork")
-@pytest.mark.parametrize("program", MANY)
+@pytest.mark.parametrize("program", part(0, MANY))
 def test_a_start_that_fails_leaves_nothing_behind(tmp_path, program):
     call = FAILING.format(module=Path(program).stem, arguments=MANY[program]).strip()
     assert called(tmp_path, program, call) == [
@@ -156,7 +154,7 @@ if __name__ == "__main__":
     ],
 )
 def test_the_start_method_stays_the_callers_to_set(tmp_path, program, names, call):
-    shutil.copy(EXAMPLES / program, tmp_path)
+    copy_of_program(tmp_path, program)
     script = tmp_path / "caller.py"
     script.write_text(UNSETTLED.format(module=Path(program).stem, names=names, call=call))
     status, _, err = run(tmp_path, script)

@@ -1,16 +1,12 @@
 """A program whose first process is killed: none of its workers, busy or idle, outlives it."""
 
-import shutil
 import sys
-from pathlib import Path
 
 import psutil
 import pytest
 
-from tests.harness import RunningProgram, wait_until, with_each_method
+from tests.harness import FOREVER, RunningProgram, copy_of_program, part, wait_until, with_each
 
-EXAMPLES = Path(__file__).resolve().parent.parent / "examples"
-FOREVER = 10**12  # a count that no test waits for
 PRIME = 10**15 + 37
 PROGRAMS = {  # the arguments, how many processes then work, and how many of them count
     "queue_totals.py": (("--workers", 3, "--count", FOREVER), 3, 3),
@@ -22,9 +18,12 @@ PROGRAMS = {  # the arguments, how many processes then work, and how many of the
     "channels/latency.py": (("--budget", 3600), 3, 2),
     "channels/old_answer.py": (("--rounds", 1000), 2, 2),
     "channels/reuse_buffer.py": (("--rounds", 1000), 2, 2),
+    "channels/ring_throughput.py": (("--rounds", 1000), 2, 2),
+    "channels/shared_ring.py": (("--messages", 10**8), 2, 2),
     "channels/throughput.py": (("--budget", 3600), 3, 2),
     "recipes/logging_to_one_file.py": (("--workers", 3, "--lines", FOREVER), 3, 3),
     "recipes/many_pipes.py": (("--messages", FOREVER), 1, 1),
+    "recipes/one_to_many.py": (("--frames", 10**7), 3, 2),
     "recipes/progress.py": (("--workers", 3, "--steps", FOREVER), 3, 0),
     "recipes/request_reply.py": (("--workers", 3, "--slow", 60), 3, 0),
     "recipes/service.py": (("--limit", 60, "slow", "slow", "slow"), 2, 0),
@@ -34,6 +33,8 @@ PROGRAMS = {  # the arguments, how many processes then work, and how many of the
     "recipes/asyncio_pipe.py": (("--messages", FOREVER), 1, 0),
     "recipes/stop_early.py": (("--workers", 3, "--number", PRIME * (PRIME + 54)), 3, 3),
 }
+
+SEEN = part(0, PROGRAMS)
 
 
 def workers(started):
@@ -53,11 +54,11 @@ def workers(started):
 
 
 @pytest.mark.skipif(sys.platform == "win32", reason="Windows has no such signals")
-@pytest.mark.parametrize(("program", "method"), with_each_method(PROGRAMS))
+@pytest.mark.parametrize(("program", "method"), with_each(SEEN))
 def test_no_worker_outlives_it(tmp_path, program, method):
     arguments, number, busy = PROGRAMS[program]
-    file = shutil.copy(EXAMPLES / program, tmp_path)
-    with RunningProgram(tmp_path, file, *arguments, "--start-method", method) as started:
+    copy_of_program(tmp_path, "channels/shared_ring.py")  # two of them import it
+    with RunningProgram(tmp_path, program, *arguments, "--start-method", method) as started:
         wait_until(lambda: len(started.busy()) >= busy, "they count")
         wait_until(lambda: len(workers(started)) >= number, "they are there")
         if program == "recipes/request_reply.py":  # then one is busy, and two are idle
@@ -85,7 +86,7 @@ queue_totals.main(2, 10**12, "fork")
 @pytest.mark.skipif(sys.platform == "win32", reason="Windows has no fork")
 def test_no_worker_outlives_it_though_a_later_fork_hides_its_end(tmp_path):
     """The stranger holds a copy of what the workers wait for."""
-    shutil.copy(EXAMPLES / "queue_totals.py", tmp_path)
+    copy_of_program(tmp_path, "queue_totals.py")
     script = tmp_path / "script.py"
     script.write_text(STRANGER)
     with RunningProgram(tmp_path, script) as started:

@@ -1,5 +1,6 @@
 """The search of the built site: what people type finds the page that they want."""
 
+import functools
 import json
 import multiprocessing
 import re
@@ -10,6 +11,7 @@ from pathlib import Path
 import playwright
 import pytest
 from bs4 import BeautifulSoup
+from bs4.filter import SoupStrainer
 
 from render.runs import ROOT
 
@@ -56,21 +58,22 @@ def test_what_has_no_page_yet_is_said_to_have_none(ask):
         assert place(found, wanted) == 99, f"{query}: take `not yet` away"
 
 
+@functools.cache
 def you_see(site):
     """What the boxes of the fault pages say is on the screen, literally: the fault, and the words."""
+    found, answer = [], SoupStrainer(class_="answer")
     for page in sorted((site / "faults").glob("*.html")):
-        box = BeautifulSoup(page.read_text(encoding="utf-8"), "html.parser").select_one(
-            ".answer"
-        )
-        label = box and box.find("dt", string="You see")
+        box = BeautifulSoup(page.read_text("utf-8"), "html.parser", parse_only=answer)
+        label = box.find("dt", string="You see")
         for code in label.find_next("dd").find_all("code") if label else ():
             said = code.get_text()
             if len(said) >= 9 and said not in multiprocessing.get_all_start_methods():
-                yield page.stem, said
+                found.append((page.stem, said))
+    return found
 
 
 def test_what_the_faults_say_one_sees_finds_them(ask, project):
-    said = list(you_see(project / "site"))
+    said = you_see(project / "site")
     assert len(said) > 30
     missed = {}
     for (_, words), found in zip(said, ask([words for _, words in said]), strict=True):

@@ -14,10 +14,8 @@ import pytest
 
 from examples.channels.shared_ring import Ring, end_with_parent
 from tests.harness import (
-    RunningProgram,
-    copy_of_program,
     wait_until,
-    with_each_method,
+    with_each,
     with_start_method,
 )
 
@@ -132,7 +130,7 @@ def received(answers):
 EXPECTED = [(len(message), zlib.crc32(message)) for message in messages(200)]
 
 
-@pytest.mark.parametrize(("consumers", "method"), with_each_method([1, 2, 5]))
+@pytest.mark.parametrize(("consumers", "method"), with_each([1, 2, 5]))
 def test_every_consumer_sees_every_message(consumers, method):
     answers = answers_of(method, consumers)
     readers = [(read, number, answers[number][1]) for number in range(consumers)]
@@ -330,21 +328,3 @@ def test_nothing_outlives_a_killed_parent(method):
     finally:
         parent.kill()
         bystander.kill()
-
-
-LONG = {
-    "channels/shared_ring.py": ("--messages", 10**8),
-    "channels/ring_throughput.py": ("--rounds", 1000),
-    "recipes/one_to_many.py": ("--frames", 10**7),
-}
-
-
-@on_posix
-@pytest.mark.parametrize(("program", "method"), with_each_method(LONG))
-def test_no_worker_of_a_program_outlives_its_killed_parent(tmp_path, program, method):
-    copy_of_program(tmp_path, "channels/shared_ring.py")
-    arguments = (*LONG[program], "--start-method", method)
-    with RunningProgram(tmp_path, program, *arguments) as started:
-        started.wait_for_workers(3 if "many" in program else 2, busy=0.1)
-        started.process.kill()
-        started.assert_nothing_left()

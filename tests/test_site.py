@@ -51,8 +51,7 @@ def test_links_and_anchors(pages):
             if urlsplit(link).scheme or name == "404.html":
                 continue
             target = urlsplit(urljoin(f"/{name}", link))
-            path = unquote(target.path).lstrip("/")
-            path += "index.html" if path.endswith("/") or not path else ""
+            path = unquote(target.path).lstrip("/")  # of a file: a folder needs no server
             if path not in pages:
                 assert (pages["index.html"].file.parent / path).is_file(), f"{name}: {link}"
             elif target.fragment:

@@ -2,16 +2,13 @@
 
 import contextlib
 import re
-import shutil
 import socket
 import sys
-from pathlib import Path
 
 import pytest
 
-from tests.harness import RunningProgram, run
+from tests.harness import RunningProgram, copy_of_program, run
 
-EXAMPLES = Path(__file__).resolve().parent.parent / "examples"
 METHOD = "spawn" if sys.platform == "win32" else "fork"
 NAMES = ["listener_client", "manager_queue"]
 with_program = pytest.mark.parametrize("name", NAMES)
@@ -46,7 +43,7 @@ def script_in(folder, text):
 
 @with_program
 def test_strangers_who_say_nothing_stop_nobody(tmp_path, name):
-    shutil.copy(EXAMPLES / "beyond" / f"{name}.py", tmp_path)
+    copy_of_program(tmp_path, f"beyond/{name}.py")
     script = script_in(tmp_path, SILENT.format(name=name, method=METHOD))
     status, out, err = run(tmp_path, script)
     assert (status, err) == (0, "")
@@ -55,7 +52,7 @@ def test_strangers_who_say_nothing_stop_nobody(tmp_path, name):
 
 def test_who_says_nothing_is_shown_the_door(tmp_path):
     """A stranger's connection is closed after PATIENCE, while the program goes on."""
-    shutil.copy(EXAMPLES / "beyond" / "listener_client.py", tmp_path)
+    copy_of_program(tmp_path, "beyond/listener_client.py")
     text = (
         "import sys, listener_client\n"
         "listener_client.PATIENCE = 0.3\n"
@@ -85,7 +82,7 @@ def port_of(started):
 
 @with_program
 def test_nothing_is_open_after_main(tmp_path, name):
-    shutil.copy(EXAMPLES / "beyond" / f"{name}.py", tmp_path)
+    copy_of_program(tmp_path, f"beyond/{name}.py")
     text = f"""
 import contextlib, io, re, socket, sys, threading
 import {name} as program
@@ -104,27 +101,27 @@ if __name__ == "__main__":
 @pytest.mark.parametrize("host", ["127.0.0.2", "0.0.0.0"])
 def test_a_worker_joins_over_another_address(tmp_path, name, host):
     """Both ends have the key; the worker comes from another address than 127.0.0.1."""
-    shutil.copy(EXAMPLES / "beyond" / f"{name}.py", tmp_path)
+    copy_of_program(tmp_path, f"beyond/{name}.py")
     key = "import os, sys, runpy\nos.environ['COUNTING_KEY'] = 'a'\n"
     text = (
         key
         + f"sys.argv[0] = '{name}.py'\nos.execv(sys.executable, [sys.executable, *sys.argv])\n"
     )
     script = script_in(tmp_path, text)
-    arguments = ("--listen", f"{host}:0", "--workers", 1, "--count", 10_000_000)
+    arguments = ("--listen", f"{host}:0", "--workers", 1, "--count", 5_000_000)
     with RunningProgram(tmp_path, script, *arguments, "--start-method", METHOD) as started:
         port = port_of(started)
         with RunningProgram(tmp_path, script, "--connect", f"127.0.0.2:{port}") as joined:
             status, out, err = started.finish()
             assert (status, err) == (0, "")
             assert joined.finish() == (0, "", "")
-    names = set(re.findall(r"name: (.+), subtotal: 10,000,000\n", out))
+    names = set(re.findall(r"name: (.+), subtotal: 5,000,000\n", out))
     assert "MainProcess" in names
 
 
 @with_program
 def test_an_address_that_is_taken(tmp_path, name):
-    file = shutil.copy(EXAMPLES / "beyond" / f"{name}.py", tmp_path)
+    file = copy_of_program(tmp_path, f"beyond/{name}.py")
     with contextlib.closing(socket.create_server(("127.0.0.1", 0))) as taken:
         port = taken.getsockname()[1]
         status, _, err = run(tmp_path, file, "--listen", f"127.0.0.1:{port}")
