@@ -6,9 +6,17 @@ python queue_gone_broken.py --start-method spawn
 import argparse
 import multiprocessing
 import sys
+import time
 
 
-def work(tasks):
+class Model:
+    """What the worker needs as well, and what takes a moment to arrive, as an import does."""
+
+    def __reduce__(self):
+        return time.sleep, (0.2,)
+
+
+def work(model, tasks):
     """Run in the worker: do the one task."""
     print(f"worker: did {tasks.get(timeout=10)}", flush=True)
 
@@ -17,7 +25,7 @@ def start_worker(context):
     """Start a worker, with a task on a queue."""
     tasks = context.Queue()
     tasks.put("a task")
-    worker = context.Process(target=work, args=(tasks,), daemon=True)
+    worker = context.Process(target=work, args=(Model(), tasks), daemon=True)
     worker.start()
     return worker
 
