@@ -138,8 +138,9 @@ def times_by_python(*runs: str) -> str:
 
 
 def faults_by_python(*runs: str) -> str:
-    """What became of broken programs under each start method; the Pythons that do the same together."""
-    return table_by_method(runs, verdict)
+    """What became of broken programs, of all by default, under each start method; the Pythons that do the same together."""
+    every = [name for name in build.runs if name.endswith("_broken")]
+    return table_by_method(runs or every, verdict)
 
 
 def table_by_method(runs: Sequence[str], says: Callable[[str, Recording], str]) -> str:
@@ -151,7 +152,7 @@ def table_by_method(runs: Sequence[str], says: Callable[[str, Recording], str]) 
         answers = []
         for python, recordings in by_python(run):
             told = {one.start_method: says(run, one) for one in recordings}
-            answers.append((python, tuple(told[method] for method in methods)))
+            answers.append((python, tuple(told.get(method, "") for method in methods)))
         rows = [(python_cell(same), *cells) for cells, same in same_together(answers)]
         groups.append((link(run), rows))
     return f'<div class="pythons">{table(("Python", *map(code, methods)), *groups)}</div>'
