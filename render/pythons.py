@@ -138,9 +138,13 @@ def times_by_python(*runs: str) -> str:
 
 
 def faults_by_python(*runs: str) -> str:
-    """What became of broken programs, of all by default, under each start method; the Pythons that do the same together."""
-    every = [name for name in build.runs if name.endswith("_broken")]
-    return table_by_method(runs or every, verdict)
+    """What became of broken programs under each start method; the Pythons that do the same together.
+
+    Args:
+        runs: By default all that are run on more Pythons than the build's own.
+    """
+    everywhere = [n for n, run in build.runs.items() if run.pythons and n.endswith("_broken")]
+    return table_by_method(runs or everywhere, verdict)
 
 
 def table_by_method(runs: Sequence[str], says: Callable[[str, Recording], str]) -> str:
