@@ -7,10 +7,10 @@ the last two every process says where it is stuck, and the whole tree is ended. 
 it all is `recorder.supervisor`, so that nothing is left however the recorder itself ends.
 """
 
-import ast
 import contextlib
 import datetime
 import functools
+import marshal
 import math
 import os
 import re
@@ -344,7 +344,7 @@ class Run:
         piece = self.read(pipe)
         *lines, self.reports = (self.reports + piece).split(b"\n")
         for line in lines:
-            self.note(*ast.literal_eval(line.decode()))
+            self.note(*marshal.loads(bytes.fromhex(line.decode())))
         self.over = not piece
 
     def take_end(self, handle: int) -> None:

@@ -251,6 +251,7 @@ def test_axe_finds_nothing(window, scheme, width):
 
 def type_in(page, words):
     """Paste all but the last letter, as the search answers after each."""
+    page.locator(".md-search__input:focus").wait_for()
     page.keyboard.insert_text(words[:-1])
     page.keyboard.type(words[-1])
 
