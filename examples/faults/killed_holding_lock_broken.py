@@ -20,7 +20,7 @@ def main(start_method=None):
     worker = context.Process(target=answer, args=(1, results), daemon=True)
     worker.start()
     while results.empty():  # until the first bytes come: now it writes, and holds the lock
-        time.sleep(0.01)
+        time.sleep(0.1)
     worker.kill()  # what the out-of-memory killer does
     worker.join()
     print("worker 1: killed", flush=True)

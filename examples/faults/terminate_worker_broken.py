@@ -25,7 +25,7 @@ def main(start_method=None):
         seen.append(results.get(timeout=10)[0])
         print(f"worker {number}: a result came", flush=True)
         while worker.is_alive() and results.empty():  # until it writes, and holds the lock
-            time.sleep(0.01)
+            time.sleep(0.1)
         worker.terminate()
         worker.join()
         print(f"worker {number}: ended", flush=True)
