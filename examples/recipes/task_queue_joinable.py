@@ -177,8 +177,10 @@ def task_tree(tasks, do, workers=3, start_method=None):
                 connections[ours] = worker
         for task in tasks:
             queue.put(pickle.dumps(task))
-        threading.Thread(target=put_sentinels, args=(queue, workers), daemon=True).start()
+        ending = threading.Thread(target=put_sentinels, args=(queue, workers), daemon=True)
+        ending.start()
         yield from take_results(connections)
+        ending.join()  # else it may still hold the queue's locks when this process ends
     finally:
         with ctrl_c_held_back():
             for worker in started:
