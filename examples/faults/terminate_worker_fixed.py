@@ -28,6 +28,7 @@ def main(start_method=None):
         worker.start()
         seen.append(results.get(timeout=10)[0])
         print(f"worker {number}: a result came", flush=True)
+        time.sleep(0.1)  # it goes on
         while worker.is_alive() and results.empty():  # until it writes, and holds the lock
             time.sleep(0.1)
         stopping.send("stop")
