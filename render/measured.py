@@ -110,10 +110,8 @@ def speed_up(serial: Figures, parallel: Figures, workers: int) -> str:
     text = f"{times(ratio)} as fast. With {here} cores the limit is {times(limit, 0)}."
     if ratio > limit:
         each = [one.seconds_of_cpu(serial.counted()) for one in (serial, parallel)]
-        text += (
-            " It is more, because no two runs are the same: for one count the single process"
-        )
-        text += f" took {each[0]} of CPU time, a worker {each[1]}."
+        why = "It is more, because no two runs are the same: for one count the single process took"
+        text += f" {why} {each[0]} of CPU time, a worker {each[1]}."
     return text
 
 

@@ -183,11 +183,7 @@ def verdict(run: str, recording: Recording) -> str:
     error = re.match(
         r"[\w.]*?(\w+(?:Error|Exception)|KeyboardInterrupt)\b", telling_line(recording)
     )
-    what = (
-        f"<code>{breakable(escape(error[1]))}</code>"
-        if error
-        else f"status {recording.status}"
-    )
+    what = code(error[1]) if error else f"status {recording.status}"
     return f"<strong>raises</strong> {what}"
 
 
