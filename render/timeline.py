@@ -118,8 +118,8 @@ class Plan:
         self.pressed = None if pressed is None or pressed < since else pressed
         self.spans = waiting_spans(self.lanes, self.x) if self.roomy else {}
 
-    def legend(self) -> list[Key]:
-        """What is to be explained: no more than what is there, and no words say."""
+    def legend(self, beside: bool = False) -> list[Key]:
+        """What is to be explained: no more than what is there, and no words or picture beside it say."""
         ends = {lane.end[0] for lane in self.lanes}
         found = [("bar", chart.RUN, "ran")]
         found += [
@@ -127,7 +127,7 @@ class Plan:
             for kind, look in REASONS.items()
             if kind in self.spans
         ]
-        found += [] if self.spans else [("line", chart.WAIT, "waited")]
+        found += [] if self.spans or beside else [("line", chart.WAIT, "waited")]
         told = ends & {"stopped" if self.roomy else "badly"}
         return [*found, ("tick", chart.TEXT, "output"), *(ENDS[kind] for kind in told)]
 
@@ -257,7 +257,9 @@ class Plan:
 
 def shared_legend(recordings: Collection[Recording], until: float) -> str:
     """One legend, as HTML, for the timelines of several runs."""
-    keys = [key for recording in recordings for key in Plan(recording, until).legend()]
+    plans = [Plan(recording, until) for recording in recordings]
+    waits = any(plan.spans for plan in plans)
+    keys = [key for plan in plans for key in plan.legend(waits)]
     order = ["ran", *(look.words for look in REASONS.values())]
     known = sorted(dict.fromkeys(keys), key=lambda key: [*order, key[2]].index(key[2]))
     shown = [
