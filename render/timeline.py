@@ -186,33 +186,25 @@ class Plan:
         yield chart.path("ran", blocks, fill=chart.RUN)
         yield chart.path("failed", failed, fill=chart.PIPE)
 
-    def waits(self) -> list[str]:
+    def waits(self) -> Iterator[str]:
         """The times for which threads waited, a path for each reason; a proven hang goes on to the end."""
-        waited, ever, x, wall = [], [], self.x, self.recording.wall
+        x, wall = self.x, self.recording.wall
         goes_on = self.recording.evidence == "kernel" and wall < x.high
-        for kind, found in self.spans.items():
-            if kind in REASONS:
-                look = REASONS[kind]
-                more = {"stroke_dasharray": look.dashes} if look.dashes else {}
-                lines = [
-                    chart.level(x(start), x(end), lane.floor + 1 - look.width / 2)
-                    for lane, start, end in found
-                ]
-                rest = [
-                    chart.level(x(wall), 100, lane.floor - 1)
-                    for lane, _, end in found
-                    if goes_on and end >= wall
-                ]
-                width = str(look.width)
-                waited.append(
-                    chart.stroke(
-                        f"waits-{kind}", lines, look.colour, stroke_width=width, **more
-                    )
-                )
-                ever.append(
-                    chart.stroke(f"ever-{kind}", rest, look.colour, stroke_dasharray="2 4")
-                )
-        return waited + ever
+        for kind, look in REASONS.items():
+            found = self.spans.get(kind, [])
+            more = {"stroke_dasharray": look.dashes} if look.dashes else {}
+            lines = [
+                chart.level(x(start), x(end), lane.floor + 1 - look.width / 2)
+                for lane, start, end in found
+            ]
+            rest = [
+                chart.level(x(wall), 100, lane.floor - 1)
+                for lane, _, end in found
+                if goes_on and end >= wall
+            ]
+            width = str(look.width)
+            yield chart.stroke(f"waits-{kind}", lines, look.colour, stroke_width=width, **more)
+            yield chart.stroke(f"ever-{kind}", rest, look.colour, stroke_dasharray="2 4")
 
     def ends(self) -> Iterator[str]:
         """A mark where each process ended, and how, on the right of its end where there is room."""
