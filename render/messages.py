@@ -364,7 +364,7 @@ class Picture:
         bottom = (output if self.printed else y) + (24 if self.recording.hung or below else 16)
         notes = self.notes()
         moments = {t for m in self.chosen for t in m.moments()}
-        moments |= {line.at for line in self.printed}
+        moments |= {self.start, *(line.at for line in self.printed)}
         ticks = chart.thinned(
             self.x,
             sorted(moments),
@@ -428,10 +428,9 @@ class Picture:
         after = f"0 is {self.start:.3f} s after the start"
         found = ["milliseconds; long pauses drawn short", after]
         if self.many and self.last:
-            which = f"first {self.first}" + f", last {self.last}" * bool(self.last)
             more = any(process.left_out for process in self.processes.values())
             count = f"{'more than ' * more}{len(self.of):,} messages"
-            found.append(f"{which} of {count}")
+            found.append(f"first {self.first}, last {self.last} of {count}")
         if self.who:
             found.append(f"only the messages of {self.who}")
         if self.alike:
@@ -516,7 +515,7 @@ class Picture:
             left, right = self.x(call.began), self.x(call.ended or math.inf)
             words = says(call)
             if call in mixtures:
-                words += f": {call.size:,} B, mixed"
+                words += ": mixed up"
             if call.what == "empty":
                 asked.append(chart.marker("diamond", left, y, words))
             elif self.never_ends(call):

@@ -152,11 +152,10 @@ def is_fork(frame: Frame) -> bool:
 
 def own_frames(thread: Thread) -> list[Frame]:
     """Where a thread stood, without what a forked process has from its parent's stack."""
-
-    def is_own(frame: Frame) -> bool:
-        return frame.function != "_bootstrap" and not is_fork(frame)
-
-    return list(itertools.takewhile(is_own, thread.frames))
+    own = itertools.takewhile(
+        lambda f: f.function != "_bootstrap" and not is_fork(f), thread.frames
+    )
+    return list(own)
 
 
 def place_of(thread: Thread) -> tuple[str, int, str]:
@@ -546,6 +545,11 @@ class Story:
         yield from self.nothing_came() if ended else ()
         for text in raised(self.recording, FEEDS)[:1]:
             yield f"a feeder thread could not send an object, and dropped it: {text}."
+            ours = [one for one in self.recording.processes if one.role != "helper"]
+            known = all(one.threads and all(t.frames for t in one.threads) for one in ours)
+            feeding = [one.pid for one in ours if any(map(is_feeder, one.threads))]
+            if known and len(feeding) == 1:
+                yield f"only {self.list(feeding, 0)} has a feeder thread."
 
     def nothing_came(self) -> Iterator[str]:
         """Where one waits for what an ended worker may owe: why nothing came, not even an error."""

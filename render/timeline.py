@@ -118,8 +118,8 @@ class Plan:
         self.pressed = None if pressed is None or pressed < since else pressed
         self.spans = waiting_spans(self.lanes, self.x) if self.roomy else {}
 
-    def legend(self) -> list[Key]:
-        """What is to be explained: no more than what is there, and no words say."""
+    def legend(self, beside: bool = False) -> list[Key]:
+        """What is to be explained: no more than what is there, and no words or picture beside it say."""
         ends = {lane.end[0] for lane in self.lanes}
         found = [("bar", chart.RUN, "ran")]
         found += [
@@ -127,7 +127,7 @@ class Plan:
             for kind, look in REASONS.items()
             if kind in self.spans
         ]
-        found += [] if self.spans else [("line", chart.WAIT, "waited")]
+        found += [] if self.spans or beside else [("line", chart.WAIT, "waited")]
         told = ends & {"stopped" if self.roomy else "badly"}
         return [*found, ("tick", chart.TEXT, "output"), *(ENDS[kind] for kind in told)]
 
@@ -186,33 +186,25 @@ class Plan:
         yield chart.path("ran", blocks, fill=chart.RUN)
         yield chart.path("failed", failed, fill=chart.PIPE)
 
-    def waits(self) -> list[str]:
+    def waits(self) -> Iterator[str]:
         """The times for which threads waited, a path for each reason; a proven hang goes on to the end."""
-        waited, ever, x, wall = [], [], self.x, self.recording.wall
+        x, wall = self.x, self.recording.wall
         goes_on = self.recording.evidence == "kernel" and wall < x.high
-        for kind, found in self.spans.items():
-            if kind in REASONS:
-                look = REASONS[kind]
-                more = {"stroke_dasharray": look.dashes} if look.dashes else {}
-                lines = [
-                    chart.level(x(start), x(end), lane.floor + 1 - look.width / 2)
-                    for lane, start, end in found
-                ]
-                rest = [
-                    chart.level(x(wall), 100, lane.floor - 1)
-                    for lane, _, end in found
-                    if goes_on and end >= wall
-                ]
-                width = str(look.width)
-                waited.append(
-                    chart.stroke(
-                        f"waits-{kind}", lines, look.colour, stroke_width=width, **more
-                    )
-                )
-                ever.append(
-                    chart.stroke(f"ever-{kind}", rest, look.colour, stroke_dasharray="2 4")
-                )
-        return waited + ever
+        for kind, look in REASONS.items():
+            found = self.spans.get(kind, [])
+            more = {"stroke_dasharray": look.dashes} if look.dashes else {}
+            lines = [
+                chart.level(x(start), x(end), lane.floor + 1 - look.width / 2)
+                for lane, start, end in found
+            ]
+            rest = [
+                chart.level(x(wall), 100, lane.floor - 1)
+                for lane, _, end in found
+                if goes_on and end >= wall
+            ]
+            width = str(look.width)
+            yield chart.stroke(f"waits-{kind}", lines, look.colour, stroke_width=width, **more)
+            yield chart.stroke(f"ever-{kind}", rest, look.colour, stroke_dasharray="2 4")
 
     def ends(self) -> Iterator[str]:
         """A mark where each process ended, and how, on the right of its end where there is room."""
@@ -257,7 +249,9 @@ class Plan:
 
 def shared_legend(recordings: Collection[Recording], until: float) -> str:
     """One legend, as HTML, for the timelines of several runs."""
-    keys = [key for recording in recordings for key in Plan(recording, until).legend()]
+    plans = [Plan(recording, until) for recording in recordings]
+    waits = any(plan.spans for plan in plans)
+    keys = [key for plan in plans for key in plan.legend(waits)]
     order = ["ran", *(look.words for look in REASONS.values())]
     known = sorted(dict.fromkeys(keys), key=lambda key: [*order, key[2]].index(key[2]))
     shown = [

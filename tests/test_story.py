@@ -111,7 +111,13 @@ STORIES = {  # how each begins; then only workers that have ended are named
         rf"The parent waits in `send\(\)`, line \d+, for room in a socket, which is full\. Only {W} could read it\.",
         rf"(?i:{W}) waits in `send\(\)`, line \d+, for room in a socket, which is full\. Only the parent could read it, and the parent waits\.",
     ],
-    "feeder_traceback_broken": [ASKS.format("get"), TAKES, GIVES],
+    "feeder_traceback_broken": [
+        ASKS.format("get"),
+        TAKES,
+        GIVES,
+        r"A feeder thread could not send an object, and dropped it: `TypeError: [^`]+`\.",
+        r"Only the worker has a feeder thread\.",
+    ],
     "where_stuck_hangs": [ASKS.format("get"), TAKES, GIVES],
     "full_queue_broken": [
         OWN.format("put", "room in the queue, which has a maxsize", "take an item")
@@ -209,7 +215,8 @@ STRANGERS = {  # programs of others: what they do in main(), and what is said of
     "an object that can't be sent": (
         """
     q = mp.Queue(); mp.Process(target=drop, args=(q,)).start(); q.get()""",
-        r".*A feeder thread could not send an object, and dropped it: `.*lambda.*`\.",
+        r".*A feeder thread could not send an object, and dropped it: `.*lambda.*`\. "
+        r"Only the worker has a feeder thread\.",
     ),
     "an event loop": (
         """
@@ -558,6 +565,34 @@ def test_what_a_feeder_could_not_send(lines, words):
         told(run).partition("a feeder thread")[2] or told(run).partition("A feeder thread")[2]
     )
     assert said == (f" could not send an object, and dropped it: {words}." if words else "")
+
+
+IN_FEED = (Frame("lib/queues.py", 1, "_feed"),)
+
+
+def test_who_alone_has_a_feeder_that_dropped_an_object():
+    def dropped(*others, feeders=1, frames=IN_FEED):
+        waits = process(10, [Wait("end", (11,))], JOINS_BY, "parent")
+        feeder = Thread(20, (), (Wait("own", (11,)),), frames)
+        worker = process(11, [Wait("data", (10,))], JOINS_BY)
+        feeds = replace(worker, threads=(*worker.threads, feeder))
+        second = replace(waits, threads=(*waits.threads, *[feeder] * (feeders - 1)))
+        lines = (Line(0.5, FEEDS), Line(0.5, "    dumps(obj)"), Line(0.5, "TypeError: no"))
+        return told(run_of(second, feeds, *others, chain=(10,), lines=lines))
+
+    only = ", and dropped it: `TypeError: no`. Only {} has a feeder thread."
+    assert dropped().endswith(only.format("the worker"))
+    assert dropped(process(9, role="helper")).endswith(only.format("the worker"))
+    other = process(12, [Wait("data", (10,))], JOINS_BY)
+    assert dropped(other).endswith(only.format("worker 1"))
+    for unknown in (
+        dropped(feeders=2),
+        dropped(frames=JOINS_BY),  # it has none, or none any more
+        dropped(process(12, exit=0)),  # who had one, perhaps
+        dropped(replace(other, threads=())),
+        dropped(replace(other, threads=(*other.threads, Thread(22, ((0.1, ""),))))),
+    ):
+        assert unknown.endswith(", and dropped it: `TypeError: no`.")
 
 
 BEGINS = "Traceback (most recent call last):"
