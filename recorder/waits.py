@@ -29,10 +29,11 @@ AVAILABLE = who_waits.MACHINE >= 0 and os.path.exists("/proc/self/syscall")
 PIDFD_GET_INFO = 0xC040FF0B  # linux/pidfd.h; it tells how a process ended from Linux 6.15 on
 PIDFD_INFO_EXIT = 1 << 3
 PIDFD_GETFD = 438  # the system call, on x86-64 and on arm64
+TGKILL = (234, 131)[who_waits.MACHINE]
 UNKNOWN = -1  # bytes in a pipe to which nobody can write any more
 MOST_PIPES = 16  # whose filling is sampled
 SOME = 3  # empty ones that are looked at in each sample
-MOST_SEARCHES = 32  # for such pipes in a run
+MOST_SEARCHED = 640  # descriptors of a run: five workers have fewer, a hundred many
 
 
 class Waits(enum.Enum):
@@ -205,19 +206,31 @@ def exit_of(pid: int, handle: int | None) -> int | None:
     return None
 
 
+def send(pid: int, *signals: int) -> None:
+    """Send signals to the main thread of a process that may have ended.
+
+    Without a GIL, faulthandler prints no other stack than that of who takes the signal.
+    """
+    with contextlib.suppress(ProcessLookupError):
+        for number in signals:
+            if not AVAILABLE or libc().syscall(TGKILL, pid, pid, number):
+                os.kill(pid, number)
+
+
 class Pipes:
     """The pipes between the processes of a run, and how full they were."""
 
     def __init__(self, *ours: int) -> None:
         self.ours = {f"pipe:[{inode}]" for inode in ours}  # these are the recorder's own
-        self.searches = self.turn = 0
+        self.searched = self.turn = 0
         self.ends: dict[str, list[tuple[int, int]]] = {}  # who can write: process, descriptor
         self.seen: dict[str, tuple[int, list[tuple[float, int]]]] = {}
 
     def find(self, pid: int) -> None:
         """Note the pipes to which a process can write, but not for ever new processes."""
-        self.searches += 1
-        for number in [] if self.searches > MOST_SEARCHES else who_waits.listed(f"{pid}/fd"):
+        numbers = who_waits.listed(f"{pid}/fd") if self.searched < MOST_SEARCHED else []
+        self.searched += len(numbers)
+        for number in numbers:
             with contextlib.suppress(OSError):
                 link = f"/proc/{pid}/fd/{number}"
                 target = os.readlink(link)
@@ -299,7 +312,7 @@ def fill(target: str, pid: int, number: int) -> tuple[int, int]:
         os.close(end)
 
 
-THREAD = re.compile(r"^(?:Current thread|Thread) (0x[0-9a-f]+)")
+THREAD = re.compile(r"^(?:(?:Current thread|Thread) (0x[0-9a-f]+)|Stack) ")
 FRAME = re.compile(r'File "(.+)", line (\d+) in (.+)')
 
 
@@ -315,7 +328,7 @@ def match_stacks(
     frames: dict[int, list[Frame]] = {}
     for line in stack:
         if head := THREAD.match(line):
-            frames[int(head[1], 16)] = []
+            frames[int(head[1] or "0", 16)] = []
         elif frames and (one := FRAME.search(line)):
             frames[[*frames][-1]].append(Frame(one[1], int(one[2]), one[3]))
     if not frames:

@@ -46,6 +46,7 @@ SHARE = 0.015  # of one core for watching, and a quarter of it in the first two 
 START = 0.021  # seconds of CPU time beyond: with all else, it is 2 % of a core from 2 s on
 SPREAD = 0.1  # seconds in which much of what is left may be spent
 MOST_REST = 1.5  # seconds between two samples, of however many processes
+TAKING_END = 0.0001  # seconds of CPU time to take in the end of a process
 WEIGHING = 0.0004  # seconds of CPU time to ask for a process's share of memory
 MOST_HANDLES = 250  # processes whose end is told at once
 RUN_VARIABLE = "RECORDED_RUN"  # in the environment of every process of a run: its folder
@@ -267,6 +268,7 @@ class Run:
         self.handles: dict[int, ObservedProcess] = {}
         self.last_news = -1.0  # when a process was seen to begin or to end
         self.newest: object = None  # of the machine, when new processes were looked for
+        self.again = False  # they are to be looked for once more
         self.look: waits.Look | None = None  # the last one at waiting threads
         self.full_pipes: list[Pipe] = []  # at the end of a hang
         self.started = time.monotonic()
@@ -304,7 +306,8 @@ class Run:
     def left_to_spend(self) -> float:
         """Seconds of CPU time that may still be spent now on watching, to disturb nobody."""
         at = self.now()
-        return START + SHARE * max(at / 4, at - 1.5) - (time.thread_time() - self.began)
+        granted = START + SHARE * max(at / 4, at - 1.5) - TAKING_END * len(self.handles)
+        return granted - (time.thread_time() - self.began)
 
     def rest_after(self, began: float, part: float) -> float:
         """Seconds until what has run on the CPU since then may do so again, for a part of all."""
@@ -387,7 +390,7 @@ class Run:
 
         self.pump(ENDING, lambda: self.over or bool(self.first))
         before: object = None
-        moved, again = 0.0, False
+        moved = 0.0
         due = math.inf if self.timed else 0.0
         while not self.pump(0, ended):
             at, began = self.now(), time.thread_time()
@@ -416,21 +419,21 @@ class Run:
                 began = time.thread_time()
                 self.take(min(wake, max(due, now + CLOSELY)) - now)
                 if self.now() >= due:
-                    changed = self.newest != waits.newest()
-                    if changed or again:  # it counts an instant before it is in the list
-                        self.find_new()
-                    again = changed
+                    self.find_new()
                     part = 1 if now - self.last_news < NEWS else 0.25
                     due = self.now() + self.rest_after(began, part)
         return "exit", ""
 
     def find_new(self) -> None:
-        """Begin to observe each process that is new."""
-        self.newest = waits.newest()  # before: what comes meanwhile is looked for again
-        for pid in self.find_processes():
-            if pid not in self.known:
-                self.observe(pid)
-                self.known[self.first].searched.clear()
+        """Begin to observe each process that is new, where the machine has one at all."""
+        before, self.newest = self.newest, waits.newest()  # what comes now is looked for again
+        changed = self.newest != before
+        if changed or self.again:  # it counts an instant before it is in the list
+            for pid in self.find_processes():
+                if pid not in self.known:
+                    self.observe(pid)
+                    self.known[self.first].searched.clear()
+        self.again = changed
 
     def observe(self, pid: int) -> None:
         """Begin to observe a process, that may have ended by now."""
@@ -513,11 +516,11 @@ class Run:
         self.ending = True
         stuck = [p for p in self.known.values() if p.ended is None and p.role != "helper"]
         for observed in stuck:
-            send(observed.pid, signal.SIGSTOP)
+            waits.send(observed.pid, signal.SIGSTOP)
         self.pump(0)
         for observed in stuck:
             self.output = Output()
-            send(observed.pid, signal.SIGABRT, signal.SIGCONT)
+            waits.send(observed.pid, signal.SIGABRT, signal.SIGCONT)
             deadline = time.monotonic() + DUMPING
             while is_alive(observed.pid) and time.monotonic() < deadline:
                 self.pump(0.002)  # nothing tells its end: its parent need not wait for it
@@ -570,13 +573,6 @@ def sweep(place: str) -> None:
                     shutil.rmtree(folder)
                 finally:
                     os.close(handle)
-
-
-def send(pid: int, *signals: int) -> None:
-    """Send signals to a process that may have ended."""
-    with contextlib.suppress(ProcessLookupError):
-        for number in signals:
-            os.kill(pid, number)
 
 
 def stack_of_python(lines: Sequence[str]) -> list[str]:

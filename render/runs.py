@@ -44,7 +44,6 @@ class Outcome:
         fault: Whether this is the fault that a broken program shows.
         start_methods: The start methods that this holds for; none: all.
         python: The Python versions that this holds for, for example ">=3.13,<3.14"; "": all.
-        free_threaded: Whether it holds for a free-threaded Python, or for one with the lock.
     """
 
     status: int = 0
@@ -55,13 +54,11 @@ class Outcome:
     fault: bool = True
     start_methods: tuple[str, ...] = ()
     python: str = ""
-    free_threaded: bool | None = None
 
     def applies(self, start_method: str, python: str) -> bool:
         """Whether this is to be expected under a start method, on a Python, named "CPython 3.14.2"."""
-        _, version, *kind = python.split()
+        version = python.split()[1]
         fits = SpecifierSet(self.python).contains(version, prereleases=True)
-        fits = fits and self.free_threaded in (None, bool(kind))
         return fits and (not self.start_methods or start_method in self.start_methods)
 
     def differences(self, recording: Recording) -> Iterator[str]:

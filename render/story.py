@@ -191,6 +191,11 @@ def is_feeder(thread: Thread) -> bool:
     return any(frame.function == FEEDER for frame in thread.frames)
 
 
+def at_its_end(thread: Thread) -> bool:
+    """Whether its process is about to end, and waits for its feeder threads."""
+    return any(frame.function == AT_ITS_END for frame in own_frames(thread))
+
+
 def is_idle(thread: Thread) -> bool:
     """Whether this is a worker of a Pool or an executor that has no task."""
     return not place_of(thread)[1] and not IDLE.isdisjoint(calls_of(thread))
@@ -220,7 +225,7 @@ def own_of(process: Process, thread: Thread) -> Aim:
         return LEFT_LOCKED if was_forked(thread) else LOCK
     joins = any(f.function == "join" and "threading" in f.file for f in own_frames(thread))
     if joins and len(others) == 1:
-        return FEEDER_ENDS if is_feeder(others[0]) else THREAD_ENDS
+        return FEEDER_ENDS if is_feeder(others[0]) or at_its_end(thread) else THREAD_ENDS
     return RESULT if AWAITS_RESULT & {*calls} else THREADS
 
 
@@ -251,7 +256,7 @@ class Story:
         self.chain = tuple(itertools.takewhile(self.owners.__contains__, recording.chain))
         for number, (one, other) in enumerate(itertools.pairwise(self.chain), 1):
             # What the other waits for says nothing of why the first one waits.
-            if self.is_idle_feeder(one, other) or self.lacks_handler(one):
+            if self.is_aside(one, other) or self.lacks_handler(one):
                 self.chain = self.chain[:number]
                 break
 
@@ -273,17 +278,17 @@ class Story:
         found += self.ended(found) if chain else self.stood()
         return [f"{text[0].upper()}{text[1:]}" for text in found]
 
-    def is_idle_feeder(self, before: int, tid: int) -> bool:
-        """Whether a feeder waits only for more to do, after a thread that doesn't wait for it."""
+    def is_aside(self, before: int, tid: int) -> bool:
+        """Whether a feeder, or who can't be told, waits for its own, after who doesn't wait for it."""
         kinds = [[wait.kind for wait in self.owners[one][1].waits] for one in (before, tid)]
-        return is_feeder(self.owners[tid][1]) and kinds[0] != ["own"] == kinds[1]
+        thread = self.owners[tid][1]
+        return (is_feeder(thread) or not thread.frames) and kinds[0] != ["own"] == kinds[1]
 
     def link(self, tid: int, before: int) -> Iterator[str]:
         """What one thread waits for, and who could bring it."""
         process, thread = self.owners[tid]
         what, only = self.wanted(process, thread)
-        at_its_end = AT_ITS_END in [frame.function for frame in own_frames(thread)]
-        start = "at its end " if at_its_end else ""
+        start = "at its end " if at_its_end(thread) else ""
         yield f"{start}{self.subject(tid, before)} waits{self.where(thread)} {what}."
         if only:
             yield f"{only}."
@@ -364,7 +369,8 @@ class Story:
         if tid == process.pid:
             return name
         two = sum(bool(one.waits) for one in process.threads) == 2
-        kind = helper(thread)[0] or ("the other thread" if two else "another thread")
+        other = "the feeder thread" if at_its_end(process.threads[0]) else "the other thread"
+        kind = helper(thread)[0] or (other if two else "another thread")
         same = before in self.owners and self.owners[before][0] is process
         return kind if same else f"{kind} of {name}"
 

@@ -335,6 +335,8 @@ def test_of_one_thread_the_stack_is_certain():
     (frames,) = match_stacks(STACK[-2:], 7, {7: 1, 8: 2}).values()
     assert frames == (Frame("x.py", 3, "main"),)
     assert match_stacks(["<truncated>"], 7, {}) == {}
+    without_a_gil = ["Stack (most recent call first):", STACK[-1]]
+    assert match_stacks(without_a_gil, 7, {7: 1, 8: 2}) == {7: frames}
 
 
 def test_what_a_process_has_used():

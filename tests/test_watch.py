@@ -193,7 +193,7 @@ def test_who_lives_between_two_samples_is_seen(program, monkeypatch, tmp_path, t
 @pytest.mark.parametrize("seconds", [2, 8, 60])
 def test_what_watching_may_cost_is_what_the_page_says(seconds, monkeypatch):
     run = Run.__new__(Run)
-    run.began, run.started = 0.0, 0.0
+    run.began, run.started, run.handles = 0.0, 0.0, {}
     monkeypatch.setattr(time, "thread_time", lambda: 0.0)
     monkeypatch.setattr(time, "monotonic", lambda: float(seconds))
     assert 0.014 < run.left_to_spend() / seconds < 0.016, "the rest is for its start and end"
@@ -406,6 +406,26 @@ def test_hang(program, method, temporary):
     assert 'File "program.py", line 13 in <module>' in parent.stack[-1]
     assert not any(is_alive(process.pid) for process in recording.processes)
     assert list(temporary.iterdir()) == []
+
+
+@on_linux
+def test_the_main_thread_prints_the_stacks(program):
+    file = program("""
+        import threading
+
+        def other():
+            threading.Event().wait()
+
+        def main():
+            threading.Event().wait()
+
+        for _ in range(20):
+            threading.Thread(target=other).start()
+        main()
+        """)
+    stack = watch(file).processes[0].stack
+    printing = next(n for n, line in enumerate(stack) if line.startswith("Current thread"))
+    assert next(line for line in stack[printing:] if "program.py" in line).endswith(" in main")
 
 
 def test_the_frames_of_the_interpreter_are_left_out():
