@@ -84,7 +84,8 @@ class Pipe:
     """A pipe between the processes that was not empty all the time.
 
     Attributes:
-        name: The kernel's name of it.
+        name: The kernel's name of it; for a socket pair, of the end to which is written.
+        capacity: The bytes that fit; 0 for a socket pair, where that depends on the messages.
         samples: Pairs of (seconds from the start of the run, bytes in it from then on; -1 where
             that can't be told, since nobody could write to it any more).
         readers: When the run hung: the process IDs of those who could read it.

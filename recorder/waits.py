@@ -10,7 +10,6 @@ would hide a broken pipe.
 """
 
 import contextlib
-import ctypes
 import enum
 import functools
 import os
@@ -28,7 +27,6 @@ from recorder.recording import Frame, Pipe, Thread, Wait
 AVAILABLE = who_waits.MACHINE >= 0 and os.path.exists("/proc/self/syscall")
 PIDFD_GET_INFO = 0xC040FF0B  # linux/pidfd.h; it tells how a process ended from Linux 6.15 on
 PIDFD_INFO_EXIT = 1 << 3
-PIDFD_GETFD = 438  # the system call, on x86-64 and on arm64
 TGKILL = (234, 131)[who_waits.MACHINE]
 UNKNOWN = -1  # bytes in a pipe to which nobody can write any more
 MOST_PIPES = 16  # whose filling is sampled
@@ -84,11 +82,15 @@ class Look(who_waits.Look):
         return {one.tid: one.values[-2] for one in self.of(pid) if len(one.values) > 1}
 
     def full_pipes(self, at: float) -> Iterator[Pipe]:
-        """The pipes for whose data or room somebody waits; while all stand still."""
-        keys = {wait.key for one in self.threads.values() for wait in one.waits if wait.key}
-        for target in sorted(key for key in keys if isinstance(key, str)):
-            if held := who_waits.fill(self, target):
-                ends = (tuple(sorted(self.ends(target, mode, 2))) for mode in (0, 1))
+        """The pipes for whose data or room somebody waits, and sockets; while all stand still."""
+        waiting = [wait for one in self.threads.values() for wait in one.waits]
+        told = {wait.key: wait for wait in waiting if isinstance(wait.key, str)}
+        for target, wait in sorted(told.items()):
+            is_pipe = target.startswith("pipe")
+            held = who_waits.fill(self, target) if is_pipe or wait.kind == "room" else None
+            if held:
+                readers = self.ends(target, 0, 2) if is_pipe else wait.by
+                ends = (tuple(sorted(pids)) for pids in (readers, self.ends(target, 1, 2)))
                 yield Pipe(target, held[1], ((at, held[0]),), *ends)
 
     def links(self) -> tuple[int, ...]:
@@ -213,7 +215,7 @@ def send(pid: int, *signals: int) -> None:
     """
     with contextlib.suppress(ProcessLookupError):
         for number in signals:
-            if not AVAILABLE or libc().syscall(TGKILL, pid, pid, number):
+            if not AVAILABLE or who_waits.libc().syscall(TGKILL, pid, pid, number):
                 os.kill(pid, number)
 
 
@@ -279,12 +281,6 @@ class Pipes:
         )
 
 
-@functools.cache
-def libc() -> ctypes.PyDLL:
-    """The C library; while it is called nobody else runs, so that a loan is short."""
-    return ctypes.PyDLL(None, use_errno=True)
-
-
 def fill(target: str, pid: int, number: int) -> tuple[int, int]:
     """The bytes in a pipe, and how many fit, by a descriptor that a process has.
 
@@ -296,13 +292,7 @@ def fill(target: str, pid: int, number: int) -> tuple[int, int]:
     import fcntl
     import termios
 
-    process = os.pidfd_open(pid)
-    try:
-        end = libc().syscall(PIDFD_GETFD, process, number, 0)
-    finally:
-        os.close(process)
-    if end < 0:
-        raise OSError(ctypes.get_errno(), "it is not lent")
+    end = who_waits.borrow(pid, number)
     try:
         if f"pipe:[{os.fstat(end).st_ino}]" != target:
             raise OSError("the number is another descriptor's by now")

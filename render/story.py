@@ -410,7 +410,8 @@ class Story:
             return told, self.alone(wait, process, "write to it")
         if wait.kind == "room":
             pipe = self.pipes.get(wait.channel)
-            full = f": {pipe.samples[-1][1]:,} of {pipe.capacity:,} bytes" if pipe else ""
+            fits = f" of {pipe.capacity:,}" if pipe and pipe.capacity else ""
+            full = f": {pipe.samples[-1][1]:,}{fits} bytes" if pipe else ""
             return f"for room in {where}, which is full{full}", self.alone(
                 wait, process, "read it"
             )

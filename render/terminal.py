@@ -57,8 +57,8 @@ def describe(recording: Recording, colour: bool = False) -> str:
             for verb, pids in (("could be read", pipe.readers), ("written", pipe.writers))
             if pids
         ]
-        lines.append(
-            f"pipe: up to {most:,} of {pipe.capacity:,} bytes{', '.join(['', *ends])}"
-        )
+        what = f"pipe: up to {most:,} of {pipe.capacity:,}"
+        what = what if pipe.capacity else f"socket: {most:,}"
+        lines.append(f"{what} bytes{', '.join(['', *ends])}")
     lines.extend(f"could not be removed: {path}" for path in recording.leftover)
     return "\n".join(lines)

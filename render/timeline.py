@@ -423,8 +423,8 @@ def waiting_spans(
 
 
 def is_telling(pipe: Pipe) -> bool:
-    """Whether a pipe was ever so full that it is worth a place."""
-    return 4 * max(held for _, held in pipe.samples) >= pipe.capacity
+    """Whether it is known of a pipe that it was ever so full that it is worth a place."""
+    return 0 < pipe.capacity <= 4 * max(held for _, held in pipe.samples)
 
 
 def filled(pipe: Pipe, top: float, x: chart.Scale, wall: float) -> list[str]:

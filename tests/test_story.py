@@ -88,8 +88,8 @@ STORIES = {  # how each begins; then only workers that have ended are named
     ],
     "fork_with_threads_broken": [JOINS, LEFT_LOCKED],
     "two_way_deadlock_broken": [
-        rf"The parent waits in `send\(\)`, line \d+, for room in a socket, which is full\. Only {W} could read it\.",
-        rf"(?i:{W}) waits in `send\(\)`, line \d+, for room in a socket, which is full\. Only the parent could read it, and the parent waits\.",
+        rf"The parent waits in `send\(\)`, line \d+, for room in a socket, which is full: [\d,]+ bytes\. Only {W} could read it\.",
+        rf"(?i:{W}) waits in `send\(\)`, line \d+, for room in a socket, which is full: [\d,]+ bytes\. Only the parent could read it, and the parent waits\.",
     ],
     "ctrl_c_broken": [
         AT_ITS_END.format("the parent"),
@@ -108,8 +108,8 @@ STORIES = {  # how each begins; then only workers that have ended are named
         "Only the parent " + RING.format("write to"),
     ],
     "two_way_deadlock_trace": [
-        rf"The parent waits in `send\(\)`, line \d+, for room in a socket, which is full\. Only {W} could read it\.",
-        rf"(?i:{W}) waits in `send\(\)`, line \d+, for room in a socket, which is full\. Only the parent could read it, and the parent waits\.",
+        rf"The parent waits in `send\(\)`, line \d+, for room in a socket, which is full: [\d,]+ bytes\. Only {W} could read it\.",
+        rf"(?i:{W}) waits in `send\(\)`, line \d+, for room in a socket, which is full: [\d,]+ bytes\. Only the parent could read it, and the parent waits\.",
     ],
     "feeder_traceback_broken": [
         ASKS.format("get"),

@@ -91,8 +91,8 @@ FAULTS = {  # the sentences, one after the other, and the page
     "fork_with_threads": ([ENDS, ALONE, LAST], "fork-with-threads"),
     "two_way_deadlock": (
         [
-            rf"{PARENT} waits for room in a socket\. Only {WORKER} could read it\.",
-            rf"{WORKER} waits for room in a socket\. Only the parent could read it\.",
+            rf"{PARENT} waits for room in a socket that is full: [\d,]+ bytes\. Only {WORKER} could read it\.",
+            rf"{WORKER} waits for room in a socket that is full: [\d,]+ bytes\. Only the parent could read it\.",
             RING,
         ],
         "two-way-deadlock",

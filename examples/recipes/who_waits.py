@@ -11,6 +11,8 @@ each thread that waits gets its line. What processes of other users hold only ro
 
 import argparse
 import contextlib
+import ctypes
+import functools
 import json
 import os
 import platform
@@ -48,6 +50,7 @@ PLAIN = {  # what needs no further look: may somebody come, and what is said of 
     "stopped": ("outside", "is stopped by a signal; SIGCONT lets it go on"),
     "unreadable": ("outside", "can't be read by you"),
 }
+PIDFD_GETFD = 438  # the system call, on both
 SIGNALS = {1: "SIGHUP", 10: "SIGUSR1", 12: "SIGUSR2", 15: "SIGTERM", 17: "SIGCHLD"}
 
 
@@ -570,17 +573,49 @@ def word_for(look, thread):
     return kind
 
 
+@functools.cache
+def libc():
+    """The C library. While it is called no other thread runs, so that a loan is short."""
+    return ctypes.PyDLL(None, use_errno=True)
+
+
+def borrow(pid, number):
+    """A copy of a descriptor of another process.
+
+    Raises:
+        OSError: It has no such one, or may not be asked.
+    """
+    process = os.pidfd_open(pid)
+    try:
+        end = libc().syscall(PIDFD_GETFD, process, number, 0)
+    finally:
+        os.close(process)
+    if end < 0:
+        raise OSError(ctypes.get_errno(), "it is not lent")
+    return end
+
+
 def fill(look, target):
-    """The bytes in a pipe, and how many fit. To open it changes nothing while all stand still."""
+    """The bytes in a pipe, and how many fit; or on their way out of a local socket, and 0.
+
+    Nothing is changed while all stand still.
+    """
     import fcntl  # not there on Windows
     import termios
 
-    for pid, number, _ in look.holders[target] if target.startswith("pipe") else ():
+    kind, _, inode = target.partition(":[")
+    if kind == "socket":
+        target = f"socket:[{peer(int(inode[:-1]))}]"
+    for pid, number, _ in look.holders.get(target, ()):
         with contextlib.suppress(OSError):
-            end = os.open(f"/proc/{pid}/fd/{number}", os.O_RDONLY | os.O_NONBLOCK)
+            file = f"/proc/{pid}/fd/{number}"
+            is_pipe = kind == "pipe"
+            end = (
+                os.open(file, os.O_RDONLY | os.O_NONBLOCK) if is_pipe else borrow(pid, number)
+            )
             try:
                 held = struct.unpack("i", fcntl.ioctl(end, termios.FIONREAD, bytes(4)))[0]
-                return held, fcntl.fcntl(end, fcntl.F_GETPIPE_SZ)
+                return held, fcntl.fcntl(end, fcntl.F_GETPIPE_SZ) if is_pipe else 0
             finally:
                 os.close(end)
     return None
@@ -671,7 +706,8 @@ class Report:
                 and thread in self.look.stuck
                 and (full := fill(self.look, wait.key))
             ):
-                what += f" that is full: {full[0]:,} of {full[1]:,} bytes"
+                fits = f" of {full[1]:,}" * (full[1] > 0)
+                what += f" that is full: {full[0]:,}{fits} bytes"
             what += f". Only {others} could {verb} it"
         where = f" ({self.lines[thread.tid]})" if thread.tid in self.lines else ""
         text = f"{self.who(thread, before)}{where} {what}."
