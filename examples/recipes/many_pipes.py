@@ -18,9 +18,10 @@ from multiprocessing import resource_tracker
 def talk(sender, messages, pause):
     """Run in a worker: send the time, again and again."""
     threading.Thread(target=end_with_parent, daemon=True).start()
-    for _ in range(messages):
-        sender.send(time.monotonic())
-        time.sleep(pause)
+    with contextlib.suppress(OSError):  # the parent reads no more, so we end
+        for _ in range(messages):
+            sender.send(time.monotonic())
+            time.sleep(pause)
 
 
 def talk_and_die(sender, messages, pause):
