@@ -374,6 +374,27 @@ def test_the_keyboard_opens_the_menu_of_a_narrow_page(window):
     assert not page.evaluate("document.activeElement.matches('.md-sidebar--primary *')")
 
 
+def test_code_that_is_cut_at_an_edge_shows_it(window):
+    page = window(360)
+    page.goto("queue.html")
+    code = page.locator("article pre > code").first
+    code.scroll_into_view_if_needed()
+    box = code.bounding_box()
+    looks = []
+    for at in ("0", "code.scrollWidth"):
+        code.evaluate(f"code => {{ code.scrollLeft = {at} }}")
+        below = {
+            "y": box["y"] + box["height"] - 4,
+            "width": 4,
+            "height": 3,
+        }  # no text is there
+        left, right = box["x"] + 1, box["x"] + box["width"] - 5
+        looks += [page.screenshot(clip=below | {"x": x}) for x in (left, right)]
+    assert looks[0] == looks[3] != looks[1] and looks[2] != looks[0], (
+        "what is covered is plain"
+    )
+
+
 def test_light_and_dark(window):
     paper = "getComputedStyle(document.body).backgroundColor"
     for scheme in ("light", "dark"):
