@@ -197,30 +197,33 @@ def work(channel, begun, do_job, setup):
     signal.signal(signal.SIGTERM, signal.SIG_DFL)  # a handler of the caller's isn't for us
     multiprocessing.current_process().daemon = False  # a job may have processes of its own
     threading.Thread(target=end_with_parent, daemon=True).start()
-    loaded, failure = (), ""
+    function, failure = do_job, ""
     try:
         if setup is not None:
-            loaded = (setup(),)
+            loaded = setup()
+
+            def function(job):
+                return do_job(job, loaded)
+
     except BaseException as error:
         failure = described(error)[1]
     with contextlib.suppress(EOFError, OSError):  # the parent has died, so we end
         channel.send(pickle.dumps(failure))
         while message := receive_job(channel, begun):
-            answers = []
-            for number, packed in enumerate(pickle.loads(message), begun.value):
-                begun.value = number
-                answers.append(answer_to(packed, do_job, loaded))
-            channel.send(pickle.dumps(answers))
+            channel.send(pickle.dumps(answers_to(pickle.loads(message), begun, function)))
 
 
-def answer_to(packed, do_job, loaded):
-    """Do a job; return what is sent of it: its value as it is, or in bytes, or its error."""
-    try:
-        value = do_job(pickle.loads(packed) if type(packed) is bytes else packed, *loaded)
-        # Pickled at once: a job may change later what it has returned.
-        return value if type(value) in PLAIN else pickle.dumps(value)
-    except BaseException as error:  # sys.exit() is no reason to end, either
-        return described(error)
+def answers_to(jobs, begun, do_job):
+    """Do jobs; return what is sent of each: its value as it is, or in bytes, or its error."""
+    answers = []
+    for begun.value, packed in enumerate(jobs, begun.value):
+        try:
+            value = do_job(pickle.loads(packed) if type(packed) is bytes else packed)
+            # Pickled at once: a job may change later what it has returned.
+            answers.append(value if type(value) in PLAIN else pickle.dumps(value))
+        except BaseException as error:  # sys.exit() is no reason to end, either
+            answers.append(described(error))
+    return answers
 
 
 def receive_job(channel, begun):
@@ -301,10 +304,10 @@ class WorkQueue:
                 for _ in range(self.workers):
                     self.hire()
             while True:
-                while result := self.finished.pop(self.given, None):  # before it takes more
-                    self.given += 1
+                while results := self.finished.pop(self.given, None):  # before it takes more
+                    self.given += len(results)
                     self.paused = False
-                    yield result
+                    yield from results
                 if self.may_take():
                     self.take()
                 if self.source is None and self.given == self.taken:
@@ -329,24 +332,25 @@ class WorkQueue:
 
     def take(self):
         """Take jobs from the source, as many as fit into a message."""
-        results, packed, before = [], [], self.taken
+        results, packed = [], []
         room = min(self.batch, self.bound - self.taken + self.given)
-        for job in itertools.islice(self.source, room):
+        for number, job in enumerate(itertools.islice(self.source, room), self.taken):
             if job is NOT_YET:
                 self.paused = True
                 break
-            result = Result(self.taken, job)
-            self.taken += 1
+            result, self.taken = Result(number, job), number + 1
             try:
                 packed.append(job if type(job) in PLAIN else pickle.dumps(job))
                 results.append(result)
             except Exception as error:  # raised by whatever the job is made of
                 result.error, result.traceback = described(error)
-                self.finish(result)
+                self.finish([result])
+                break  # the numbers in a message follow one another
+        else:
+            if len(results) < room:  # that was the last of them
+                self.paused, self.source = True, None
         if results:
             self.waiting.append((results, packed))
-        if self.taken - before < room and not self.paused:  # that was the last of them
-            self.paused, self.source = True, None
 
     def give(self):
         """Give the waiting messages to the idle workers."""
@@ -402,20 +406,27 @@ class WorkQueue:
         self.give()  # first of all, for it waits
         for result, answer in zip(results, said, strict=True):
             result.attempts += 1
+            if type(answer) in PLAIN:
+                result.value = answer
+                continue
             try:
                 if type(answer) is tuple:
                     result.error, result.traceback = answer
                 else:
-                    result.value = pickle.loads(answer) if type(answer) is bytes else answer
+                    result.value = pickle.loads(answer)
             except Exception as error:  # raised by whatever the result is made of
                 result.error, result.traceback = described(error)
-            self.finish(result)
+        if results:
+            self.finish(results)
 
-    def finish(self, result):
-        """Keep the result of a job until its turn."""
-        self.finished[result.number if self.ordered else self.done] = result
-        self.done += 1
-        if self.progress is not None:
+    def finish(self, results):
+        """Keep the results of a message until their turn."""
+        self.finished[results[0].number if self.ordered else self.done] = results
+        if self.progress is None:
+            self.done += len(results)
+            return
+        for _ in results:
+            self.done += 1
             self.progress(self.done, self.taken)
 
     def look(self):
@@ -459,15 +470,18 @@ class WorkQueue:
         begun = worker.begun.value - worker.begun_before
         if not worker.results:
             return
-        again = [(worker.results, worker.packed)]
+        results, packed = worker.results, worker.packed
+        again = [(results[begun:], packed[begun:])]
         if begun:  # none, when it died before it saw them
-            result, packed = worker.results.pop(begun - 1), worker.packed.pop(begun - 1)
+            at = begun - 1
+            again.append((results[:at], packed[:at]))
+            result = results[at]
             result.attempts += 1
             if result.attempts < self.attempts and (self.retry_late or not late):
-                again.append(([result], [packed]))  # alone, it ends nobody else's
+                again.append(([result], [packed[at]]))  # alone, it ends nobody else's
             else:
                 result.error = late or f"ChildProcessError: the worker ended, exit code {code}"
-                self.finish(result)
+                self.finish([result])
         self.waiting.extendleft(message for message in again if message[0])
 
 
