@@ -52,7 +52,7 @@ class Result:
     value: Any = None
     error: str = ""
     traceback: str = ""
-    attempts: int = 0
+    attempts: int = 1
 
 
 @contextlib.contextmanager
@@ -148,18 +148,17 @@ class Channel:
 
     def send(self, message):
         """Send a message, or, when nothing waits, as much of it as there is room for."""
-        self.unsent = HEADER.pack(len(message)) + message
+        self.unsent = memoryview(HEADER.pack(len(message)) + message)
         self.send_rest()
 
     def send_rest(self):
         """Send what is left of the message."""
-        rest, self.unsent = memoryview(self.unsent), b""
-        while rest:
-            try:
-                rest = rest[write(self.writer, rest) :]
-            except BlockingIOError:
-                self.unsent = rest
-                break
+        try:
+            while self.unsent:
+                self.unsent = self.unsent[write(self.writer, self.unsent) :]
+            self.unsent = b""  # the empty view would keep the memory of the message
+        except BlockingIOError:
+            pass
 
     def receive(self):
         """Return a message when the whole of it has come, else None: a part may stay a part."""
@@ -171,9 +170,8 @@ class Channel:
         if len(self.received) >= size:
             size += HEADER.unpack_from(self.received)[0]
             if len(self.received) == size:
-                message = bytes(memoryview(self.received)[HEADER.size :])
-                self.received = bytearray()
-                return message
+                whole, self.received = self.received, bytearray()
+                return memoryview(whole)[HEADER.size :]
         return None
 
     def close(self):
@@ -332,23 +330,27 @@ class WorkQueue:
 
     def take(self):
         """Take jobs from the source, as many as fit into a message."""
-        results, packed = [], []
+        jobs, packed, failure = [], [], None
         room = min(self.batch, self.bound - self.taken + self.given)
-        for number, job in enumerate(itertools.islice(self.source, room), self.taken):
+        for job in itertools.islice(self.source, room):
             if job is NOT_YET:
                 self.paused = True
                 break
-            result, self.taken = Result(number, job), number + 1
+            jobs.append(job)
             try:
                 packed.append(job if type(job) in PLAIN else pickle.dumps(job))
-                results.append(result)
             except Exception as error:  # raised by whatever the job is made of
-                result.error, result.traceback = described(error)
-                self.finish([result])
-                break  # the numbers in a message follow one another
+                failure = described(error)
+                break
         else:
-            if len(results) < room:  # that was the last of them
+            if len(jobs) < room:  # that was the last of them
                 self.paused, self.source = True, None
+        results = list(map(Result, itertools.count(self.taken), jobs))
+        self.taken += len(jobs)
+        if failure:
+            failed = results.pop()
+            (failed.error, failed.traceback), failed.attempts = failure, 0
+            self.finish([failed])
         if results:
             self.waiting.append((results, packed))
 
@@ -405,7 +407,6 @@ class WorkQueue:
         self.idle.append(worker)
         self.give()  # first of all, for it waits
         for result, answer in zip(results, said, strict=True):
-            result.attempts += 1
             if type(answer) in PLAIN:
                 result.value = answer
                 continue
@@ -476,8 +477,8 @@ class WorkQueue:
             at = begun - 1
             again.append((results[:at], packed[:at]))
             result = results[at]
-            result.attempts += 1
             if result.attempts < self.attempts and (self.retry_late or not late):
+                result.attempts += 1
                 again.append(([result], [packed[at]]))  # alone, it ends nobody else's
             else:
                 result.error = late or f"ChildProcessError: the worker ended, exit code {code}"
