@@ -195,26 +195,24 @@ def work(channel, begun, do_job, setup):
     signal.signal(signal.SIGTERM, signal.SIG_DFL)  # a handler of the caller's isn't for us
     multiprocessing.current_process().daemon = False  # a job may have processes of its own
     threading.Thread(target=end_with_parent, daemon=True).start()
-    function, failure = do_job, ""
+    failure = loaded = ""
+    do = do_job if setup is None else lambda job: do_job(job, loaded)
     try:
         if setup is not None:
             loaded = setup()
-
-            def function(job):
-                return do_job(job, loaded)
-
     except BaseException as error:
         failure = described(error)[1]
     with contextlib.suppress(EOFError, OSError):  # the parent has died, so we end
         channel.send(pickle.dumps(failure))
         while message := receive_job(channel, begun):
-            channel.send(pickle.dumps(answers_to(pickle.loads(message), begun, function)))
+            channel.send(pickle.dumps(answers_to(pickle.loads(message), begun, do)))
 
 
 def answers_to(jobs, begun, do_job):
     """Do jobs; return what is sent of each: its value as it is, or in bytes, or its error."""
     answers = []
-    for begun.value, packed in enumerate(jobs, begun.value):
+    for number, packed in enumerate(jobs, begun.value):
+        begun.value = number
         try:
             value = do_job(pickle.loads(packed) if type(packed) is bytes else packed)
             # Pickled at once: a job may change later what it has returned.
@@ -330,28 +328,27 @@ class WorkQueue:
 
     def take(self):
         """Take jobs from the source, as many as fit into a message."""
-        jobs, packed, failure = [], [], None
+        results, packed = [], []
         room = min(self.batch, self.bound - self.taken + self.given)
-        for job in itertools.islice(self.source, room):
+        for number, job in enumerate(itertools.islice(self.source, room), self.taken):
             if job is NOT_YET:
                 self.paused = True
                 break
-            jobs.append(job)
+            result = Result(number, job)
+            results.append(result)
             try:
                 packed.append(job if type(job) in PLAIN else pickle.dumps(job))
             except Exception as error:  # raised by whatever the job is made of
-                failure = described(error)
+                result.error, result.traceback = described(error)
+                result.attempts = 0
                 break
         else:
-            if len(jobs) < room:  # that was the last of them
+            if len(results) < room:  # that was the last of them
                 self.paused, self.source = True, None
-        results = list(map(Result, itertools.count(self.taken), jobs))
-        self.taken += len(jobs)
-        if failure:
-            failed = results.pop()
-            (failed.error, failed.traceback), failed.attempts = failure, 0
-            self.finish([failed])
-        if results:
+        self.taken += len(results)
+        if len(packed) < len(results):
+            self.finish([results.pop()])
+        if packed:
             self.waiting.append((results, packed))
 
     def give(self):
@@ -406,7 +403,8 @@ class WorkQueue:
         worker.ready, worker.deadline, self.stillborn = True, math.inf, 0
         self.idle.append(worker)
         self.give()  # first of all, for it waits
-        for result, answer in zip(results, said, strict=True):
+        for place, answer in enumerate(said):
+            result = results[place]
             if type(answer) in PLAIN:
                 result.value = answer
                 continue
@@ -423,12 +421,10 @@ class WorkQueue:
     def finish(self, results):
         """Keep the results of a message until their turn."""
         self.finished[results[0].number if self.ordered else self.done] = results
-        if self.progress is None:
-            self.done += len(results)
-            return
-        for _ in results:
-            self.done += 1
-            self.progress(self.done, self.taken)
+        before, self.done = self.done, self.done + len(results)
+        if self.progress is not None:
+            for done in range(before, self.done):
+                self.progress(done + 1, self.taken)
 
     def look(self):
         """Look for what no message tells: jobs over their limit, and deaths in silence."""
