@@ -341,7 +341,7 @@ class WorkQueue:
             except Exception as error:  # raised by whatever the job is made of
                 result.error, result.traceback = described(error)
                 result.attempts = 0
-                break
+                break  # it ends the message, whose jobs follow one another
         else:
             if len(results) < room:  # that was the last of them
                 self.paused, self.source = True, None
@@ -419,7 +419,7 @@ class WorkQueue:
             self.finish(results)
 
     def finish(self, results):
-        """Keep the results of a message until their turn."""
+        """Keep results that follow one another until their turn."""
         self.finished[results[0].number if self.ordered else self.done] = results
         before, self.done = self.done, self.done + len(results)
         if self.progress is not None:
