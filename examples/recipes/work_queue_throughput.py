@@ -64,21 +64,19 @@ def moments_of(turns, do_all):
 
 def with_work_queue(context, workers, turns, batch=1):
     """Do the turns with a work_queue(), whose source waits for the next one."""
-    jobs = iter(())
+    due = []
 
-    def source():
+    def sources():
         while True:
-            yield from jobs
-            yield NOT_YET
+            yield due.pop() if due else [NOT_YET]
 
-    def do_all(seconds, count):
-        nonlocal jobs
-        jobs = itertools.repeat(seconds, count)
-        drain(itertools.islice(results, count))
+    def do_all(seconds, jobs):
+        due.append([seconds] * jobs)
+        drain(itertools.islice(results, jobs))
 
-    method = context.get_start_method()
+    source, method = itertools.chain.from_iterable(sources()), context.get_start_method()
     with contextlib.closing(
-        work_queue(source(), sleep, workers=workers, batch=batch, start_method=method)
+        work_queue(source, sleep, workers=workers, batch=batch, start_method=method)
     ) as results:
         return moments_of(turns, do_all)
 
