@@ -52,7 +52,7 @@ class Result:
     value: Any = None
     error: str = ""
     traceback: str = ""
-    attempts: int = 0
+    attempts: int = 1
 
 
 @contextlib.contextmanager
@@ -148,18 +148,17 @@ class Channel:
 
     def send(self, message):
         """Send a message, or, when nothing waits, as much of it as there is room for."""
-        self.unsent = HEADER.pack(len(message)) + message
+        self.unsent = memoryview(HEADER.pack(len(message)) + message)
         self.send_rest()
 
     def send_rest(self):
         """Send what is left of the message."""
-        rest, self.unsent = memoryview(self.unsent), b""
-        while rest:
-            try:
-                rest = rest[write(self.writer, rest) :]
-            except BlockingIOError:
-                self.unsent = rest
-                break
+        try:
+            while self.unsent:
+                self.unsent = self.unsent[write(self.writer, self.unsent) :]
+            self.unsent = b""  # the empty view would keep the memory of the message
+        except BlockingIOError:
+            pass
 
     def receive(self):
         """Return a message when the whole of it has come, else None: a part may stay a part."""
@@ -171,9 +170,8 @@ class Channel:
         if len(self.received) >= size:
             size += HEADER.unpack_from(self.received)[0]
             if len(self.received) == size:
-                message = bytes(memoryview(self.received)[HEADER.size :])
-                self.received = bytearray()
-                return message
+                whole, self.received = self.received, bytearray()
+                return memoryview(whole)[HEADER.size :]
         return None
 
     def close(self):
@@ -197,30 +195,31 @@ def work(channel, begun, do_job, setup):
     signal.signal(signal.SIGTERM, signal.SIG_DFL)  # a handler of the caller's isn't for us
     multiprocessing.current_process().daemon = False  # a job may have processes of its own
     threading.Thread(target=end_with_parent, daemon=True).start()
-    loaded, failure = (), ""
+    failure = loaded = ""
+    do = do_job if setup is None else lambda job: do_job(job, loaded)
     try:
         if setup is not None:
-            loaded = (setup(),)
+            loaded = setup()
     except BaseException as error:
         failure = described(error)[1]
     with contextlib.suppress(EOFError, OSError):  # the parent has died, so we end
         channel.send(pickle.dumps(failure))
         while message := receive_job(channel, begun):
-            answers = []
-            for number, packed in enumerate(pickle.loads(message), begun.value):
-                begun.value = number
-                answers.append(answer_to(packed, do_job, loaded))
-            channel.send(pickle.dumps(answers))
+            channel.send(pickle.dumps(answers_to(pickle.loads(message), begun, do)))
 
 
-def answer_to(packed, do_job, loaded):
-    """Do a job; return what is sent of it: its value as it is, or in bytes, or its error."""
-    try:
-        value = do_job(pickle.loads(packed) if type(packed) is bytes else packed, *loaded)
-        # Pickled at once: a job may change later what it has returned.
-        return value if type(value) in PLAIN else pickle.dumps(value)
-    except BaseException as error:  # sys.exit() is no reason to end, either
-        return described(error)
+def answers_to(jobs, begun, do_job):
+    """Do jobs; return what is sent of each: its value as it is, or in bytes, or its error."""
+    answers = []
+    for number, packed in enumerate(jobs, begun.value):
+        begun.value = number
+        try:
+            value = do_job(pickle.loads(packed) if type(packed) is bytes else packed)
+            # Pickled at once: a job may change later what it has returned.
+            answers.append(value if type(value) in PLAIN else pickle.dumps(value))
+        except BaseException as error:  # sys.exit() is no reason to end, either
+            answers.append(described(error))
+    return answers
 
 
 def receive_job(channel, begun):
@@ -301,10 +300,10 @@ class WorkQueue:
                 for _ in range(self.workers):
                     self.hire()
             while True:
-                while result := self.finished.pop(self.given, None):  # before it takes more
-                    self.given += 1
+                while results := self.finished.pop(self.given, None):  # before it takes more
+                    self.given += len(results)
                     self.paused = False
-                    yield result
+                    yield from results
                 if self.may_take():
                     self.take()
                 if self.source is None and self.given == self.taken:
@@ -329,24 +328,28 @@ class WorkQueue:
 
     def take(self):
         """Take jobs from the source, as many as fit into a message."""
-        results, packed, before = [], [], self.taken
+        results, packed = [], []
         room = min(self.batch, self.bound - self.taken + self.given)
-        for job in itertools.islice(self.source, room):
+        for number, job in enumerate(itertools.islice(self.source, room), self.taken):
             if job is NOT_YET:
                 self.paused = True
                 break
-            result = Result(self.taken, job)
-            self.taken += 1
+            result = Result(number, job)
+            results.append(result)
             try:
                 packed.append(job if type(job) in PLAIN else pickle.dumps(job))
-                results.append(result)
             except Exception as error:  # raised by whatever the job is made of
                 result.error, result.traceback = described(error)
-                self.finish(result)
-        if results:
+                result.attempts = 0
+                break  # it ends the message, whose jobs follow one another
+        else:
+            if len(results) < room:  # that was the last of them
+                self.paused, self.source = True, None
+        self.taken += len(results)
+        if len(packed) < len(results):
+            self.finish([results.pop()])
+        if packed:
             self.waiting.append((results, packed))
-        if self.taken - before < room and not self.paused:  # that was the last of them
-            self.paused, self.source = True, None
 
     def give(self):
         """Give the waiting messages to the idle workers."""
@@ -400,23 +403,28 @@ class WorkQueue:
         worker.ready, worker.deadline, self.stillborn = True, math.inf, 0
         self.idle.append(worker)
         self.give()  # first of all, for it waits
-        for result, answer in zip(results, said, strict=True):
-            result.attempts += 1
+        for place, answer in enumerate(said):
+            result = results[place]
+            if type(answer) in PLAIN:
+                result.value = answer
+                continue
             try:
                 if type(answer) is tuple:
                     result.error, result.traceback = answer
                 else:
-                    result.value = pickle.loads(answer) if type(answer) is bytes else answer
+                    result.value = pickle.loads(answer)
             except Exception as error:  # raised by whatever the result is made of
                 result.error, result.traceback = described(error)
-            self.finish(result)
+        if results:
+            self.finish(results)
 
-    def finish(self, result):
-        """Keep the result of a job until its turn."""
-        self.finished[result.number if self.ordered else self.done] = result
-        self.done += 1
+    def finish(self, results):
+        """Keep results that follow one another until their turn."""
+        self.finished[results[0].number if self.ordered else self.done] = results
+        before, self.done = self.done, self.done + len(results)
         if self.progress is not None:
-            self.progress(self.done, self.taken)
+            for done in range(before, self.done):
+                self.progress(done + 1, self.taken)
 
     def look(self):
         """Look for what no message tells: jobs over their limit, and deaths in silence."""
@@ -459,15 +467,18 @@ class WorkQueue:
         begun = worker.begun.value - worker.begun_before
         if not worker.results:
             return
-        again = [(worker.results, worker.packed)]
+        results, packed = worker.results, worker.packed
+        again = [(results[begun:], packed[begun:])]
         if begun:  # none, when it died before it saw them
-            result, packed = worker.results.pop(begun - 1), worker.packed.pop(begun - 1)
-            result.attempts += 1
+            at = begun - 1
+            again.append((results[:at], packed[:at]))
+            result = results[at]
             if result.attempts < self.attempts and (self.retry_late or not late):
-                again.append(([result], [packed]))  # alone, it ends nobody else's
+                result.attempts += 1
+                again.append(([result], [packed[at]]))  # alone, it ends nobody else's
             else:
                 result.error = late or f"ChildProcessError: the worker ended, exit code {code}"
-                self.finish(result)
+                self.finish([result])
         self.waiting.extendleft(message for message in again if message[0])
 
 

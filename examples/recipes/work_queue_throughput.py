@@ -53,26 +53,6 @@ def sleep(seconds):
         time.sleep(seconds)
 
 
-def with_work_queue(context, workers, turns, batch=1):
-    """Do the turns with a work_queue(); return the moments between them."""
-    moments, given, taken = [], 0, 0
-
-    def source():
-        nonlocal taken
-        for seconds, jobs in turns:
-            moments.append(time.perf_counter())
-            yield from itertools.repeat(seconds, jobs)
-            taken += jobs
-            while given < taken:
-                yield NOT_YET
-        moments.append(time.perf_counter())
-
-    method = context.get_start_method()
-    for _ in work_queue(source(), sleep, workers=workers, batch=batch, start_method=method):
-        given += 1
-    return moments
-
-
 def moments_of(turns, do_all):
     """Do the turns with a function that does so many jobs of one length."""
     moments = [time.perf_counter()]
@@ -80,6 +60,25 @@ def moments_of(turns, do_all):
         do_all(seconds, jobs)
         moments.append(time.perf_counter())
     return moments
+
+
+def with_work_queue(context, workers, turns, batch=1):
+    """Do the turns with a work_queue(), whose source waits for the next one."""
+    due = []
+
+    def sources():
+        while True:
+            yield due.pop() if due else [NOT_YET]
+
+    def do_all(seconds, jobs):
+        due.append([seconds] * jobs)
+        drain(itertools.islice(results, jobs))
+
+    source, method = itertools.chain.from_iterable(sources()), context.get_start_method()
+    with contextlib.closing(
+        work_queue(source, sleep, workers=workers, batch=batch, start_method=method)
+    ) as results:
+        return moments_of(turns, do_all)
 
 
 def with_executor(context, workers, turns, batch=1):
