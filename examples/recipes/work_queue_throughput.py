@@ -13,7 +13,6 @@ import argparse
 import collections
 import concurrent.futures
 import contextlib
-import functools
 import importlib
 import itertools
 import multiprocessing
@@ -150,28 +149,27 @@ def with_joblib(context, workers, turns):
         )
 
 
-WAYS = {  # what it is called: how it does the turns, whether several jobs go in a message
-    "work_queue": (with_work_queue, False),
-    "Pool.imap": (with_pool, False),
-    "ProcessPoolExecutor.map": (with_executor, False),
-    "Queue with sentinels": (with_queues, False),
-    "work_queue, batch=64": (functools.partial(with_work_queue, batch=64), True),
-    "Pool.imap, chunksize=64": (functools.partial(with_pool, batch=64), True),
-    "ProcessPoolExecutor.map, chunksize=64": (
-        functools.partial(with_executor, batch=64),
-        True,
-    ),
+WAYS = {  # what it is called: how it does the turns, and how many jobs go in a message
+    "work_queue": (with_work_queue, {}),
+    "Pool.imap": (with_pool, {}),
+    "ProcessPoolExecutor.map": (with_executor, {}),
+    "Queue with sentinels": (with_queues, {}),
+    "work_queue, batch=16": (with_work_queue, {"batch": 16}),
+    "Pool.imap, chunksize=16": (with_pool, {"batch": 16}),
+    "work_queue, batch=64": (with_work_queue, {"batch": 64}),
+    "Pool.imap, chunksize=64": (with_pool, {"batch": 64}),
+    "ProcessPoolExecutor.map, chunksize=64": (with_executor, {"batch": 64}),
 }
 
 
 def measure(way, context, workers, jobs):
     """Do one round with one way; return the jobs a second for each length."""
-    do_turns, batched = WAYS.get(way, (with_joblib, False))
+    do_turns, batched = WAYS.get(way, (with_joblib, {}))
     lengths = [name for name in jobs if not batched or LENGTHS[name] < SMALL]
     if batched:  # they do more in the time of a turn
-        jobs = jobs | {"0": 10 * jobs["0"]}
+        jobs = jobs | {"0": 30 * jobs["0"]}
     turns = [(0.02, workers), *((LENGTHS[name], jobs[name]) for name in lengths)]
-    moments = do_turns(context, workers, turns)
+    moments = do_turns(context, workers, turns, **batched)
     took = [end - start for start, end in itertools.pairwise(moments)][1:]
     return {
         (name, way): jobs[name] / seconds for name, seconds in zip(lengths, took, strict=True)
