@@ -108,16 +108,21 @@ def variant(name: str) -> str:
     return pair(name) + seen + "<p>The fixed program:</p>" + console(f"{name}_fixed")
 
 
-def caption(name: str) -> str:
-    """When and on what a run was recorded; after a page's first one only what differs is shown."""
+def caption(name: str, method: bool = True) -> str:
+    """When and on what a run was recorded; after a page's first one only what differs is shown.
+
+    Args:
+        name: The run.
+        method: Whether it is one of one start method, which is then named.
+    """
     recording = recording_of(name)
     machine = recording.machine
     when = recording.recorded[:16].replace("T", " ")
     same = ' class="same"' if machine.python == this_machine().python else ""
+    started = f"{with_terms('Start method')}: <code>{recording.start_method}</code>." * method
     return (
         f'<p class="recorded"><span{same}>Recorded {when} UTC on {machine.cores} cores, '
-        f"{machine.python}. </span>{with_terms('Start method')}: "
-        f"<code>{recording.start_method}</code>.</p>"
+        f"{machine.python}. </span>{started}</p>"
     )
 
 

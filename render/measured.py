@@ -193,7 +193,7 @@ class Sweep:
     def __init__(self, rows: list[Measurement]) -> None:
         fastest = min(rows, key=lambda row: row.median)
         first, last = rows[0], rows[-1]
-        self.best_workers = figure(fastest.name)
+        self.best_workers = figure(f"{fastest.name} worker{'s' * (fastest.name != '1')}")
         self.best = figure(f"{fastest.median:.0f} ms")
         self.one = figure(f"{first.median:.0f} ms")
         self.most = figure(f"{last.median:.0f} ms")
