@@ -46,7 +46,7 @@ SHARE = 0.015  # of one core for watching, and a quarter of it in the first two 
 START = 0.021  # seconds of CPU time beyond: with all else, it is 2 % of a core from 2 s on
 SPREAD = 0.1  # seconds in which much of what is left may be spent
 MOST_REST = 1.5  # seconds between two samples, of however many processes
-TAKING_END = 0.0001  # seconds of CPU time to take in the end of a process
+EACH = 0.0003  # seconds of CPU time for one more process, from its first sight to its end
 WEIGHING = 0.0004  # seconds of CPU time to ask for a process's share of memory
 MOST_HANDLES = 250  # processes whose end is told at once
 RUN_VARIABLE = "RECORDED_RUN"  # in the environment of every process of a run: its folder
@@ -306,7 +306,7 @@ class Run:
     def left_to_spend(self) -> float:
         """Seconds of CPU time that may still be spent now on watching, to disturb nobody."""
         at = self.now()
-        granted = START + SHARE * max(at / 4, at - 1.5) - TAKING_END * len(self.handles)
+        granted = START + SHARE * max(at / 4, at - 1.5) - EACH * len(self.handles)
         return granted - (time.thread_time() - self.began)
 
     def rest_after(self, began: float, part: float) -> float:
