@@ -1,5 +1,11 @@
 // What the theme leaves to do. It stands in each page's head: a request less.
 
+// The theme's script says to the style sheets that there is JavaScript, when all is shown: the browser would
+// style the whole page again. Here it is said first, and the search is there with the rest of the header.
+const { classList } = document.documentElement;
+classList.replace("no-js", "js");
+classList.add = classList.remove = () => {};
+
 // A program is copied as its file is, to the last newline; the button says that it has.
 addEventListener("click", async ({ target }) => {
   if (!target.matches(".program .copy")) return;
@@ -62,13 +68,23 @@ const copied = ({ target }) => {
 };
 addEventListener("click", copied, true); // before the theme reads it
 
-// The theme makes a landmark of each copy button and of each level of the contents.
+// The theme makes a landmark of each level of the contents, and of each copy button, when its block is seen.
 addEventListener("load", () => {
-  for (const nav of document.querySelectorAll(".md-code__nav, .md-nav--secondary .md-nav")) {
-    nav.removeAttribute("aria-label");
-    nav.role = "none";
-  }
+  const tidy = () => {
+    for (const nav of document.querySelectorAll(":is(.md-code__nav, .md-nav--secondary .md-nav):not([role])")) {
+      nav.removeAttribute("aria-label");
+      nav.role = "none";
+    }
+  };
+  tidy();
+  new MutationObserver(tidy).observe(document.querySelector(".md-content"), { childList: true, subtree: true });
 });
+
+// What scrolls is reached with the Tab key; the theme sees to it when a block is seen.
+addEventListener("load", () => setTimeout(() => {
+  const blocks = [...document.querySelectorAll("pre > code:not(details:not([open]) *)")];
+  for (const code of blocks.filter((each) => each.scrollWidth > each.clientWidth)) code.tabIndex = 0;
+}));
 
 // A result of the search shows the line that it was found by; its tags are no landmark.
 addEventListener("load", () => {

@@ -206,7 +206,9 @@ def assert_console_blocks_are_copied_as_typed(page, name):
     for block in blocks:
         text = block.locator("code").text_content()
         commands = re.findall(r"^\$ (.+)$", text, re.MULTILINE)
+        block.scroll_into_view_if_needed()  # then it gets its button
         assert copied(page, block.locator("[data-md-type=copy]")) == "\n".join(commands), name
+    assert not page.locator(".md-code__nav:not([role=none])").count(), name
 
 
 def assert_programs_are_copied_and_downloaded(page, name):

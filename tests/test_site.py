@@ -146,6 +146,14 @@ def test_no_outside_request(pages, project):
         assert not re.search(r"url\(['\"]?(https?:)?//", style.read_text(encoding="utf-8"))
 
 
+def test_the_text_comes_first(pages):
+    """A page waits for three style sheets, and for no script of the theme."""
+    for name, page in pages.items():
+        assert name == "404.html" or page.text.count('rel="stylesheet"') == 3, name
+        script = re.findall(r"<script [^>]*src=[^>]*>", page.text)[-1]
+        assert "/bundle." in script and " defer " in script, name
+
+
 def test_a_quick_build_says_so(pages):
     for name, page in pages.items():
         assert "Quick build, for writing" in page.text, name
