@@ -167,5 +167,25 @@ def test_arrays_go_out_of_band_whatever_they_are_part_of():
     for name in ("rows", "columns", "in pieces", "empty"):
         numpy.testing.assert_array_equal(came[name], item[name])
         came[name][...] = 0  # it can be written to
-    numpy_arrays.send_buffer(sender, item["rows"])
-    numpy.testing.assert_array_equal(numpy_arrays.receive_buffer(receiver), item["rows"])
+
+
+def test_an_array_of_any_shape_and_type_goes_as_bytes():
+    numpy = pytest.importorskip("numpy")
+    numpy_arrays = importlib.import_module("examples.questions.numpy_arrays")
+    receiver, sender = multiprocessing.Pipe()
+    for array in (
+        numpy.arange(6.0).reshape(2, 3),
+        numpy.arange(24, dtype=numpy.uint8).reshape(2, 3, 4),  # an image: its len() is 2
+        numpy.asfortranarray(numpy.arange(6).reshape(2, 3)),
+        numpy.arange(12).reshape(3, 4)[:, ::2],
+        numpy.array(["2026-01-01"], dtype="datetime64[D]"),
+        numpy.arange(3) * 1j,
+        numpy.empty((0, 3)),
+        numpy.array(5.0),
+    ):
+        numpy_arrays.send_buffer(sender, array)
+        came = numpy_arrays.receive_buffer(receiver)
+        assert came.dtype == array.dtype and came.shape == array.shape
+        numpy.testing.assert_array_equal(came, array)
+    with pytest.raises(TypeError):
+        numpy_arrays.send_buffer(sender, numpy.array([object()]))

@@ -23,6 +23,7 @@ def numbered(count, taken):
 
 def in_batches(pool, numbers, size):
     """Yield the results of one batch after the other."""
+    numbers = iter(numbers)  # a list would begin anew with each batch
     while batch := list(itertools.islice(numbers, size)):
         yield from pool.imap(render, batch)
 

@@ -24,7 +24,8 @@ except ImportError:
 def send_buffer(sender, array):
     """Send what the array is, and then its memory, without pickle."""
     sender.send((array.shape, array.dtype))
-    sender.send_bytes(array)
+    row = numpy.ascontiguousarray(array).reshape(-1)  # copied only if it is not in one piece
+    sender.send_bytes(row.view(numpy.uint8))
 
 
 def receive_buffer(receiver):
