@@ -28,7 +28,7 @@ class BrowserWorker extends EventTarget {
 }
 const page = createContext({
   addEventListener: (type, listener) => type === "focusin" && listener({ target: { name: "query" } }),
-  document: {},
+  document: { documentElement: { classList: { replace() {} } } },
   EventTarget,
   MessageEvent,
   Worker: BrowserWorker,

@@ -220,7 +220,8 @@ if __name__ == "__main__":
 
 
 @on_linux
-def test_memory_that_processes_share_counts_once(program):
+def test_memory_that_processes_share_counts_once(program, monkeypatch):
+    monkeypatch.setattr("recorder.watch.START", 60.0)  # a busy machine may ask, too
     recording = watch(program(SHARES))
     assert 2**26 < recording.peak_memory < 2 * 2**26
 
