@@ -156,7 +156,7 @@ def words_on_screen(recording: Recording) -> list[str]:
         for at, line in enumerate(lines)
         if ERROR.match(line)
     ]
-    found = [re.sub(r"\bpsm_[0-9a-f]{8}", "psm_...", line[:160]) for line in found]
+    found = [re.sub(r"\b(psm_|pymp-)\w{8}", r"\1...", line[:160]) for line in found]
     told = [f"<code>{escape(line)}</code>" for line in dict.fromkeys(found)]
     where = [
         place_of(thread)[0]
