@@ -61,7 +61,8 @@ def tell(*words: str | float | list[str]) -> None:
 def prepare(folder: str, files: list[str]) -> str:
     """Make the folders of the run, and copy the program and its files to where it runs."""
     run_folder = os.path.join(folder, "run")
-    os.mkdir(folder, 0o700)
+    with contextlib.suppress(FileExistsError):  # the recorder has made it, for its notes
+        os.mkdir(folder, 0o700)
     lock(os.open(folder, os.O_RDONLY))  # as long as this process lives
     os.mkdir(run_folder)
     os.mkdir(os.path.join(folder, "tmp"))

@@ -1,6 +1,6 @@
 """Reads what the processes of a traced run noted of themselves, with `recorder.tracing`."""
 
-import contextlib
+import os
 from pathlib import Path
 from typing import IO
 
@@ -17,11 +17,10 @@ def environment(folder: str) -> dict[str, str]:
     return {"PYTHONPATH": str(FOLDER), "RECORDED_CALLS": f"{folder}/{FILE}"}
 
 
-def open_notes(folder: str) -> IO[bytes] | None:
-    """The file for the notes, which can be read when it is removed; None: the run is over."""
-    with contextlib.suppress(FileNotFoundError):
-        return open(f"{folder}/{FILE}", "ab+")
-    return None
+def open_notes(folder: str) -> IO[bytes]:
+    """Make the folder of the run, and in it the file for the notes; it is read when it is removed."""
+    os.mkdir(folder, 0o700)
+    return open(f"{folder}/{FILE}", "ab+")
 
 
 def read_calls(file: IO[bytes], started: float) -> tuple[TracedProcess, ...]:

@@ -263,8 +263,7 @@ class Run:
         self.error = "the supervisor of the run was killed"  # until it says something else
         self.left: list[str] = []  # files that it could not remove
         self.reports = b""  # what is read of its next one
-        self.traced, self.timed = traced, timed
-        self.notes: IO[bytes] | None = None  # of a traced run
+        self.timed = timed
         self.handles: dict[int, ObservedProcess] = {}
         self.last_news = -1.0  # when a process was seen to begin or to end
         self.newest: object = None  # of the machine, when new processes were looked for
@@ -274,15 +273,20 @@ class Run:
         self.started = time.monotonic()
         copied = [str(file.absolute()) for file in files]
         command = [sys.executable, "-I", "-S", supervisor.__file__, self.folder]
-        self.supervisor = subprocess.Popen(
-            [*command, str(len(copied)), *copied, python, *arguments],
-            env=environment(self.folder, traced),
-            stdin=subprocess.PIPE,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.PIPE,
-            bufsize=0,
-            start_new_session=True,
-        )
+        try:
+            self.notes = trace.open_notes(self.folder) if traced else None
+            self.supervisor = subprocess.Popen(
+                [*command, str(len(copied)), *copied, python, *arguments],
+                env=environment(self.folder, traced),
+                stdin=subprocess.PIPE,
+                stdout=subprocess.PIPE,
+                stderr=subprocess.PIPE,
+                bufsize=0,
+                start_new_session=True,
+            )
+        except BaseException:  # there is nobody else to remove it
+            shutil.rmtree(self.folder, ignore_errors=True)
+            raise
         ends = self.supervisor.stdin, self.supervisor.stdout, self.supervisor.stderr
         self.ends = [end for end in ends if end]
         self.pipes = waits.Pipes(*(os.fstat(end.fileno()).st_ino for end in self.ends))
@@ -366,8 +370,6 @@ class Run:
         if what == "start":
             self.first, self.started = values
             self.observe(self.first)
-            if self.traced:
-                self.notes = trace.open_notes(self.folder)
         elif what == "done":
             self.error, self.left = values
         elif what == "exit":

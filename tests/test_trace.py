@@ -7,12 +7,12 @@ import pytest
 
 from recorder import supervisor, trace
 from recorder.recording import Recording
-from recorder.watch import watch
+from recorder.watch import Run, watch
 from render import measured
 from render.build import build
 from render.messages import Picture, match_messages, participants
 from render.runs import PageError, read_runs
-from tests.harness import EXAMPLES, PYTHON, with_start_method
+from tests.harness import EXAMPLES, PYTHON, TIMEOUT, with_start_method
 
 pytestmark = pytest.mark.skipif(not supervisor.SEES_ALL, reason="needs a pipe's inode")
 QUEUE, PIPE = EXAMPLES / "queue_totals.py", EXAMPLES / "pipe_totals.py"
@@ -171,6 +171,17 @@ def test_a_killed_process_leaves_what_it_noted(program):
     (found,) = messages_of(traced(file))
     assert found.taken and found.sent.size > 4
     assert calls_of(traced(file), "run")[0].ended is None
+
+
+def test_what_was_noted_is_read_however_late_the_recorder_comes(program, monkeypatch):
+    watch_run = Run.watch
+
+    def watch_late(run, *arguments):
+        run.supervisor.wait(TIMEOUT)  # the folder of the run is removed by then
+        return watch_run(run, *arguments)
+
+    monkeypatch.setattr(Run, "watch", watch_late)
+    assert calls_of(traced(program("import multiprocessing\nmultiprocessing.Pipe()")), "pipe")
 
 
 def test_of_many_calls_the_first_and_the_last_are_kept_and_the_others_counted(program):
