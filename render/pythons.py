@@ -50,10 +50,12 @@ def fails_under(*runs: str) -> str:
         if one in build.run(runs[0]).interpreters():
             methods = [m for run in runs for m in build.run(run).failing_start_methods_on(one)]
             answers.append((one.name, tuple(dict.fromkeys(methods))))
-    return ", ".join(
+    failing = (
         f"{''.join(f'<code>{method}</code> ' for method in methods)}on CPython {python_cell(pythons)}"
         for methods, pythons in same_together(answers)
+        if methods
     )
+    return ", ".join(failing) or "none here"
 
 
 def by_python(run: str) -> list[tuple[str, list[Recording]]]:

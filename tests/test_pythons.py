@@ -328,6 +328,12 @@ def test_the_badge_of_a_fault(found, monkeypatch):
     run = replace(run, pythons=">=3.11")
     everywhere = "fork spawn on CPython 3.11.7 to 3.14.2t, spawn on CPython 3.15.0"
     assert badge("x") == everywhere
+    fixed = [replace(one, fault=bool(one.start_methods == ("spawn",))) for one in outcomes]
+    run = replace(run, outcomes=tuple(fixed))
+    assert badge("x") == "spawn on CPython 3.15.0", "where it does not fail is left out"
+    run = replace(run, outcomes=(Outcome(fault=False),))
+    assert badge("x") == "none here"
+    run = replace(run, outcomes=outcomes)
     found(OWN, NEWER, quick=True)
     assert badge("x") == "fork spawn on CPython 3.11.7"
 
