@@ -54,7 +54,10 @@ def end_executor(context, end, files):
     executor = concurrent.futures.ProcessPoolExecutor(WORKERS, mp_context=context)
     futures = [executor.submit(do_task, file) for file in files]
     futures[0].result()
-    end(executor)
+    try:
+        end(executor)
+    finally:  # also in a Python that has no such end
+        executor.shutdown(cancel_futures=True)
     return {answer(future) for future in futures}
 
 
