@@ -58,6 +58,12 @@ def test_links_and_anchors(pages):
                 assert unquote(target.fragment) in pages[path].ids, f"{name}: {link}"
 
 
+def test_a_link_says_where_it_leads():
+    for file in SOURCES:
+        text = file.read_text(encoding="utf-8")
+        assert not re.search(r"\[((read |learn )?more|here|this|start)\]\(", text, re.I), file
+
+
 def test_each_shown_program_is_the_file(pages):
     shown = 0
     for source in SOURCES:
