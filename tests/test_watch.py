@@ -153,6 +153,8 @@ def test_a_helper_that_is_about_to_end_is_no_worker(monkeypatch):
 
 BRIEF = """
 import os, sys, time
+while not os.path.getsize(sys.argv[1]):  # until this program itself is seen
+    time.sleep(0.001)
 for _ in range(30):
     seen = os.path.getsize(sys.argv[1])
     if os.fork() == 0:
