@@ -57,8 +57,9 @@ def describe(recording: Recording, colour: bool = False) -> str:
             for verb, pids in (("could be read", pipe.readers), ("written", pipe.writers))
             if pids
         ]
-        what = f"pipe: up to {most:,} of {pipe.capacity:,}"
-        what = what if pipe.capacity else f"socket: {most:,}"
-        lines.append(f"{what} bytes{', '.join(['', *ends])}")
+        held = f"socket: {most:,}"
+        if pipe.capacity:
+            held = f"pipe: up to {most:,} of {pipe.capacity:,}"
+        lines.append(f"{held} bytes{', '.join(['', *ends])}")
     lines.extend(f"could not be removed: {path}" for path in recording.leftover)
     return "\n".join(lines)

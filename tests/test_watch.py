@@ -49,6 +49,12 @@ def program(tmp_path, monkeypatch):
 
 
 @pytest.fixture
+def often(monkeypatch):
+    """The recorder samples as often as it likes, also on a busy machine."""
+    monkeypatch.setattr("recorder.watch.START", 60.0)
+
+
+@pytest.fixture
 def temporary(monkeypatch):
     """The folder for temporary files, where nothing may stay; its name is short, for sockets."""
     with tempfile.TemporaryDirectory(prefix="t", dir="/tmp") as folder:
@@ -108,8 +114,7 @@ def test_output_of_workers_is_captured_in_order(method):
 
 
 @with_start_method
-def test_the_life_of_each_process(method, monkeypatch):
-    monkeypatch.setattr("recorder.watch.START", 60.0)  # a busy machine samples enough, too
+def test_the_life_of_each_process(method, often):
     arguments = ("--workers", "3", "--count", "5000000", "--start-method", method)
     recording = watch(EXAMPLES / "pipe_totals.py", arguments)
     parent, *others = recording.processes
@@ -125,7 +130,7 @@ def test_the_life_of_each_process(method, monkeypatch):
     assert 5 * 2**20 < recording.peak_memory < 2**30
 
 
-def test_a_helper_that_is_about_to_end_is_no_worker(monkeypatch):
+def test_a_helper_that_is_about_to_end_is_no_worker(monkeypatch, often):
     command_of, used, helpers = psutil.Process.cmdline, waits.used, set()
 
     def without_memory(process):
@@ -142,7 +147,6 @@ def test_a_helper_that_is_about_to_end_is_no_worker(monkeypatch):
         found = used(pid)
         return found._replace(image=object()) if found and pid in helpers else found
 
-    monkeypatch.setattr("recorder.watch.START", 60.0)  # a busy machine sees all of them, too
     monkeypatch.setattr(psutil.Process, "cmdline", without_memory)
     monkeypatch.setattr(waits, "used", of_others)
     arguments = ("--workers", "2", "--count", "1500000", "--start-method", "forkserver")
@@ -170,7 +174,7 @@ for _ in range(30):
 
 @on_linux
 @pytest.mark.parametrize("timed", [False, True])
-def test_who_lives_between_two_samples_is_seen(program, monkeypatch, tmp_path, timed):
+def test_who_lives_between_two_samples_is_seen(program, monkeypatch, often, tmp_path, timed):
     """Each worker ends as soon as it is seen; where the run's time is a figure, in a sample."""
     sample, observe, where = Run.sample, Run.observe, [b"n"]
 
@@ -185,7 +189,6 @@ def test_who_lives_between_two_samples_is_seen(program, monkeypatch, tmp_path, t
         seen.write(where[0])
         observe(run, pid)
 
-    monkeypatch.setattr("recorder.watch.START", 60.0)  # so that none is saved on
     monkeypatch.setattr(Run, "sample", noting_sample)
     monkeypatch.setattr(Run, "observe", noting_observe)
     with (tmp_path / "seen").open("ab", buffering=0) as seen:
@@ -224,8 +227,7 @@ if __name__ == "__main__":
 
 
 @on_linux
-def test_memory_that_processes_share_counts_once(program, monkeypatch):
-    monkeypatch.setattr("recorder.watch.START", 60.0)  # a busy machine may ask, too
+def test_memory_that_processes_share_counts_once(program, often):
     recording = watch(program(SHARES))
     assert 2**26 < recording.peak_memory < 2 * 2**26
 
