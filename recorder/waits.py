@@ -289,17 +289,12 @@ def fill(target: str, pid: int, number: int) -> tuple[int, int]:
     """
     if sys.platform != "linux":
         raise OSError("only Linux lends a descriptor")
-    import fcntl
-    import termios
-
     end = who_waits.borrow(pid, number)
-    try:
-        if f"pipe:[{os.fstat(end).st_ino}]" != target:
-            raise OSError("the number is another descriptor's by now")
-        (held,) = struct.unpack("i", fcntl.ioctl(end, termios.FIONREAD, bytes(4)))
-        return held, fcntl.fcntl(end, fcntl.F_GETPIPE_SZ)
-    finally:
+    if f"pipe:[{os.fstat(end).st_ino}]" != target:
         os.close(end)
+        raise OSError("the number is another descriptor's by now")
+    held, capacity = who_waits.measure(end)
+    return held, capacity
 
 
 THREAD = re.compile(r"^(?:(?:Current thread|Thread) (0x[0-9a-f]+)|Stack) ")

@@ -27,6 +27,7 @@ import textwrap
 import time
 from dataclasses import dataclass, field
 from pathlib import Path
+from stat import S_ISFIFO
 
 CALLS = {  # system calls that wait, the argument that holds a time limit: x86-64, and arm64
     "read": ((0, 19, 45, 47), (63, 65, 207, 212)),
@@ -595,29 +596,32 @@ def borrow(pid, number):
     return end
 
 
-def fill(look, target):
-    """The bytes in a pipe, and how many fit; or on their way out of a local socket, and 0.
-
-    Nothing is changed while all stand still.
-    """
+def measure(end):
+    """The bytes to be read at an end, which is closed; and how many fit: 0 if it is a socket."""
     import fcntl  # not there on Windows
     import termios
 
+    try:
+        (held,) = struct.unpack("i", fcntl.ioctl(end, termios.FIONREAD, bytes(4)))
+        is_pipe = S_ISFIFO(os.fstat(end).st_mode)
+        return held, fcntl.fcntl(end, fcntl.F_GETPIPE_SZ) if is_pipe else 0
+    finally:
+        os.close(end)
+
+
+def fill(look, target):
+    """What `measure` tells of a pipe, or of the way out of a local socket.
+
+    Nothing is changed while all stand still.
+    """
     kind, _, inode = target.partition(":[")
     if kind == "socket":
         target = f"socket:[{peer(int(inode[:-1]))}]"
     for pid, number, _ in look.holders.get(target, ()):
         with contextlib.suppress(OSError):
-            file = f"/proc/{pid}/fd/{number}"
-            is_pipe = kind == "pipe"
-            end = (
-                os.open(file, os.O_RDONLY | os.O_NONBLOCK) if is_pipe else borrow(pid, number)
-            )
-            try:
-                held = struct.unpack("i", fcntl.ioctl(end, termios.FIONREAD, bytes(4)))[0]
-                return held, fcntl.fcntl(end, fcntl.F_GETPIPE_SZ) if is_pipe else 0
-            finally:
-                os.close(end)
+            if kind == "socket":
+                return measure(borrow(pid, number))
+            return measure(os.open(f"/proc/{pid}/fd/{number}", os.O_RDONLY | os.O_NONBLOCK))
     return None
 
 
