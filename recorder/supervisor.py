@@ -132,17 +132,25 @@ def descendants(pid: int) -> list[int]:
     found = []
     with contextlib.suppress(OSError):  # it has ended
         for task in os.listdir(f"/proc/{pid}/task"):
-            with open(f"/proc/{pid}/task/{task}/children", "rb", 0) as children:
-                for child in map(int, children.read().split()):
-                    found += [child, *descendants(child)]
+            for child in map(int, read(f"/proc/{pid}/task/{task}/children").split()):
+                found += [child, *descendants(child)]
     return found
 
 
 def is_tracker(pid: int) -> bool:
     """Whether a process is a resource tracker of multiprocessing."""
-    with contextlib.suppress(OSError), open(f"/proc/{pid}/cmdline", "rb") as file:
-        return RESOURCE_TRACKER in file.read()
+    with contextlib.suppress(OSError):
+        return RESOURCE_TRACKER in read(f"/proc/{pid}/cmdline")
     return False
+
+
+def read(path: str) -> bytes:
+    """The bytes of a file of the kernel's, at half the cost of open()."""
+    file = os.open(path, os.O_RDONLY)
+    try:
+        return b"".join(iter(lambda: os.read(file, 16384), b""))
+    finally:
+        os.close(file)
 
 
 def remove(path: str) -> list[str]:

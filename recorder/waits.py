@@ -27,11 +27,16 @@ from recorder.recording import Frame, Pipe, Thread, Wait
 AVAILABLE = who_waits.MACHINE >= 0 and os.path.exists("/proc/self/syscall")
 PIDFD_GET_INFO = 0xC040FF0B  # linux/pidfd.h; it tells how a process ended from Linux 6.15 on
 PIDFD_INFO_EXIT = 1 << 3
+TICK, PAGE = (
+    (1 / os.sysconf("SC_CLK_TCK"), os.sysconf("SC_PAGE_SIZE"))
+    if sys.platform == "linux"
+    else (0.0, 0)
+)
 TGKILL = (234, 131)[who_waits.MACHINE]
 UNKNOWN = -1  # bytes in a pipe to which nobody can write any more
 MOST_PIPES = 16  # whose filling is sampled
 SOME = 3  # empty ones that are looked at in each sample
-MOST_SEARCHED = 640  # descriptors of a run: five workers have fewer, a hundred many
+MOST_SEARCHED = 200  # descriptors of a run: five workers have fewer, a hundred many
 
 
 class Waits(enum.Enum):
@@ -127,9 +132,10 @@ def used(pid: int) -> Used | None:
         parent, user, system, threads, started, pages, stack = (
             int(words[n]) for n in (0, 10, 11, 16, 18, 20, 24)
         )
-        tick, memory = 1 / os.sysconf("SC_CLK_TCK"), pages * os.sysconf("SC_PAGE_SIZE")
-        cpu, image = round((user + system) * tick, 2), stack or object()  # 0: it isn't told
-        return Used(state not in "ZX", parent, started * tick, cpu, memory, threads, image)
+        cpu, image = round((user + system) * TICK, 2), stack or object()  # 0: it isn't told
+        return Used(
+            state not in "ZX", parent, started * TICK, cpu, pages * PAGE, threads, image
+        )
     with contextlib.suppress(psutil.NoSuchProcess):
         one = psutil.Process(pid)
         with one.oneshot():

@@ -84,8 +84,12 @@ class Thread:
 
 def read(name):
     """The text of a file of /proc; "" if it is not there or may not be read."""
-    with contextlib.suppress(OSError), open(f"/proc/{name}", "rb", buffering=0) as file:
-        return file.read().decode(errors="replace")
+    with contextlib.suppress(OSError):
+        file = os.open(f"/proc/{name}", os.O_RDONLY)  # half as dear as open()
+        try:
+            return b"".join(iter(lambda: os.read(file, 16384), b"")).decode(errors="replace")
+        finally:
+            os.close(file)
     return ""
 
 
