@@ -23,8 +23,7 @@ class Build:
     Attributes:
         page: The page that is being made, as a path below the project; "" when nobody says.
         failures: One message for each thing that is wrong and must stop the build.
-        seconds: How long programs ran in this build: the sum of the timed ones, and of the time
-            in which untimed ones ran side by side.
+        seconds: How long programs ran in this build: untimed ones side by side, then timed ones.
     """
 
     def __init__(self) -> None:
@@ -58,23 +57,17 @@ class Build:
             raise PageError(f"examples/runs.toml has no run named {name!r}")
         return self.runs[name]
 
-    def recordings(self, name: str) -> list[Recording]:
-        """The recordings of a run on one Python, one for each of its start methods: kept from before, or made now.
+    def recordings(self, name: str, everywhere: bool = False) -> list[Recording]:
+        """The recordings of a run, one for each of its start methods: kept from before, or made now.
+
+        Args:
+            name: The run.
+            everywhere: On each Python that it is run on, and not on the first of them only.
 
         Raises:
             PageError: There is no such run, or it did not come out as `runs.toml` says.
         """
-        return self._recorded(name, self.run(name).specs())
-
-    def recordings_everywhere(self, name: str) -> list[Recording]:
-        """Those on each Python that it is run on; none where no such Python is here.
-
-        Raises:
-            PageError: There is no such run, or one of them did not come out as `runs.toml` says.
-        """
-        return self._recorded(name, self.run(name).all_specs())
-
-    def _recorded(self, name: str, specs: list[RunSpec]) -> list[Recording]:
+        specs = self.run(name).specs(everywhere)
         with self._lock:
             if not all(spec in self._recordings for spec in specs):
                 self._load_all()
@@ -87,9 +80,8 @@ class Build:
         first, _, rest = str(error).partition("\n")
         if any(rest and said.endswith(rest) for said in self.failures):
             rest = "(as above)"  # several pages show the same run
-        message = "\n".join(
-            filter(None, (f"{self.page}: {first}" if self.page else first, rest))
-        )
+        where = f"{self.page}: " if self.page else ""
+        message = f"{where}{first}\n{rest}".rstrip("\n")
         self.failures[message] = None
         return message
 
@@ -97,41 +89,32 @@ class Build:
         """Load each recording of the site, and record what is missing: all of it, not page by page."""
         missing: list[tuple[Run, RunSpec]] = []
         for run in self.runs.values():
-            for spec in run.all_specs():
-                if spec not in self._recordings:
-                    kept = store.load(spec.file())
-                    if kept:
-                        self._keep(run, spec, kept)
-                    else:
-                        missing.append((run, spec))
+            for spec in run.specs(everywhere=True):
+                if kept := store.load(spec.file()):
+                    self._keep(run, spec, kept)
+                else:
+                    missing.append((run, spec))
         self.progress.of += len(missing)
-        untimed = [one for one in missing if not one[0].timed]
         # Those that may take long come first: none of them is left over for the end.
-        untimed.sort(key=lambda one: -one[0].timeout)
-        with self._clock(), ThreadPoolExecutor(SIDE_BY_SIDE * cores()) as pool:
+        missing.sort(key=lambda one: -one[0].timeout)
+        started = time.perf_counter()
+        with ThreadPoolExecutor(SIDE_BY_SIDE * cores()) as pool:
             try:
-                list(pool.map(self._record, untimed))
+                list(pool.map(self._record, [one for one in missing if not one[0].timed]))
             except BaseException:
                 self.progress.stopped = True
                 pool.shutdown(cancel_futures=True)
                 raise
         for one in missing:
             if one[0].timed:
-                with self._clock():
-                    self._record(one)
-
-    @contextmanager
-    def _clock(self) -> Iterator[None]:
-        started = time.perf_counter()
-        yield
+                self._record(one)
         self.seconds += time.perf_counter() - started
 
     def _record(self, one: tuple[Run, RunSpec]) -> None:
         """Run a program now, and keep the recording if it came out as it must."""
         run, spec = one
-        where = (
-            "" if spec.python == sys.executable else f" on {this_machine(spec.python).python}"
-        )
+        own = spec.python == sys.executable
+        where = "" if own else f" on {this_machine(spec.python).python}"
         with self.progress.shown(spec.command + where) as tick:
             recording = store.record(spec, tick)
         self._keep(run, spec, recording)

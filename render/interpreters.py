@@ -6,14 +6,17 @@ import operator
 import os
 import re
 import sys
-from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
 
+import yaml
 from packaging.version import Version
 
 from recorder.machine import Interpreter, interpreter
 
 OLDEST = Version("3.11")
+# A build for writing: a hundredth of the work, on its own Python only. mkdocs.yml reads it by the same rule.
+QUICK = bool(yaml.safe_load(os.environ.get("QUICK", "")))
 
 
 @functools.cache
@@ -23,7 +26,7 @@ def find() -> tuple[Interpreter, ...]:
     Those that PYTHONS names are taken as they are. Of the installed ones the newest of each feature
     release is taken. One that does not work is passed over.
     """
-    named = os.environ.get("PYTHONS")
+    named = "" if QUICK else os.environ.get("PYTHONS")
     paths = installed() if named is None else filter(None, named.split(os.pathsep))
     apart = feature_release if named is None else operator.attrgetter("name")
     own = interpreter()
@@ -54,30 +57,15 @@ def ask(path: str) -> Interpreter | None:
 
 
 def installed() -> list[str]:
-    """The interpreters of pyenv, of uv and on the path, each once; no shims, which are slow to ask."""
-    home = os.path.expanduser("~")
-    pyenv = os.environ.get("PYENV_ROOT") or os.path.join(home, ".pyenv")
-    data = os.environ.get("XDG_DATA_HOME") or os.path.join(home, ".local", "share")
-    uv = os.environ.get("UV_PYTHON_INSTALL_DIR") or os.path.join(data, "uv", "python")
-    shims = os.path.join(pyenv, "shims")
-    folders = [
-        *(folder for folder in os.get_exec_path() if os.path.abspath(folder) != shims),
-        *glob.glob(os.path.join(glob.escape(pyenv), "versions", "*", "bin")),
-        *glob.glob(os.path.join(glob.escape(uv), "cpython-*", "bin")),
-    ]
+    """The interpreters on the path, of pyenv and of uv, each once; no shims, which are slow to ask."""
+    pyenv = os.environ.get("PYENV_ROOT", "~/.pyenv")
+    data = os.environ.get("XDG_DATA_HOME", "~/.local/share")
+    uv = os.environ.get("UV_PYTHON_INSTALL_DIR", f"{data}/uv/python")
+    folders = [folder for folder in os.get_exec_path() if Path(folder).name != "shims"]
     found = {os.path.realpath(sys.executable): sys.executable}
-    for path in (path for folder in folders for path in interpreters_in(folder)):
-        found.setdefault(os.path.realpath(path), path)
+    for folder in (*folders, f"{pyenv}/versions/*/bin", f"{uv}/cpython-*/bin"):
+        for path in sorted(glob.glob(f"{os.path.expanduser(folder)}/python3.*")):
+            minor = re.fullmatch(r"python3\.(\d+)t?", os.path.basename(path))
+            if minor and int(minor[1]) >= OLDEST.minor:
+                found.setdefault(os.path.realpath(path), os.path.abspath(path))
     return list(found.values())[1:]
-
-
-def interpreters_in(folder: str) -> Iterator[str]:
-    """The interpreters of a folder that may be new enough, by their names."""
-    try:
-        names = os.listdir(folder)
-    except OSError:
-        return
-    for name in sorted(names):
-        minor = re.fullmatch(r"python3\.(\d+)t?", name)
-        if minor and int(minor[1]) >= OLDEST.minor:
-            yield os.path.abspath(os.path.join(folder, name))

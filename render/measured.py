@@ -1,6 +1,6 @@
 """Figures and sentences that follow from what the runs measured, for inline requests on pages."""
 
-from typing import Any
+from types import SimpleNamespace
 
 from recorder.machine import cores as cores_here
 from recorder.recording import Recording
@@ -8,26 +8,8 @@ from render import tables
 from render.blocks import recording_of
 from render.build import build
 from render.figures import behind, figure, mebibytes, seconds, times
-from render.pythons import fails_under
 from render.results import rows_of
-from render.runs import PageError
 from render.tables import Measurement, find_row
-
-
-class Names(dict[str, Any]):
-    """What an inline request may name: the functions of this module, and every run."""
-
-    def __init__(self) -> None:
-        functions = (
-            cores, ended, fails_under, faster, largest, message_cost, message_share, message_size, rate, ratio, sooner,
-            speed_up, sweep, trip,
-        )  # fmt: skip
-        super().__init__({function.__name__: function for function in functions})
-
-    def __missing__(self, name: str) -> "Figures":
-        if build.run(name).traced:
-            raise PageError(f"the run {name} is traced: no figure comes from it")
-        return Figures(recording_of(name))
 
 
 def ended(run: str) -> str:
@@ -182,20 +164,15 @@ def ratio(run: str, name: str, to: str = "") -> str:
     return times(row.ratios[column], 2 if column else 1)
 
 
-def sweep(channel: str) -> "Sweep":
-    """What the sweep over the numbers of workers found for a channel."""
-    return Sweep([row for row in rows_of("worker_sweep") if row.case == channel])
-
-
-class Sweep:
-    """The best split, one worker, and the most workers."""
-
-    def __init__(self, rows: list[Measurement]) -> None:
-        fastest = min(rows, key=lambda row: row.median)
-        first, last = rows[0], rows[-1]
-        self.best_workers = figure(f"{fastest.name} worker{'s' * (fastest.name != '1')}")
-        self.best = figure(f"{fastest.median:.0f} ms")
-        self.one = figure(f"{first.median:.0f} ms")
-        self.most = figure(f"{last.median:.0f} ms")
-        more = (last.median - fastest.median) / max(int(last.name) - int(fastest.name), 1)
-        self.each_more = figure(f"{more:.1f} ms")
+def sweep(channel: str) -> SimpleNamespace:
+    """What the sweep over the numbers of workers found for a channel: the best split, one worker, the most workers."""
+    rows = [row for row in rows_of("worker_sweep") if row.case == channel]
+    best, one, most = min(rows, key=lambda row: row.median), rows[0], rows[-1]
+    more = (most.median - best.median) / max(int(most.name) - int(best.name), 1)
+    return SimpleNamespace(
+        best_workers=figure(f"{best.name} worker{'s' * (best.name != '1')}"),
+        best=figure(f"{best.median:.0f} ms"),
+        one=figure(f"{one.median:.0f} ms"),
+        most=figure(f"{most.median:.0f} ms"),
+        each_more=figure(f"{more:.1f} ms"),
+    )

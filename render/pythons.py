@@ -6,13 +6,14 @@ from collections.abc import Callable, Hashable, Iterable, Sequence
 from html import escape
 from typing import TypeVar
 
-from recorder.machine import Interpreter, interpreter
+from recorder.machine import Interpreter
 from recorder.recording import Recording
 from render import interpreters
 from render.blocks import breakable, show, table, telling_line
 from render.build import build
 from render.figures import behind, figure
-from render.runs import QUICK, PageError
+from render.interpreters import QUICK
+from render.runs import PageError
 from render.site import DOCS, address_of
 
 Answer = TypeVar("Answer", bound=Hashable)
@@ -21,8 +22,9 @@ WANTED = ("3.11", "3.12", "3.13", "3.14", "3.14t", "3.15", "3.15t")
 
 def here() -> list[Interpreter]:
     """The Pythons that this build runs programs on, the oldest first; a quick one has only its own."""
-    found = [interpreter()] if QUICK else interpreters.find()
-    return sorted(found, key=lambda one: (interpreters.version(one), one.free_threaded))
+    return sorted(
+        interpreters.find(), key=lambda one: (interpreters.version(one), one.free_threaded)
+    )
 
 
 def pythons_here() -> str:
@@ -48,7 +50,7 @@ def fails_under(*runs: str) -> str:
     answers = []
     for one in here():
         if one in build.run(runs[0]).interpreters():
-            methods = [m for run in runs for m in build.run(run).failing_start_methods_on(one)]
+            methods = [m for run in runs for m in build.run(run).failing_start_methods(one)]
             answers.append((one.name, tuple(dict.fromkeys(methods))))
     failing = (
         f"{''.join(f'<code>{method}</code> ' for method in methods)}on CPython {python_cell(pythons)}"
@@ -60,7 +62,7 @@ def fails_under(*runs: str) -> str:
 
 def by_python(run: str) -> list[tuple[str, list[Recording]]]:
     """The recordings of a run on each Python, the oldest Python first."""
-    recordings = build.recordings_everywhere(run)
+    recordings = build.recordings(run, everywhere=True)
     order = {one.name: at for at, one in enumerate(here())}
     recordings = sorted(recordings, key=lambda one: order[one.machine.python])  # it is stable
     groups = itertools.groupby(recordings, key=lambda one: one.machine.python)

@@ -7,11 +7,13 @@ A block is a fence of the language `run`, in which each line is a call of a view
     ```
 
 A figure in a sentence is an inline request: `#!figure queue_totals.Elapsed`, within backticks.
-The views and the names of the runs are there without an import. mkdocs.yml names this module.
+The functions of some modules are the views; they and the names of the runs are there without an
+import. mkdocs.yml names this module.
 """
 
 import functools
-from collections.abc import Callable, Mapping
+import inspect
+from collections.abc import Mapping
 from html import escape
 from typing import Any
 
@@ -21,40 +23,21 @@ from render import blocks, cast, measured, messages, pythons, results, site
 from render.build import build
 from render.runs import PageError
 
-VIEWS: dict[str, Callable[..., str]] = {
-    view.__name__: view
-    for view in (
-        blocks.show,
-        blocks.console,
-        blocks.picture,
-        blocks.pair,
-        blocks.happened,
-        blocks.variant,
-        blocks.stuck,
-        blocks.caption,
-        blocks.start_method_table,
-        blocks.fix,
-        blocks.changes,
-        blocks.source_of,
-        cast.drawing,
-        measured.fastest_list,
-        results.results,
-        messages.messages,
-        site.machine_table,
-        site.runs_table,
-        site.faults_list,
-        site.symptoms_list,
-        site.rules_list,
-        site.glossary,
-        pythons.pythons_here,
-        pythons.where_there,
-        pythons.labels_by_python,
-        pythons.labels_by_method,
-        pythons.lines_by_python,
-        pythons.times_by_python,
-        pythons.faults_by_python,
-    )
+MODULES = (blocks, cast, measured, messages, pythons, results, site)
+VIEWS = {
+    name: function
+    for module in MODULES
+    for name, function in inspect.getmembers(module, inspect.isfunction)
 }
+
+
+class Names(dict[str, Any]):
+    """What an inline request may name: the views, and every run."""
+
+    def __missing__(self, name: str) -> measured.Figures:
+        if build.run(name).traced:
+            raise PageError(f"the run {name} is traced: no figure comes from it")
+        return measured.Figures(blocks.recording_of(name))
 
 
 def answer(request: str, names: Mapping[str, Any]) -> str:
@@ -75,7 +58,7 @@ def run_block(code: str, **_: Any) -> str:
 
 def figure_request(source: str, language: str, class_name: str, md: Any) -> str:
     """Answer an inline request."""
-    return answer(source, measured.Names())
+    return answer(source, Names(VIEWS))
 
 
 def program_fence(

@@ -1,7 +1,6 @@
 """Reads `examples/runs.toml`: every run of the site, said once, and what must come out of it."""
 
 import dataclasses
-import os
 import shlex
 import tomllib
 from collections.abc import Iterator, Mapping
@@ -9,7 +8,6 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-import yaml
 from packaging.specifiers import SpecifierSet
 
 from recorder.machine import Interpreter, interpreter
@@ -17,14 +15,13 @@ from recorder.recording import Recording
 from recorder.store import RunSpec
 from recorder.watch import TIMEOUT
 from render import interpreters
+from render.interpreters import QUICK
 
 ROOT = Path(__file__).resolve().parent.parent
 EXAMPLES = ROOT / "examples"
 RUNS_FILE = EXAMPLES / "runs.toml"
 LOCK = ROOT / "requirements.txt"
 STORE = ROOT / ".recordings"
-# A build for writing: a hundredth of the work. mkdocs.yml reads the same variable by the same rule.
-QUICK = bool(yaml.safe_load(os.environ.get("QUICK", "")))
 
 
 class PageError(Exception):
@@ -63,8 +60,7 @@ class Outcome:
 
     def differences(self, recording: Recording) -> Iterator[str]:
         """What came out otherwise, in words."""
-        stacks = [line for process in recording.processes for line in process.stack]
-        text = "\n".join([recording.output, *stacks])
+        text = "\n".join([recording.output, *stacks_of(recording)])
         if self.hangs != recording.hung or recording.ended == "timeout":
             came = {"exit": "it ended", "hang": "it hung", "timeout": "it ran to its timeout"}
             wanted = "that it hangs" if self.hangs else "an end"
@@ -117,23 +113,18 @@ class Run:
 
     def interpreters(self) -> list[Interpreter]:
         """The Pythons that it is run on, the build's own first; none: it can't be run here."""
-        own = interpreter()
-        if QUICK or (not self.pythons and fits_version(own, self.needs)):
-            here = [own]  # no other need be looked for
-        else:
-            here = list(interpreters.find())
-        able = [one for one in here if fits_version(one, self.needs)]
-        more = [one for one in able[1:] if self.pythons and fits_version(one, self.pythons)]
-        return able[:1] + more
+        if not self.pythons and fits_version(interpreter(), self.needs):
+            return [interpreter()]  # no other need be looked for
+        able = [one for one in interpreters.find() if fits_version(one, self.needs)]
+        return able[:1] + [
+            one for one in able[1:] if self.pythons and fits_version(one, self.pythons)
+        ]
 
-    def all_specs(self) -> list[RunSpec]:
-        """What the recorder is asked for: a run for each Python, and on it for each start method that it has."""
-        return [spec for python in self.interpreters() for spec in self.specs_on(python)]
-
-    def specs(self) -> list[RunSpec]:
-        """Those of them on the first of its Pythons."""
-        first = dataclasses.replace(self, pythons="").interpreters()
-        return self.specs_on(first[0]) if first else []
+    def specs(self, everywhere: bool = False) -> list[RunSpec]:
+        """What the recorder is asked for on the first of its Pythons, or on each."""
+        found = self.interpreters()
+        pythons = found if everywhere else found[:1]
+        return [spec for python in pythons for spec in self.specs_on(python)]
 
     def specs_on(self, python: Interpreter) -> list[RunSpec]:
         """What the recorder is asked for on one Python: a run, or one for each start method that it has."""
@@ -174,15 +165,15 @@ class Run:
         Raises:
             PageError: They differ. The message names the run and the command, and shows the output.
         """
-        wrong: list[str] = []
-        expected = self.expected(start_method, recording.machine.python)
-        outcomes = [list(one.differences(recording)) for one in expected]
-        if outcomes and all(outcomes):
-            wrong.append(" or ".join("; ".join(differences) for differences in outcomes))
-        elif not outcomes:
-            wrong.append(
-                f"runs.toml has no outcome for {recording.machine.python} and this start method"
-            )
+        python = recording.machine.python
+        outcomes = [
+            "; ".join(one.differences(recording))
+            for one in self.expected(start_method, python)
+        ]
+        wrong = []
+        if all(outcomes):  # also where there is none
+            no_outcome = f"runs.toml has no outcome for {python} and this start method"
+            wrong.append(" or ".join(outcomes) or no_outcome)
         if recording.left_behind:
             wrong.append(f"expected no process left behind, got {recording.left_behind}")
         if recording.dropped:
@@ -190,21 +181,21 @@ class Run:
         if recording.leftover:
             wrong.append(f"left what can't be removed: {', '.join(recording.leftover)}")
         if wrong:
-            stacks = [line for process in recording.processes for line in process.stack]
-            printed = "\n".join([*recording.output.splitlines()[-20:], *stacks])
+            printed = "\n".join([*recording.output.splitlines()[-20:], *stacks_of(recording)])
             raise PageError(
                 f"run {self.name}: {recording.command}: {'; '.join(wrong)}. It printed:\n{printed}"
             )
 
-    @property
-    def failing_start_methods(self) -> list[str]:
-        """The start methods under which the fault shows, on the build's own Python."""
-        return self.failing_start_methods_on(interpreter())
-
-    def failing_start_methods_on(self, python: Interpreter) -> list[str]:
-        """The start methods under which the fault shows, on one Python."""
+    def failing_start_methods(self, python: Interpreter | None = None) -> list[str]:
+        """The start methods under which the fault shows on a Python: by default the build's own."""
+        python = python or interpreter()
         found = [spec.start_method for spec in self.specs_on(python)]
         return [m for m in found if any(one.fault for one in self.expected(m, python.name))]
+
+
+def stacks_of(recording: Recording) -> list[str]:
+    """The lines of the stacks of all processes of a run that was ended by the recorder."""
+    return [line for process in recording.processes for line in process.stack]
 
 
 def fits_version(python: Interpreter, versions: str) -> bool:

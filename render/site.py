@@ -126,7 +126,7 @@ def symptoms_list(group: str) -> str:
         first: dict[str, str] = {}
         for run in broken_runs(page):
             for recording in build.recordings(run.name):
-                if recording.start_method in run.failing_start_methods:
+                if recording.start_method in run.failing_start_methods():
                     for line in words_on_screen(recording) or [symptom]:
                         shown = first.setdefault(CHANGING.sub("0", line), line)
                         methods = seen.setdefault(shown, {}).setdefault(link, [])
@@ -228,7 +228,7 @@ def inline(text: str) -> str:
 
 def failing_start_methods(page: Path) -> list[str]:
     """The start methods under which the faults of a page show."""
-    found = [method for run in broken_runs(page) for method in run.failing_start_methods]
+    found = [method for run in broken_runs(page) for method in run.failing_start_methods()]
     return list(dict.fromkeys(found))
 
 

@@ -79,6 +79,11 @@ def test_no_python_is_named(monkeypatch):
     assert find(monkeypatch) == []
 
 
+def test_a_quick_build_looks_for_no_other(python, monkeypatch):
+    monkeypatch.setattr(interpreters, "QUICK", True)
+    assert find(monkeypatch, python("4.1.2")) == []
+
+
 def test_what_does_not_work_is_passed_over(python, tmp_path, monkeypatch):
     monkeypatch.setattr(machine, "ANSWERING", 3)
     waits = script(tmp_path / "waits", f"echo $$ > {tmp_path}/pid; sleep 1000 & wait")
@@ -205,9 +210,9 @@ def found(monkeypatch):
 
     def say(*which, quick=False):
         for module in (runs, pythons):
-            monkeypatch.setattr(module, "interpreter", lambda: which[0])
             monkeypatch.setattr(module, "QUICK", quick)
-        monkeypatch.setattr(interpreters, "find", lambda: which)
+        monkeypatch.setattr(runs, "interpreter", lambda: which[0])
+        monkeypatch.setattr(interpreters, "find", lambda: which[:1] if quick else which)
 
     say(OWN, NEWER, FREE, NEW)
     return say
@@ -236,7 +241,7 @@ def test_a_run_says_which_pythons_it_is_for(found, keys, versions):
 def test_the_start_methods_are_those_of_each_python(found):
     found(OWN, a_python("3.15.0", methods=("spawn",)))
     run = Run("x", "x.py", pythons=">=3.11", start_methods=("fork", "spawn", "forkserver"))
-    specs = run.all_specs()
+    specs = run.specs(everywhere=True)
     ran = [(spec.python[-6:], spec.start_method) for spec in specs]
     assert ran == [("3.11.7", "fork"), ("3.11.7", "spawn"), ("3.15.0", "spawn")]
     assert run.specs() == specs[:2]
@@ -267,8 +272,11 @@ def recorded(found, monkeypatch):
     def say(run, *recordings):
         own = [one for one in recordings if one.machine == recordings[0].machine]
         monkeypatch.setattr(pythons.build, "run", lambda name: run)
-        monkeypatch.setattr(pythons.build, "recordings", lambda name: own)
-        monkeypatch.setattr(pythons.build, "recordings_everywhere", lambda name: recordings)
+
+        def told(name, everywhere=False):
+            return recordings if everywhere else own
+
+        monkeypatch.setattr(pythons.build, "recordings", told)
 
     return say
 
@@ -381,8 +389,7 @@ def test_labels_and_times_by_python(recorded):
 def test_what_no_python_here_can_run_is_said(recorded, monkeypatch):
     run = Run("x", "questions/x.py", needs=">=3.16")
     monkeypatch.setattr(pythons.build, "run", lambda name: run)
-    for answer in ("recordings", "recordings_everywhere"):
-        monkeypatch.setattr(pythons.build, answer, lambda name: [])
+    monkeypatch.setattr(pythons.build, "recordings", lambda *_, **everywhere: [])
     said = "Not run in this build: <code>questions/x.py</code> needs Python &gt;=3.16."
     for html in (
         pythons.where_there("x"),

@@ -115,10 +115,10 @@ def test_a_run_that_comes_out_otherwise_is_refused(expected, came, message):
 ASKS_FOR_QUICK = """
 import importlib, os
 from mkdocs.config import load_config
-from render import runs
+from render import interpreters
 for value in ("", "0", "no", "true"):
     os.environ["QUICK"] = value
-    print(repr(value), importlib.reload(runs).QUICK, bool(load_config("mkdocs.yml").extra["quick"]))
+    print(repr(value), importlib.reload(interpreters).QUICK, bool(load_config("mkdocs.yml").extra["quick"]))
 """
 
 

@@ -8,9 +8,9 @@ import pytest
 from recorder import supervisor, trace
 from recorder.recording import Recording
 from recorder.watch import Run, watch
-from render import measured
 from render.build import build
 from render.messages import Picture, match_messages, participants
+from render.requests import VIEWS, Names
 from render.runs import PageError, read_runs
 from tests.harness import EXAMPLES, PYTHON, TIMEOUT, with_start_method
 
@@ -283,5 +283,5 @@ def test_no_figure_comes_from_a_traced_run():
     assert TRACED
     for name in TRACED:
         with pytest.raises(PageError, match="traced"):
-            measured.Names()[name]
+            Names(VIEWS)[name]
         assert not build.run(name).timed
