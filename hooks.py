@@ -10,11 +10,11 @@ import gc
 import logging
 import os
 import re
-import secrets
 import shutil
 import time
 from collections.abc import Iterator
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Any
 
 from mkdocs.exceptions import Abort
@@ -25,7 +25,7 @@ from pygments.token import STANDARD_TYPES, Name, Operator, Punctuation, Whitespa
 import downloads
 from recorder.watch import raise_on_termination
 from render.build import build
-from render.runs import EXAMPLES, PageError
+from render.runs import PageError
 
 # These look like the text around them. Without an element for each, a page of programs has a third
 # of the elements, and a phone is done with it sooner.
@@ -52,24 +52,20 @@ def on_config(config: Any) -> None:
         _ = build.runs  # reads runs.toml: what is wrong there is said once, before any page
     except PageError as error:
         raise Abort(str(error)) from None
-    config.mdx_configs["pymdownx.snippets"]["base_path"] = [str(EXAMPLES), config.docs_dir]
+    config.mdx_configs["pymdownx.snippets"]["base_path"] = [config.docs_dir]
     if state["command"] != "build":
         config.strict = False  # while writing, a wrong page says so, and the others are served
         return
-    state["site"] = Path(config.site_dir).resolve()  # it may be a link
+    site = state["site"] = Path(config.site_dir).resolve()  # it may be a link
     try:
-        state["new"] = new_folder(state["site"])
+        config.site_dir = str(folder_beside(site) / "site")
     except OSError as error:
-        raise Abort(f"can't build in {state['site'].parent}: {error.strerror}") from None
-    config.site_dir = str(state["new"])
+        raise Abort(f"can't build in {site.parent}: {error.strerror}") from None
 
 
-def on_page_markdown(markdown: str, page: Any, config: Any, **_: Any) -> None:
+def on_page_markdown(markdown: str, page: Any, **_: Any) -> None:
     """Know the page that asks for runs: what is wrong is said with its name."""
     build.page = f"docs/{page.file.src_uri}"
-    for name in re.findall(r'^ *--8<-- "(.+)"$', markdown, re.MULTILINE):
-        if not any((folder / name).is_file() for folder in (EXAMPLES, Path(config.docs_dir))):
-            build.fail(PageError(f"there is no program examples/{name}"))
 
 
 def on_env(env: Any, **_: Any) -> None:
@@ -92,13 +88,11 @@ def on_post_build(config: Any) -> None:
     downloads.add_to(Path(config.site_dir), config.nav, state.get("site"))
     if state["command"] != "build":
         return
-    new, site = state["new"], state["site"]
-    old = new.with_name(f"{new.name}-old")
+    new, site = Path(config.site_dir), state["site"]
     with locked(site.parent):
         if site.exists():
-            site.rename(old)
+            site.rename(new.with_name("old"))
         new.rename(site)
-    shutil.rmtree(old, ignore_errors=True)
     took = time.perf_counter() - state["started"]
     logging.getLogger("mkdocs.site").info(
         f"The site is in {site.name}/. It took {took:.1f} s, "
@@ -107,22 +101,20 @@ def on_post_build(config: Any) -> None:
 
 
 def on_shutdown() -> None:
-    """Remove what a build that failed had written."""
-    if "new" in state:
-        shutil.rmtree(state["new"], ignore_errors=True)
+    """Remove what a build that failed had written, and the old site."""
     until_the_end.close()
 
 
-def new_folder(site: Path) -> Path:
+def folder_beside(site: Path) -> Path:
     """A folder of this build's own beside the site; those of builds that are no more are removed."""
     for folder in site.parent.glob(f".{site.name}-*"):
         with contextlib.suppress(OSError), locked(folder, fcntl.LOCK_NB):
             shutil.rmtree(folder)
     site.parent.mkdir(parents=True, exist_ok=True)
-    folder = site.with_name(f".{site.name}-{secrets.token_hex(4)}")
-    folder.mkdir()
-    until_the_end.enter_context(locked(folder))  # as long as this build lives
-    return folder
+    beside = TemporaryDirectory(prefix=f".{site.name}-", dir=site.parent)
+    new = Path(until_the_end.enter_context(beside))
+    until_the_end.enter_context(locked(new))  # as long as this build lives
+    return new
 
 
 @contextlib.contextmanager

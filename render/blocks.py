@@ -16,7 +16,7 @@ from recorder.recording import Recording
 from render import plots
 from render.build import build
 from render.figures import seconds
-from render.runs import EXAMPLES, ROOT, PageError
+from render.runs import ROOT, PageError, file_of
 from render.story import Story
 from render.timeline import ending as draw_ending
 from render.timeline import feeders_of, reach, shared_legend
@@ -292,22 +292,23 @@ def with_changes(old: list[str], new: list[str], parts: Sequence[str]) -> list[s
     """The old lines, with those changes that touch a function, or else have words in them."""
     shown: list[str] = []
     missing = set(parts)
-    places = {part: (part_lines(old, part), part_lines(new, part)) for part in parts}
-
-    def touched(part: str, a: int, b: int, c: int, d: int) -> bool:
-        before, after = places[part]
-        if before or after:
-            return bool({*before} & {*range(a, b)} or {*after} & {*range(c, d)})
-        return part in "\n".join(old[a:b] + new[c:d])
-
-    for tag, *place in compare(old, new):
-        found = {part for part in parts if tag != "equal" and touched(part, *place)}
-        a, b, c, d = place
+    places = {part: (lines_with(old, part), lines_with(new, part)) for part in parts}
+    for tag, a, b, c, d in compare(old, new):
+        found = {
+            part
+            for part, (before, after) in places.items()
+            if tag != "equal" and (before & {*range(a, b)} or after & {*range(c, d)})
+        }
         shown += new[c:d] if found else old[a:b]
         missing -= found
     if missing:
         raise PageError(f"nothing changes in {', '.join(sorted(missing))}")
     return shown
+
+
+def lines_with(lines: list[str], part: str) -> set[int]:
+    """The indexes of the lines of a function, or else of those that have some words in them."""
+    return set(part_lines(lines, part)) or {n for n, line in enumerate(lines) if part in line}
 
 
 def part_lines(lines: list[str], name: str) -> range:
@@ -338,10 +339,7 @@ def source_of(program: str, name: str) -> str:
 
 def read_program(program: str) -> str:
     """The text of a program of `examples/`."""
-    file = (EXAMPLES / program).resolve()
-    if not file.is_relative_to(EXAMPLES) or not file.is_file():
-        raise PageError(f"there is no program examples/{program}")
-    return file.read_text(encoding="utf-8")
+    return file_of(program).read_text(encoding="utf-8")
 
 
 def docstring_end(program: str) -> int:

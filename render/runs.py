@@ -230,13 +230,19 @@ def read_run(name: str, table: Mapping[str, Any], where: str, examples: Path) ->
         run: Run = checked(Run, {"name": name, **own, "outcomes": read})
         run.spec()
         SpecifierSet(",".join([run.needs, run.pythons, *(outcome.python for outcome in read)]))
-    except (TypeError, ValueError) as error:
+        for program in (run.program, *run.beside):
+            file_of(program, examples)
+    except (PageError, TypeError, ValueError) as error:
         raise PageError(f"{where}: {name}: {error}") from None
-    for program in (run.program, *run.beside):
-        file = (examples / program).resolve()
-        if not file.is_relative_to(examples.resolve()) or not file.is_file():
-            raise PageError(f"{where}: {name}: there is no program examples/{program}")
     return run
+
+
+def file_of(program: str, examples: Path = EXAMPLES) -> Path:
+    """The file of a program, which is named by its path below `examples/`."""
+    file = (examples / program).resolve()
+    if not file.is_relative_to(examples.resolve()) or not file.is_file():
+        raise PageError(f"there is no program examples/{program}")
+    return file
 
 
 def checked(kind: type, values: Mapping[str, Any]) -> Any:

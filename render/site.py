@@ -121,7 +121,8 @@ def symptoms_list(group: str) -> str:
     for page, title, symptom in page_fields(pages_of(group), "You see"):
         link = f'<a href="{page.stem}.html">{title}</a>'
         head = page.read_text(encoding="utf-8").split("---\n")[1]
-        words[link] = " ".join([symptom_words(symptom), *yaml.safe_load(head)["tags"]])
+        says = unescape(re.sub(r"<[^>]+>", "", symptom))
+        words[link] = " ".join([says, *yaml.safe_load(head)["tags"]])
         # Of lines of a page that differ in figures and names only, the first is shown.
         first: dict[str, str] = {}
         for run in broken_runs(page):
@@ -139,11 +140,6 @@ def symptoms_list(group: str) -> str:
     return f'<ul class="faults symptoms">{items}</ul>'
 
 
-def symptom_words(symptom: str) -> str:
-    """What a page says one sees, without its markup."""
-    return unescape(re.sub(r"<[^>]+>", "", symptom))
-
-
 CHANGING = re.compile(r"psm_\w+|pymp-\w+|\d[\d,.]*")  # from run to run
 ERROR = re.compile(r"(\w+\.)*\w*(Error|Exception|Interrupt|Warning|Empty|Full)\b")
 
@@ -158,13 +154,9 @@ def words_on_screen(recording: Recording) -> list[str]:
     ]
     found = [re.sub(r"\b(psm_|pymp-)\w{8}", r"\1...", line[:160]) for line in found]
     told = [f"<code>{escape(line)}</code>" for line in dict.fromkeys(found)]
-    where = [
-        place_of(thread)[0]
-        for process in recording.processes
-        for thread in process.threads
-        if recording.hung and process.role == "parent" and thread.tid == process.pid
-    ]
-    told += [f"It stands still, the parent in <code>{call}</code>." for call in where if call]
+    main = recording.processes[0].threads[:1]  # of the parent
+    if recording.hung and main and (call := place_of(main[0])[0]):
+        told += [f"It stands still, the parent in <code>{call}</code>."]
     return told
 
 
@@ -176,17 +168,10 @@ def rules_list(group: str) -> str:
     ).join(('<ul class="faults">', "</ul>"))
 
 
-class NavigationLoader(yaml.SafeLoader):
-    """Reads mkdocs.yml, without what only MkDocs understands."""
-
-
-NavigationLoader.add_multi_constructor("", lambda loader, tag, node: None)
-
-
 def navigation() -> list[Any]:
     """The navigation of mkdocs.yml: it alone says which page belongs where."""
     text = (ROOT / "mkdocs.yml").read_text(encoding="utf-8")
-    return list(yaml.load(text, NavigationLoader)["nav"])
+    return list(yaml.load(text, yaml.BaseLoader)["nav"])
 
 
 def walk(
