@@ -35,8 +35,6 @@ def add_to(site: Path, nav: list[Any], before: Path | None = None) -> None:
         file.relative_to(EXAMPLES).as_posix(): file.read_bytes()
         for file in sorted(EXAMPLES.rglob("[!_]*.py"))
     }
-    for name, program in programs.items():
-        write(site / "programs" / name, program)
     write(site / "programs/programs.zip", make_zip(programs, "programs", zipfile.ZIP_STORED))
     add_markdown(site, nav, before)
     content = {
@@ -105,33 +103,16 @@ class Converter(MarkdownConverter):
 
 def as_markdown(page: str) -> str:
     """A page's article as Markdown, its pictures in words."""
-    # The colours of code are most of a page's elements, and no Markdown has them.
-    article = re.sub(r"<pre>.*?</pre>", without_spans, article_of(page), flags=re.DOTALL)
-    # A picture holds further ones; it ends where its frame does.
-    article = re.sub(
-        r"<svg\b(?![^>]*aria-hidden).*?</svg>(?=</(?:div|figure)>|<figcaption)",
-        picture_in_words,
-        article,
-    )
-    soup = BeautifulSoup(article, "html.parser")
+    soup = BeautifulSoup(article_of(page), "html.parser")
+    for words in soup.select("svg > desc"):
+        picture = words.parent or soup
+        picture.replace_with(f"Picture: {picture['aria-label']}: {words.get_text()}")
     for extra in soup.select(".headerlink, script, style, button, .keys, .md-path"):
         extra.decompose()
     for cell in soup.select("tbody th"):
         cell.name = "td"  # of a row of nothing else a second head would be made
     text = Converter(heading_style="ATX", bullets="-").convert_soup(soup)
     return f"{text.strip()}\n"
-
-
-def without_spans(block: re.Match[str]) -> str:
-    """A block of code without its colours."""
-    return re.sub(r"</?span[^>]*>", "", block[0])
-
-
-def picture_in_words(picture: re.Match[str]) -> str:
-    """What a picture says to those who don't see it."""
-    label = re.search(r'aria-label="(.*?)"', picture[0])
-    words = re.search(r"<desc>(.*?)</desc>", picture[0])
-    return f"Picture: {label[1]}: {words[1]}" if label and words else ""
 
 
 def make_zip(content: dict[str, bytes], folder: str, method: int) -> bytes:

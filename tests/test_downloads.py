@@ -84,9 +84,18 @@ def test_a_row_that_heads_a_group_is_no_second_head_of_its_table():
 
 
 def test_a_drawing_is_told_before_its_caption():
-    figure = '<svg class="bp-picture" aria-label="A"><desc>B.</desc><svg></svg></svg>'
+    figure = (
+        '<svg class="bp-picture" aria-label="A"><desc>B.</desc><svg></svg><text>t</text></svg>'
+    )
     page = f"<article><figure>{figure}<figcaption>C.</figcaption></figure></article>"
-    assert "Picture: A: B." in downloads.as_markdown(page)
+    assert downloads.as_markdown(page).startswith("Picture: A: B.\n\nC.")
+
+
+def test_a_picture_is_told_whatever_frame_it_stands_in():
+    """A picture of messages can be scrolled: behind it stands no end of a frame."""
+    picture = '<svg aria-label="A"><desc>B.</desc><text>t</text></svg>'
+    page = f"<article><div>{picture}<p>C.</p></div></article>"
+    assert downloads.as_markdown(page).startswith("Picture: A: B.\n\nC.")
 
 
 def test_of_two_pictures_under_one_legend_both_are_told(monkeypatch):
