@@ -30,7 +30,13 @@ CSI = re.compile(r"\x1b(?:\[[0-?]*[ -/]*[@-~]|\][^\x07\x1b]*(?:\x07|\x1b\\)|[@-Z
 
 
 def show(name: str) -> str:
-    """A run of `runs.toml` as its page shows it: what it printed; where it hung, with its picture; the caption."""
+    """A run of `runs.toml` as its page shows it: what it printed; where it hung, with its picture; the caption.
+
+    Where no Python is new enough for it, that is said instead.
+    """
+    if not build.recordings(name):
+        what, needed = escape(build.run(name).program), escape(build.run(name).needs)
+        return f'<p class="recorded">Not run in this build: <code>{what}</code> needs Python {needed}.</p>'
     hang = picture("timeline", name) + stuck(name) if recording_of(name).hung else ""
     return console(name) + hang + caption(name)
 

@@ -1,5 +1,6 @@
 """Figures and sentences that follow from what the runs measured, for inline requests on pages."""
 
+import re
 from types import SimpleNamespace
 
 from recorder.machine import cores as cores_here
@@ -9,6 +10,7 @@ from render.blocks import recording_of
 from render.build import build
 from render.figures import behind, figure, mebibytes, seconds, times
 from render.results import rows_of
+from render.runs import PageError
 from render.tables import Measurement, find_row
 
 
@@ -151,7 +153,10 @@ def message_share(channel: str, case: str, work: float) -> str:
 
 def message_size(run: str) -> str:
     """The size of the messages that the head of a table names."""
-    return tables.message_size(recording_of(run).output)
+    found = re.match(r"Messages of ([\d,]+) bytes", recording_of(run).output)
+    if not found:
+        raise PageError(f"{run} does not begin with the size of its messages")
+    return mebibytes(int(found[1].replace(",", "")))
 
 
 def ratio(run: str, name: str, to: str = "") -> str:

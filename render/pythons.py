@@ -9,7 +9,7 @@ from typing import TypeVar
 from recorder.machine import Interpreter
 from recorder.recording import Recording
 from render import interpreters
-from render.blocks import breakable, show, table, telling_line
+from render.blocks import breakable, table, telling_line
 from render.build import build
 from render.figures import behind, figure
 from render.interpreters import QUICK
@@ -69,25 +69,12 @@ def by_python(run: str) -> list[tuple[str, list[Recording]]]:
     return [(python, list(group)) for python, group in groups]
 
 
-def where_there(run: str) -> str:
-    """A run as its page shows it, or that no Python here is new enough for it."""
-    return show(run) if build.recordings(run) else not_run(run)
-
-
-def not_run(run: str) -> str:
-    """What a page says in the place of a run for which there is no Python."""
-    name, needed = escape(build.run(run).program), escape(build.run(run).needs)
-    return f'<p class="recorded">Not run in this build: <code>{name}</code> needs Python {needed}.</p>'
-
-
 def labels_by_python(run: str, *labels: str) -> str:
     """What a run printed behind some labels, on each Python."""
     rows = [
         (python_cell([python]), *(cell(behind(first, label)) for label in labels))
         for python, (first, *_) in by_python(run)
     ]
-    if not rows:
-        return not_run(run)
     return f'<div class="pythons">{table(("Python", *labels), rows)}</div>'
 
 
@@ -121,7 +108,7 @@ def lines_by_python(run: str) -> str:
         (python_cell(pythons), text.replace("\n", "<br>"))
         for text, pythons in same_together(answers)
     ]
-    return table(("Python", "What it prints"), rows) if rows else not_run(run)
+    return table(("Python", "What it prints"), rows)
 
 
 def row_of(lines: Sequence[str]) -> tuple[str, ...]:

@@ -6,7 +6,7 @@ import re
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
-from render.figures import figure, mebibytes, times
+from render.figures import figure, times
 
 UNITS = {"B": 1, "KiB": 2**10, "MiB": 2**20, "workers": 1}
 NOTHING = "no difference measured here"
@@ -101,14 +101,6 @@ def parse_sweep(output: str) -> list[Measurement]:
         for row in read_table(output, r"(\d+)()")
         for channel, numbers in (("Queue", row.numbers), ("Pipe", row.ratios))
     ]
-
-
-def message_size(output: str) -> str:
-    """The size of the messages that the head of a table names, as a figure in MiB."""
-    found = re.search(r"^Messages of ([\d,]+) bytes", output)
-    if not found:
-        raise ValueError("this output does not begin with the size of the messages")
-    return mebibytes(int(found[1].replace(",", "")))
 
 
 def find_row(rows: Sequence[Measurement], name: str, case: str = "") -> Measurement:

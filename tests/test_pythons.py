@@ -16,7 +16,7 @@ from recorder.interpreter import describe
 from recorder.machine import Interpreter, interpreter
 from recorder.recording import Line
 from recorder.watch import watch
-from render import interpreters, pythons, runs
+from render import blocks, interpreters, pythons, runs
 from render.runs import Outcome, PageError, Run
 from tests.harness import EXAMPLES, wait_until
 from tests.recordings import MACHINE, recording
@@ -391,12 +391,7 @@ def test_what_no_python_here_can_run_is_said(recorded, monkeypatch):
     monkeypatch.setattr(pythons.build, "run", lambda name: run)
     monkeypatch.setattr(pythons.build, "recordings", lambda *_, **everywhere: [])
     said = "Not run in this build: <code>questions/x.py</code> needs Python &gt;=3.16."
-    for html in (
-        pythons.where_there("x"),
-        pythons.labels_by_python("x", "a"),
-        pythons.lines_by_python("x"),
-    ):
-        assert said in html
+    assert said in blocks.show("x")
 
 
 def test_the_page_names_the_pythons_that_are_missing(found):

@@ -4,7 +4,10 @@ import re
 
 import pytest
 
+from recorder.recording import Line
 from render import figures, measured, tables
+from render.runs import PageError
+from tests.recordings import recording
 
 THROUGHPUT = """\
 Start method fork, rounds: 10
@@ -75,9 +78,15 @@ def test_ways():
     assert tables.parse_ways(RING)[1].ratios == (58.33, 1.98)
     assert tables.parse_ways(BATCH)[1].ratios == (68.96,)
     assert tables.parse_ways(BATCH)[1].name == "1,000"
-    assert tables.message_size(RING) == figures.figure("1 MiB")
-    with pytest.raises(ValueError, match="size of the messages"):
-        tables.message_size(BATCH)
+
+
+def test_the_size_of_the_messages_of_a_table(monkeypatch):
+    outputs = {"ring": RING, "batch": BATCH}
+    runs = {name: recording(lines=(Line(0, text.rstrip()),)) for name, text in outputs.items()}
+    monkeypatch.setattr(measured, "recording_of", runs.get)
+    assert measured.message_size("ring") == figures.figure("1 MiB")
+    with pytest.raises(PageError, match="size of its messages"):
+        measured.message_size("batch")
 
 
 @pytest.mark.parametrize("unit", ["seconds", "milliseconds"])
