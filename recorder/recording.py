@@ -249,7 +249,7 @@ class Recording:
         """
         try:
             recording: Recording = decode(cls, json.loads(text))
-        except (AttributeError, RecursionError, TypeError) as error:
+        except (RecursionError, TypeError) as error:
             raise ValueError(f"not a recording: {error}") from error
         return recording
 
@@ -263,18 +263,28 @@ def command_of(program: str, arguments: tuple[str, ...]) -> str:
 def parts_of(kind: Any) -> tuple[dict[str, Any], tuple[Any, ...], bool]:
     """The fields of a type, the types it is made of, and whether it is a tuple of them."""
     fields = typing.get_type_hints(kind) if dataclasses.is_dataclass(kind) else {}
-    return fields, typing.get_args(kind) or (kind,), typing.get_origin(kind) is tuple
+    kinds = (float, int) if kind is float else typing.get_args(kind) or (kind,)
+    return fields, kinds, typing.get_origin(kind) is tuple
 
 
-def decode(kind: Any, value: Any) -> Any:
-    """A value of a type out of what JSON made of it; some error when it is none."""
+def decode(kind: Any, value: Any, name: str = "it") -> Any:
+    """A value of a type out of what JSON or TOML made of it.
+
+    Raises:
+        ValueError: It is no such value: the message says which part of it, by its name.
+        TypeError: A field is missing.
+    """
     fields, kinds, is_tuple = parts_of(kind)
-    if fields and value.keys() == fields.keys():
-        return kind(**{name: decode(fields[name], value[name]) for name in fields})
+    if fields and isinstance(value, dict):
+        for key in value.keys() - fields.keys():
+            raise ValueError(f"unknown key {key!r}")
+        return kind(**{key: decode(fields[key], part, key) for key, part in value.items()})
     if is_tuple and isinstance(value, list):
         kinds = kinds[:1] * len(value) if kinds[-1] is ... else kinds
         if len(kinds) == len(value):
-            return tuple(map(decode, kinds, value))
+            return tuple(
+                decode(one, part, name) for one, part in zip(kinds, value, strict=True)
+            )
     elif not is_tuple and type(value) in kinds:
         return value
-    raise ValueError(f"not a {kind}: {value!r:.80}")
+    raise ValueError(f"{name} can't be {value!r:.80}")

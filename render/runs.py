@@ -3,7 +3,7 @@
 import dataclasses
 import shlex
 import tomllib
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -11,7 +11,7 @@ from typing import Any
 from packaging.specifiers import SpecifierSet
 
 from recorder.machine import Interpreter, interpreter
-from recorder.recording import Recording
+from recorder.recording import Recording, decode
 from recorder.store import RunSpec
 from recorder.watch import TIMEOUT
 from render import interpreters
@@ -217,22 +217,19 @@ def read_runs(file: Path = RUNS_FILE) -> dict[str, Run]:
     return {name: read_run(name, table, where, file.parent) for name, table in tables.items()}
 
 
-def read_run(name: str, table: Mapping[str, Any], where: str, examples: Path) -> Run:
-    """One run, from its table."""
-    outcomes = table.get("outcomes", [{}]) if isinstance(table, dict) else None
-    if not isinstance(outcomes, list) or not all(isinstance(one, dict) for one in outcomes):
-        raise PageError(f"{where}: {name}: a run and each of its outcomes are tables")
-    whose = {one.name for one in dataclasses.fields(Run)} - {"name"}
-    shared = {key: value for key, value in table.items() if key not in whose}
-    own = {key: value for key, value in table.items() if key in whose and key != "outcomes"}
+def read_run(name: str, table: Any, where: str, examples: Path) -> Run:
+    """One run, from its table; a key that is none of a run is one of each of its outcomes."""
+    whose = {one.name for one in dataclasses.fields(Run)}
     try:
-        read = tuple(checked(Outcome, shared | one) for one in outcomes)
-        run: Run = checked(Run, {"name": name, **own, "outcomes": read})
-        run.spec()
-        SpecifierSet(",".join([run.needs, run.pythons, *(outcome.python for outcome in read)]))
+        own = {key: value for key, value in table.items() if key in whose}
+        shared = {key: value for key, value in table.items() if key not in whose}
+        outcomes = [shared | one for one in own.get("outcomes", [{}])]
+        run: Run = decode(Run, own | {"name": name, "outcomes": outcomes})
+        run.spec()  # its arguments can be read
+        SpecifierSet(",".join([run.needs, run.pythons, *(one.python for one in run.outcomes)]))
         for program in (run.program, *run.beside):
             file_of(program, examples)
-    except (PageError, TypeError, ValueError) as error:
+    except (AttributeError, PageError, TypeError, ValueError) as error:
         raise PageError(f"{where}: {name}: {error}") from None
     return run
 
@@ -243,22 +240,3 @@ def file_of(program: str, examples: Path = EXAMPLES) -> Path:
     if not file.is_relative_to(examples.resolve()) or not file.is_file():
         raise PageError(f"there is no program examples/{program}")
     return file
-
-
-def checked(kind: type, values: Mapping[str, Any]) -> Any:
-    """An instance of a dataclass; ValueError: a key is not known, or a value has another type."""
-    types = {one.name: one.type for one in dataclasses.fields(kind)}
-    for key, value in values.items():
-        if key not in types:
-            raise ValueError(f"unknown key {key!r}")
-        if key != "outcomes" and not fits(value, types[key]):
-            raise ValueError(f"{key} can't be {value!r}")
-    return kind(**{k: tuple(v) if isinstance(v, list) else v for k, v in values.items()})
-
-
-def fits(value: Any, kind: Any) -> bool:
-    """Whether a value of TOML is of the type of a field."""
-    if kind == tuple[str, ...]:
-        return isinstance(value, list) and all(isinstance(one, str) for one in value)
-    plain = {float: (int, float), int | None: (int,), bool | None: (bool,)}.get(kind, (kind,))
-    return type(value) in plain  # true is no number
