@@ -134,7 +134,7 @@ class Progress:
     def __init__(self) -> None:
         self.stopped = False  # set: each program that still runs is ended
         self.begun = self.of = 0
-        self._running: dict[str, float] = {}
+        self._running: dict[str, float] = {}  # since when
         self._lock = threading.Lock()
         self._live = sys.stderr is not None and sys.stderr.isatty()
 
@@ -144,23 +144,24 @@ class Progress:
         with self._lock:
             self.begun += 1
             label = f"[{self.begun}/{self.of}] {command}"
-        started = time.perf_counter()
-
-        def tick(seconds: float) -> None:
-            if self.stopped:
-                raise KeyboardInterrupt
-            with self._lock:
-                self._running[label] = seconds
-                if self._live:
-                    line = ", ".join(f"{one} {s:.0f} s" for one, s in self._running.items())
-                    self._print(line[: shutil.get_terminal_size().columns - 1], end="")
-
-        if not self._live:
-            self._print(label)
-        yield tick
+            self._running[label] = time.perf_counter()
+            if not self._live:
+                self._print(label)
+        yield self._tick
         with self._lock:
-            self._running.pop(label, None)
-            self._print(f"{label} {time.perf_counter() - started:.2f} s")
+            took = time.perf_counter() - self._running.pop(label)
+            self._print(f"{label} {took:.2f} s")
+
+    def _tick(self, _: float) -> None:
+        if self.stopped:
+            raise KeyboardInterrupt
+        if self._live:
+            with self._lock:
+                now = time.perf_counter()
+                line = ", ".join(
+                    f"{one} {now - at:.0f} s" for one, at in self._running.items()
+                )
+                self._print(line[: shutil.get_terminal_size().columns - 1], end="")
 
     def _print(self, text: str, end: str = "\n") -> None:
         if sys.stderr is not None:  # it is None when somebody has closed it

@@ -27,33 +27,33 @@ class Figures:
     """
 
     def __init__(self, recording: Recording) -> None:
-        self._recording = recording
+        self.recording = recording
 
     @property
     def wall(self) -> str:
         """From the start of Python to its end."""
-        return seconds(self._recording.wall)
+        return seconds(self.recording.wall)
 
     @property
     def cpu(self) -> str:
         """The CPU time of all its processes."""
-        return seconds(self._recording.cpu)
+        return seconds(self.recording.cpu)
 
     @property
     def peak_memory(self) -> str:
         """The largest sum of the memory of its processes."""
-        return mebibytes(self._recording.peak_memory)
+        return mebibytes(self.recording.peak_memory)
 
     @property
     def beside(self) -> str:
         """Its time outside of what it measured itself."""
-        return seconds(self._recording.wall - self.seconds_elapsed())
+        return seconds(self.recording.wall - self.seconds_elapsed())
 
     def __getattr__(self, label: str) -> str:
         return figure(self[label.replace("_", " ")])
 
     def __getitem__(self, label: str) -> str:
-        return behind(self._recording, label)
+        return behind(self.recording, label)
 
     def seconds_elapsed(self) -> float:
         """The seconds that it printed on its line `Elapsed: ... s`."""
@@ -62,14 +62,6 @@ class Figures:
     def counted(self) -> int:
         """How far it counted in all: the number on its line `Total: ...`."""
         return int(self["Total"].replace(",", ""))
-
-    def seconds_of_cpu(self, count: int) -> str:
-        """The CPU time that it took for a count: its share of all that it counted."""
-        return seconds(self._recording.cpu * count / self.counted())
-
-    def cores(self) -> int:
-        """The cores of its machine."""
-        return self._recording.machine.cores
 
 
 def row_of(run: str, name: str, case: str = "") -> Measurement:
@@ -89,13 +81,14 @@ def speed_up(serial: Figures, parallel: Figures, workers: int) -> str:
     What the one process counted may be a part of the workers' work.
     """
     rates = [one.counted() / one.seconds_elapsed() for one in (parallel, serial)]
-    ratio, here = rates[0] / rates[1], parallel.cores()
+    ratio, here = rates[0] / rates[1], parallel.recording.machine.cores
     limit = min(workers, here)
     text = f"{times(ratio)} as fast. With {here} cores the limit is {times(limit, 0)}."
     if ratio > limit:
-        each = [one.seconds_of_cpu(serial.counted()) for one in (serial, parallel)]
+        each = (one.recording.cpu / one.counted() for one in (serial, parallel))
+        alone, worker = (seconds(cpu * serial.counted()) for cpu in each)
         why = "It is more, because no two runs are the same: for one count the single process took"
-        text += f" {why} {each[0]} of CPU time, a worker {each[1]}."
+        text += f" {why} {alone} of CPU time, a worker {worker}."
     return text
 
 
