@@ -15,7 +15,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from recorder.interpreter import describe
-from recorder.recording import Machine
+from recorder.recording import Machine, decode
 
 # Folders of the system: a Python that is installed there owns its library only.
 SHARED = {"/", "/usr", "/usr/local", "/opt", "/opt/homebrew", "/opt/local"}
@@ -60,10 +60,10 @@ def interpreter(python: str = sys.executable) -> Interpreter:
     """
     try:
         said = describe() if python == sys.executable else json.loads(ask(python))
-        lists = {name: tuple(value) for name, value in said.items() if isinstance(value, list)}
-        return Interpreter(executable=python, **(said | lists))
-    except (ValueError, TypeError, AttributeError):
+        found: Interpreter = decode(Interpreter, said | {"executable": python})
+    except (ValueError, TypeError):
         raise OSError(errno.ENOEXEC, "is no Python that works", python) from None
+    return found
 
 
 def ask(python: str) -> str:

@@ -28,6 +28,7 @@ VIEWS = {
     name: function
     for module in MODULES
     for name, function in inspect.getmembers(module, inspect.isfunction)
+    if function.__module__ == module.__name__
 }
 
 

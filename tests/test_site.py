@@ -10,6 +10,7 @@ from urllib.parse import unquote, urljoin, urlsplit
 
 import pytest
 
+from render.requests import MODULES
 from render.runs import EXAMPLES, ROOT
 from tests.conftest import whole_project
 from tests.html_page import Page
@@ -110,6 +111,22 @@ def test_pages_ask_and_never_tell():
                 assert re.fullmatch(call, line), f"{source}: {line}"
             lines += block.count("\n") + 2
     assert 100 < lines <= 10 * len(SOURCES)  # what a page asks for, it asks for in few lines
+
+
+def test_what_pages_call_is_defined_once():
+    """Pages know views by their names alone, whichever module has them."""
+    defined = [name for module in MODULES for name in vars(module) if is_own(module, name)]
+    called = set()
+    for source in SOURCES:
+        text = source.read_text(encoding="utf-8")
+        called |= set(re.findall(r"^ *(\w+)\(", "".join(BLOCK.findall(text)), re.MULTILINE))
+        called |= set(re.findall(r"#!figure (\w+)\(", text))
+    assert len(called) > 30
+    assert {name: defined.count(name) for name in called} == dict.fromkeys(called, 1)
+
+
+def is_own(module, name):
+    return getattr(vars(module)[name], "__module__", "") == module.__name__
 
 
 def test_notes_beside_a_program_name_its_lines():

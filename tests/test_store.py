@@ -182,7 +182,7 @@ def test_only_recordings_of_the_program_are_deleted(spec, monkeypatch, capsys):
     other.program.write_text(PROGRAM)
     store.record(spec), store.record(other)
     assert call(monkeypatch, "forget", "--store", spec.store, "one.py") == 0
-    assert capsys.readouterr().out == "forgotten: 1 one.py\n"
+    assert capsys.readouterr().out == "forgotten: 1\n"
     assert list(spec.store.iterdir()) == [other.file()]
 
 
@@ -209,7 +209,7 @@ def test_command_line(spec, monkeypatch, capsys):
     (spec.store / f"one-{'0' * 32}.json").mkdir()
     assert call(monkeypatch, "forget", *keep, "one.py") == 1
     captured = capsys.readouterr()
-    assert captured.out.splitlines()[-1] == "forgotten: 1 one.py"
+    assert captured.out.splitlines()[-1] == "forgotten: 1"
     assert captured.err.startswith("not forgotten: ")
 
 
