@@ -50,18 +50,15 @@ class Figures:
         return seconds(self.recording.wall - self.seconds_elapsed())
 
     def __getattr__(self, label: str) -> str:
-        return figure(self[label.replace("_", " ")])
-
-    def __getitem__(self, label: str) -> str:
-        return behind(self.recording, label)
+        return figure(behind(self.recording, label.replace("_", " ")))
 
     def seconds_elapsed(self) -> float:
         """The seconds that it printed on its line `Elapsed: ... s`."""
-        return float(self["Elapsed"].removesuffix(" s"))
+        return float(behind(self.recording, "Elapsed").removesuffix(" s"))
 
     def counted(self) -> int:
         """How far it counted in all: the number on its line `Total: ...`."""
-        return int(self["Total"].replace(",", ""))
+        return int(behind(self.recording, "Total").replace(",", ""))
 
 
 def row_of(run: str, name: str, case: str = "") -> Measurement:

@@ -121,11 +121,7 @@ def row_of(lines: Sequence[str]) -> tuple[str, ...]:
 
 def times_by_python(*runs: str) -> str:
     """The time that runs measured themselves, under each start method on each Python."""
-
-    def time_of(run: str, recording: Recording) -> str:
-        return figure(behind(recording, "Elapsed"))
-
-    return table_by_method(runs, time_of)
+    return table_by_method(runs, lambda _, recording: figure(behind(recording, "Elapsed")))
 
 
 def faults_by_python(*runs: str) -> str:

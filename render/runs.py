@@ -4,7 +4,7 @@ import dataclasses
 import shlex
 import tomllib
 from collections.abc import Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -104,7 +104,7 @@ class Run:
     arguments: str = ""
     quick: str = ""
     start_methods: tuple[str, ...] = ()
-    outcomes: tuple[Outcome, ...] = field(default=())
+    outcomes: tuple[Outcome, ...] = ()
     timeout: float = TIMEOUT
     timed: bool = False
     needs: str = ""
