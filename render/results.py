@@ -37,11 +37,6 @@ def parse_workers(output: str) -> list[Measurement]:
     return [dataclasses.replace(row, name=f"{row.size}", case=row.name) for row in rows]
 
 
-def parse_integers(output: str) -> list[Measurement]:
-    """The table of `old_answer.py`, in seconds; the case is how many integers went."""
-    return tables.read_table(output, r"([A-Z]\w+) +(\d[\d,]*)")
-
-
 MESSAGES = "Messages a second, medians of the rounds"
 RING = Kind(
     tables.parse_ways,
@@ -55,7 +50,7 @@ KINDS = {
     "peers": Kind(tables.parse_throughput, "Library", MESSAGES),
     "latency": Kind(tables.parse_latency, "Channel", "Microseconds, medians of the rounds"),
     "old_answer": Kind(
-        parse_integers, "Channel", "Seconds, for so many integers", number="{:g}".format
+        tables.parse_integers, "Channel", "Seconds, for so many integers", number="{:g}".format
     ),
     "worker_sweep": Kind(
         parse_workers, "Workers", "Milliseconds, medians of the runs", number="{:g}".format

@@ -103,7 +103,9 @@ def faults_list(group: str) -> str:
     for page, title, symptom in page_fields(pages_of(group), "You see"):
         first, _, rest = symptom.partition(". ")
         seen = f'<a href="{page.stem}.html">{first}</a>{"." if rest else ""} {rest}'
-        methods = failing_start_methods(page)
+        methods = dict.fromkeys(
+            m for run in broken_runs(page) for m in run.failing_start_methods()
+        )
         everywhere = len(methods) == len(multiprocessing.get_all_start_methods())
         only = "" if everywhere else f" <span>only {', '.join(methods)}</span>"
         items += f"<li>{seen}<br><small>{title}{only}</small></li>"
@@ -209,12 +211,6 @@ def page_fields(pages: Iterable[Path], label: str) -> Iterator[tuple[Path, str, 
 def inline(text: str) -> str:
     """One line of Markdown as HTML."""
     return str(markdown.markdown(text)).removeprefix("<p>").removesuffix("</p>")
-
-
-def failing_start_methods(page: Path) -> list[str]:
-    """The start methods under which the faults of a page show."""
-    found = [method for run in broken_runs(page) for method in run.failing_start_methods()]
-    return list(dict.fromkeys(found))
 
 
 def broken_runs(page: Path) -> list[Run]:

@@ -5,6 +5,7 @@ import math
 import re
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from functools import partial
 
 from render.figures import figure, times
 
@@ -64,22 +65,15 @@ def read_table(output: str, first: str, at: int = 0) -> list[Measurement]:
     return rows
 
 
-def parse_throughput(output: str) -> list[Measurement]:
-    """The table of `throughput.py` or `peers.py`: messages a second."""
-    return read_table(output, r"(\S.*?) +(\d+ (?:B|KiB|MiB))", at=1)
-
-
-def parse_ways(output: str) -> list[Measurement]:
-    """The table of `batch.py`, `reuse_buffer.py` or `shared_ring.py`.
-
-    The first ratio is that to the table's first line: a Queue, or one item per message.
-    """
-    return read_table(output, r"(\S.*?)()")
-
-
-def parse_starts(output: str) -> list[Measurement]:
-    """The table of `start_cost.py`, in milliseconds; the case is cold or warm."""
-    return read_table(output, r"(\w+(?: \(default\))?) +(cold|warm)")
+# `throughput.py` and `peers.py`: messages a second.
+parse_throughput = partial(read_table, first=r"(\S.*?) +(\d+ (?:B|KiB|MiB))", at=1)
+# `batch.py`, `reuse_buffer.py` and `shared_ring.py`. The first ratio is that to the table's first
+# line: a Queue, or one item per message.
+parse_ways = partial(read_table, first=r"(\S.*?)()")
+# `start_cost.py`, in milliseconds; the case is cold or warm.
+parse_starts = partial(read_table, first=r"(\w+(?: \(default\))?) +(cold|warm)")
+# `old_answer.py`, in seconds; the case is how many integers went.
+parse_integers = partial(read_table, first=r"([A-Z]\w+) +(\d[\d,]*)")
 
 
 def parse_latency(output: str) -> list[Measurement]:
