@@ -26,6 +26,7 @@ EVIDENCE = {
     "kernel": "Every thread that was left waited without a time limit, and nobody outside could wake one: the kernel says so.",
     "stillness": "No process used any processor time, and none printed anything.",
 }
+CONTROL_PICTURES = {code: 0x2400 + code for code in range(32)} | {127: 0x2421}
 CSI = re.compile(r"\x1b(?:\[[0-?]*[ -/]*[@-~]|\][^\x07\x1b]*(?:\x07|\x1b\\)|[@-Z\\-_])")
 
 
@@ -210,9 +211,8 @@ def program(path: str, *lit: str) -> str:
     name = path.rpartition("programs/")[2]
     text = read_program(name)
     stem = Path(name).stem
-    bright = {
-        n for n, line in enumerate(text.splitlines(), 1) if any(one in line for one in lit)
-    }
+    numbered = enumerate(text.splitlines(), 1)
+    bright = {n for n, line in numbered if any(one in line for one in lit)}
     bright |= lines_of_its_own(name)
     dim = dim_lines(text)
     lines = "".join(
@@ -370,9 +370,7 @@ def terminal_line(text: str) -> str:
             shown += " " * (at // 8 * 8 + 8 - len(shown))
             at = at // 8 * 8 + 8
         else:
-            code = ord(letter)
-            visible = chr(0x2400 + code) if code < 32 else "\u2421" if code == 127 else letter
-            shown[at : at + 1] = visible
+            shown[at : at + 1] = letter.translate(CONTROL_PICTURES)
             at += 1
     return "".join(shown)
 

@@ -1,6 +1,5 @@
 """Views of runs on several Pythons: what is the same on all of them, and what a release changes."""
 
-import itertools
 import re
 from collections.abc import Callable, Hashable, Iterable, Sequence
 from html import escape
@@ -62,11 +61,10 @@ def fails_under(*runs: str) -> str:
 
 def by_python(run: str) -> list[tuple[str, list[Recording]]]:
     """The recordings of a run on each Python, the oldest Python first."""
-    recordings = build.recordings(run, everywhere=True)
-    order = {one.name: at for at, one in enumerate(here())}
-    recordings = sorted(recordings, key=lambda one: order[one.machine.python])  # it is stable
-    groups = itertools.groupby(recordings, key=lambda one: one.machine.python)
-    return [(python, list(group)) for python, group in groups]
+    found: dict[str, list[Recording]] = {one.name: [] for one in here()}
+    for recording in build.recordings(run, everywhere=True):
+        found[recording.machine.python].append(recording)
+    return [(python, recordings) for python, recordings in found.items() if recordings]
 
 
 def labels_by_python(run: str, *labels: str) -> str:
@@ -85,15 +83,14 @@ def cell(text: str) -> str:
 
 def labels_by_method(run: str, title: str) -> str:
     """What a run printed behind its labels, which have a title, under each start method; the Pythons that print the same together."""
-    answers, methods = [], dict[str, None]()
+    head = (title, *(code(one.start_method) for one in build.recordings(run)))
+    answers = []
     for python, recordings in by_python(run):
-        methods |= dict.fromkeys(one.start_method for one in recordings)
         lines = [[line.text for line in one.lines] for one in recordings]
         answers.append((python, tuple(row_of(cells) for cells in zip(*lines, strict=True))))
     text = ""
     for rows, pythons in same_together(answers):
         cells = [tuple(map(escape, row)) for row in rows]
-        head = (title, *(f"<code>{method}</code>" for method in methods))
         text += f'<div class="pythons">{table(head, cells)}</div>'
         text += f'<p class="recorded">Python {python_cell(pythons)}</p>'
     return text
