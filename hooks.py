@@ -9,7 +9,6 @@ import fcntl
 import gc
 import logging
 import os
-import re
 import shutil
 import time
 from collections.abc import Iterator
@@ -68,15 +67,12 @@ def on_page_markdown(markdown: str, page: Any, **_: Any) -> None:
     build.page = f"docs/{page.file.src_uri}"
 
 
-def on_env(env: Any, **_: Any) -> None:
+def on_env(env: Any, config: Any, **_: Any) -> None:
     """Stop, before a page is written, when something on the pages is wrong: all of it is said."""
     if build.failures and state["command"] == "build":
         raise Abort("\n\n".join(build.failures))
-
-
-def on_post_page(output: str, **_: Any) -> str:
-    """Take the style sheet of mkdocstrings off: a request less. The rules that pages need are in style.css."""
-    return re.sub(r"<link [^>]*_mkdocstrings.css[^>]*>", "", output)
+    # A request less: the rules of mkdocstrings that pages need are in style.css.
+    config.extra_css = [one for one in config.extra_css if "_mkdocstrings" not in str(one)]
 
 
 @event_priority(-100)
