@@ -177,6 +177,48 @@ for number in (1, 2):
     assert said_by(tmp_path, text) == ["cleaned up", "Interrupted"] * 2
 
 
+def test_a_second_press_while_the_first_closes_a_generator_is_nothing(tmp_path):
+    text = """
+def results():
+    try:
+        yield
+    finally:  # here Python says of no exception that it is on its way
+        with ctrl_c_held_back():
+            press()
+        print("cleaned up")
+
+def loop():
+    for _ in results():
+        press()
+
+signal.signal(signal.SIGINT, interrupt_once)
+for number in (1, 2):
+    try:
+        loop()
+    except KeyboardInterrupt:
+        press()
+        print("Interrupted")
+"""
+    assert said_by(tmp_path, text) == ["cleaned up", "Interrupted"] * 2
+
+
+def test_a_press_that_python_swallows_is_not_the_last_one(tmp_path):
+    text = """
+class Late:
+    def __del__(self):
+        press()
+
+signal.signal(signal.SIGINT, interrupt_once)
+sys.unraisablehook = lambda what: print("ignored", what.exc_type.__mro__[1].__name__)
+Late()
+try:
+    press()
+except KeyboardInterrupt:
+    print("Interrupted")
+"""
+    assert said_by(tmp_path, text) == ["ignored KeyboardInterrupt", "Interrupted"]
+
+
 def test_a_second_press_leaves_no_worker_to_one_who_imports(tmp_path):
     text = """
 class Worker:
