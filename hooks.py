@@ -9,6 +9,7 @@ import fcntl
 import gc
 import logging
 import os
+import re
 import shutil
 import time
 from collections.abc import Iterator
@@ -24,7 +25,7 @@ from pygments.token import STANDARD_TYPES, Name, Operator, Punctuation, Whitespa
 import downloads
 from recorder.watch import raise_on_termination
 from render.build import build
-from render.runs import PageError
+from render.runs import EXAMPLES, PageError
 
 # These look like the text around them. Without an element for each, a page of programs has a third
 # of the elements, and a phone is done with it sooner.
@@ -51,7 +52,7 @@ def on_config(config: Any) -> None:
         _ = build.runs  # reads runs.toml: what is wrong there is said once, before any page
     except PageError as error:
         raise Abort(str(error)) from None
-    config.mdx_configs["pymdownx.snippets"]["base_path"] = [config.docs_dir]
+    config.mdx_configs["pymdownx.snippets"]["base_path"] = [str(EXAMPLES), config.docs_dir]
     if state["command"] != "build":
         config.strict = False  # while writing, a wrong page says so, and the others are served
         return
@@ -62,9 +63,12 @@ def on_config(config: Any) -> None:
         raise Abort(f"can't build in {site.parent}: {error.strerror}") from None
 
 
-def on_page_markdown(markdown: str, page: Any, **_: Any) -> None:
+def on_page_markdown(markdown: str, page: Any, config: Any, **_: Any) -> None:
     """Know the page that asks for runs: what is wrong is said with its name."""
     build.page = f"docs/{page.file.src_uri}"
+    for name in re.findall(r'^ *--8<-- "(.+)"$', markdown, re.MULTILINE):
+        if not any((folder / name).is_file() for folder in (EXAMPLES, Path(config.docs_dir))):
+            build.fail(PageError(f"there is no program examples/{name}"))
 
 
 def on_env(env: Any, config: Any, **_: Any) -> None:

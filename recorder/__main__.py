@@ -37,7 +37,7 @@ def main() -> int:
         return list_recordings(args.store)
     if bool(args.programs) == args.all:
         parser.error("forget takes the names of programs, or --all")
-    return forget_recordings(args.store, args.programs)
+    return max(forget_recordings(args.store, program) for program in args.programs or [""])
 
 
 def list_recordings(folder: Path) -> int:
@@ -51,18 +51,18 @@ def list_recordings(folder: Path) -> int:
     return 0
 
 
-def forget_recordings(folder: Path, programs: list[str]) -> int:
-    """Delete the recordings of some programs, or all; return whether some can't be."""
-    files = [file for program in programs or [""] for file in store.files_of(folder, program)]
-    left = 0
+def forget_recordings(folder: Path, program: str) -> int:
+    """Delete the recordings of a program, or all; return whether some can't be."""
+    files = store.files_of(folder, program)
+    left = []
     for file in files:
         try:
             file.unlink(missing_ok=True)  # a build may have deleted it
         except OSError:
-            left += 1
+            left.append(file)
             print(f"not forgotten: {file}", file=sys.stderr)
-    print(f"forgotten: {len(files) - left}")
-    return int(left > 0)
+    print(f"forgotten: {len(files) - len(left)} {program}".rstrip())
+    return int(bool(left))
 
 
 def run_program(parser: argparse.ArgumentParser, args: argparse.Namespace) -> int:

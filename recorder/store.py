@@ -1,5 +1,6 @@
 """Keeps recordings, and finds one again only while nothing it depends on has changed."""
 
+import ast
 import functools
 import hashlib
 import logging
@@ -16,6 +17,8 @@ from recorder.recording import Recording, command_of
 from recorder.watch import TIMEOUT, watch
 
 DEFAULT = Path(".recordings")
+# Names with which a program can import what no import statement names.
+IMPORTERS = {"import_module", "__import__", "run_module", "run_path", "exec", "eval"}
 
 
 @dataclass(frozen=True)
@@ -24,7 +27,8 @@ class RunSpec:
 
     Attributes:
         python: The interpreter that runs it.
-        lock: A file that names the installed packages.
+        lock: A file that names the installed packages, which matters to a program that imports
+            any of them.
         store: The folder where recordings are kept.
     """
 
@@ -52,13 +56,32 @@ class RunSpec:
         Raises:
             OSError: The program or the lock can't be read.
         """
-        files = (self.program, *self.beside, *filter(None, [self.lock]))
+        texts = [file.read_bytes() for file in (self.program, *self.beside)]
+        if self.lock and imports_packages(b"".join(texts)):
+            texts.append(self.lock.read_bytes())
         asked = (self.name, self.command, self.start_method, self.hangs, self.timeout)
-        texts = [*(file.read_bytes() for file in files), recorder_text()]
-        digests = [hashlib.sha256(text).digest() for text in texts]
+        digests = [hashlib.sha256(text).digest() for text in (*texts, recorder_text())]
         ran_by = (this_machine(self.python), self.python, self.traced, self.timed)
         key = hashlib.sha256(repr((asked, digests, ran_by)).encode()).hexdigest()
         return self.store / f"{self.program.stem}-{key[:32]}.json"
+
+
+@functools.cache
+def imports_packages(program: bytes) -> bool:
+    """Whether a program imports more than the standard library, or may do so."""
+    names: set[str] = set()
+    try:
+        for node in ast.walk(ast.parse(program)):
+            match node:
+                case ast.Import():
+                    names |= {alias.name for alias in node.names}
+                case ast.ImportFrom():
+                    names.add(node.module or "")
+                case ast.Name(name) | ast.Attribute(attr=name) if name in IMPORTERS:
+                    return True
+    except (SyntaxError, ValueError):
+        return True
+    return not {name.partition(".")[0] for name in names} <= sys.stdlib_module_names
 
 
 @functools.cache

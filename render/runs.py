@@ -220,16 +220,19 @@ def read_runs(file: Path = RUNS_FILE) -> dict[str, Run]:
 def read_run(name: str, table: Any, where: str, examples: Path) -> Run:
     """One run, from its table; a key that is none of a run is one of each of its outcomes."""
     whose = {one.name for one in dataclasses.fields(Run)}
+    outcomes = table.get("outcomes", [{}]) if isinstance(table, dict) else None
+    if not isinstance(outcomes, list) or not all(isinstance(one, dict) for one in outcomes):
+        raise PageError(f"{where}: {name}: a run and each of its outcomes are tables")
     try:
         own = {key: value for key, value in table.items() if key in whose}
         shared = {key: value for key, value in table.items() if key not in whose}
-        outcomes = [shared | one for one in own.get("outcomes", [{}])]
-        run: Run = decode(Run, own | {"name": name, "outcomes": outcomes})
+        read = [shared | one for one in outcomes]
+        run: Run = decode(Run, own | {"name": name, "outcomes": read})
         run.spec()  # its arguments can be read
         SpecifierSet(",".join([run.needs, run.pythons, *(one.python for one in run.outcomes)]))
         for program in (run.program, *run.beside):
             file_of(program, examples)
-    except (AttributeError, PageError, TypeError, ValueError) as error:
+    except (PageError, TypeError, ValueError) as error:
         raise PageError(f"{where}: {name}: {error}") from None
     return run
 

@@ -113,6 +113,10 @@ def broken_link(copy):
     edit(copy / "docs/pipe.md", "(queue.md#", "(queue.md#no-such-place-")
 
 
+def missing_include(copy):
+    edit(copy / "docs/pipe.md", "## Behind\n", '## Behind\n\n--8<-- "nothing.py"\n')
+
+
 @pytest.mark.parametrize(
     ("change", "message"),
     [
@@ -121,6 +125,7 @@ def broken_link(copy):
             r"^examples/runs.toml: hello: there is no program examples/hello.py$",
         ),
         (broken_link, r"no-such-place"),
+        (missing_include, r"nothing.py"),
     ],
 )
 def test_a_build_that_fails_says_why_and_keeps_the_old_site(copy, change, message):

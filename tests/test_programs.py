@@ -990,6 +990,7 @@ SHARED = (
     "ctrl_c_held_back",
     "leave_ctrl_c_to_parent",
     "WithoutCtrlC",
+    "Interrupt",
     "interrupt_once",
     "end_with_parent",
 )

@@ -43,7 +43,7 @@ def test_the_recorder_knows_whether_the_time_of_a_run_is_a_figure():
         ('program = "hello.py"\nstart_methods = "fork"', "start_methods can't be 'fork'"),
         ('program = "hello.py"\noutcomes = [{hang = true}]', "unknown key 'hang'"),
         ('program = "hello.py"\noutcomes = [{python = "new"}]', "Invalid specifier: 'new'"),
-        ('program = "hello.py"\noutcomes = 1', "hello: 'int' object is not iterable"),
+        ('program = "hello.py"\noutcomes = 1', "a run and each of its outcomes are tables"),
         ('program = "helo.py"', "hello: there is no program examples/helo.py"),
         ('program = "../secret.py"', "hello: there is no program examples/../secret.py"),
         (

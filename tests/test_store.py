@@ -60,9 +60,6 @@ def test_each_thing_it_depends_on(spec, monkeypatch):
     assert spec.file() != file
     spec.program.write_text(PROGRAM)
     assert spec.file() == file
-    spec.lock.write_text("package==2\n")
-    assert spec.file() != file
-    spec.lock.write_text("package==1\n")
     with monkeypatch.context() as patch:
         patch.setattr(store, "recorder_text", lambda: b"another recorder")
         assert spec.file() != file
@@ -76,6 +73,39 @@ def test_each_thing_it_depends_on(spec, monkeypatch):
 def test_the_recorder_that_it_depends_on():
     text = store.recorder_text()
     assert b"def look(" in text and b"def end_when_told(" in text
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "import zmq",
+        "import sys, zmq",
+        "if 1: import zmq",
+        "import os; import zmq",
+        "import   zmq.green as z",
+        "from zmq import Context",
+        "def f():\n    from\\\n  zmq import Context",
+        "import importlib; importlib.import_module('zmq')",
+        "__import__('zmq')",
+        "exec('import zmq')",
+        "is not Python",
+    ],
+)
+def test_a_program_that_may_need_a_package_depends_on_the_lock(spec, text):
+    spec.program.write_text(text)
+    file = spec.file()
+    spec.lock.write_text("package==2\n")
+    assert spec.file() != file
+
+
+@pytest.mark.parametrize(
+    "text", [PROGRAM, "'import zmq'", "from os import path  # import zmq"]
+)
+def test_a_program_that_needs_none_does_not(spec, text):
+    spec.program.write_text(text)
+    file = spec.file()
+    spec.lock.write_text("package==2\n")
+    assert spec.file() == file
 
 
 def with_checksum(data):
@@ -182,7 +212,7 @@ def test_only_recordings_of_the_program_are_deleted(spec, monkeypatch, capsys):
     other.program.write_text(PROGRAM)
     store.record(spec), store.record(other)
     assert call(monkeypatch, "forget", "--store", spec.store, "one.py") == 0
-    assert capsys.readouterr().out == "forgotten: 1\n"
+    assert capsys.readouterr().out == "forgotten: 1 one.py\n"
     assert list(spec.store.iterdir()) == [other.file()]
 
 
@@ -209,7 +239,7 @@ def test_command_line(spec, monkeypatch, capsys):
     (spec.store / f"one-{'0' * 32}.json").mkdir()
     assert call(monkeypatch, "forget", *keep, "one.py") == 1
     captured = capsys.readouterr()
-    assert captured.out.splitlines()[-1] == "forgotten: 1"
+    assert captured.out.splitlines()[-1] == "forgotten: 1 one.py"
     assert captured.err.startswith("not forgotten: ")
 
 

@@ -56,10 +56,22 @@ def ctrl_c_held_back():
             signal.raise_signal(signal.SIGINT)
 
 
+class Interrupt(KeyboardInterrupt):
+    """A press of Ctrl-C, from when it is raised until it has been dealt with."""
+
+    alive = 0
+
+    def __init__(self):
+        type(self).alive += 1
+
+    def __del__(self):
+        type(self).alive -= 1
+
+
 def interrupt_once(*_):
     """Handle Ctrl-C, but not a second one while the first is dealt with."""
-    if not isinstance(sys.exc_info()[1], KeyboardInterrupt):
-        raise KeyboardInterrupt
+    if not Interrupt.alive:
+        raise Interrupt
 
 
 def start_cluster(workers, start_method):

@@ -101,10 +101,22 @@ class WithoutCtrlC:
         leave_ctrl_c_to_parent(self.function)(*args)
 
 
+class Interrupt(KeyboardInterrupt):
+    """A press of Ctrl-C, from when it is raised until it has been dealt with."""
+
+    alive = 0
+
+    def __init__(self):
+        type(self).alive += 1
+
+    def __del__(self):
+        type(self).alive -= 1
+
+
 def interrupt_once(*_):
     """Handle Ctrl-C, but not a second one while the first is dealt with."""
-    if not isinstance(sys.exc_info()[1], KeyboardInterrupt):
-        raise KeyboardInterrupt
+    if not Interrupt.alive:
+        raise Interrupt
 
 
 def end_with_parent():
