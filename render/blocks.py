@@ -23,7 +23,7 @@ from render.timeline import feeders_of, reach, shared_legend
 from render.timeline import timeline as draw_timeline
 
 EVIDENCE = {
-    "kernel": "Every thread that was left waited without a time limit, and nobody outside could wake one: the kernel says so.",
+    "kernel": "The kernel shows that every remaining thread waited without a time limit, and that nothing from outside could wake one.",
     "stillness": "No process used any processor time, and none printed anything.",
 }
 CONTROL_PICTURES = {code: 0x2400 + code for code in range(32)} | {127: 0x2421}
@@ -82,9 +82,9 @@ def pair(name: str) -> str:
 def verdict(recording: Recording, fixed: bool = False) -> str:
     """How a run came out, in a few words; a fixed one that reports a death does so on purpose."""
     if recording.hung:
-        return "stands still, for ever"
+        return "hangs for ever"
     last = f"<samp>{telling_line(recording)}</samp>"
-    end = "ends, and says" if fixed else f"exit status {recording.status}"
+    end = "ends and says" if fixed else f"exit code {recording.status}"
     return last if recording.status == 0 else f"{end}: {last}"
 
 
@@ -148,9 +148,9 @@ def stuck(name: str) -> str:
             whole += title + code_block("text", escape("\n".join(stack).strip("\n") + "\n"))
     return (
         f'<p class="story"><strong>Who waits for whom.</strong> {told}</p>'
-        f"<p>It hung after {seconds(recording.wall)}. {with_terms(EVIDENCE[recording.evidence])} "
-        "Then it was ended.</p><details data-search-exclude>"
-        f"<summary>The whole stacks, newest call first</summary>{whole}</details>"
+        f"<p>It hung after {seconds(recording.wall)}; then the recorder ended it.</p>"
+        "<details data-search-exclude><summary>The whole stacks, newest call first</summary>"
+        f"<p>{with_terms(EVIDENCE[recording.evidence])}</p>{whole}</details>"
     )
 
 
@@ -188,14 +188,14 @@ def start_method_table(name: str) -> str:
     rows = [
         (
             f"<code>{recording.start_method}</code>",
-            "hangs" if recording.hung else f"ends with exit status {recording.status}",
+            "hangs" if recording.hung else f"ends with exit code {recording.status}",
             f'<code class="said">{breakable(telling_line(recording))}</code>'
             if recording.lines
             else "nothing",
         )
         for recording in build.recordings(name)
     ]
-    return table(("Start method", "What it does", "What it says in the end"), rows)
+    return table(("Start method", "What it does", "Last line"), rows)
 
 
 def program(path: str, *lit: str) -> str:
@@ -290,7 +290,9 @@ def changes(before: str, after: str, *parts: str) -> str:
         kind = kinds.get(line[:3]) or kinds.get(line[:1], "same")
         marked += f'<span class="{kind}">{escape(line)}\n</span>'
     link = f'<a href="#{Path(after).stem}-1">the fixed program</a>'
-    rest = f"<p>That is the core of it; {link} has each changed line lit.</p>"
+    rest = (
+        f"<p>This is the heart of the change; {link} has every changed line highlighted.</p>"
+    )
     return code_block("diff", marked) + (rest if shown != new else "")
 
 

@@ -17,7 +17,7 @@ from render.tables import Measurement, find_row
 def ended(run: str) -> str:
     """The exit status of a run, or that no Python here is new enough for it."""
     recordings = build.recordings(run)
-    return figure(f"exit status {recordings[0].status}") if recordings else "not run here"
+    return figure(f"exit code {recordings[0].status}") if recordings else "not run here"
 
 
 class Figures:
@@ -84,7 +84,7 @@ def speed_up(serial: Figures, parallel: Figures, workers: int) -> str:
     if ratio > limit:
         each = (one.recording.cpu / one.counted() for one in (serial, parallel))
         alone, worker = (seconds(cpu * serial.counted()) for cpu in each)
-        why = "It is more, because no two runs are the same: for one count the single process took"
+        why = "It came out higher, because no two runs are the same: for one count, the single process took"
         text += f" {why} {alone} of CPU time, a worker {worker}."
     return text
 

@@ -100,8 +100,8 @@ def messages(name: str, first: int = 5, last: int = 3, line: str = "", who: str 
         why = "was sent into a pipe while another one was" if mixed else "nobody took"
         read += f" A cross marks a message that {why}."
     traced = (
-        f"Traced in a run of its own: <code>{escape(recording.command)}</code>, {recording.machine.python}, "
-        f"start method <code>{recording.start_method}</code>. Tracing takes time: no figure comes from this run."
+        f"Traced in a separate run: <code>{escape(recording.command)}</code>, {recording.machine.python}, "
+        f"start method <code>{recording.start_method}</code>. Tracing slows a program down, so no figure comes from this run."
     )
     return (
         f'<figure class="messages" data-search-exclude><figcaption><strong>Each message.</strong> {read}'
@@ -426,7 +426,7 @@ class Picture:
     def notes(self) -> list[str]:
         """What stands below the axis."""
         after = f"0 is {self.start:.3f} s after the start"
-        found = ["milliseconds; long pauses drawn short", after]
+        found = ["milliseconds; long pauses are shortened", after]
         if self.many and self.last:
             more = any(process.left_out for process in self.processes.values())
             count = f"{'more than ' * more}{len(self.of):,} messages"

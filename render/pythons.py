@@ -35,7 +35,7 @@ def pythons_here() -> str:
     if QUICK:
         text += " This is a quick build: it did not look for others."
     elif missing:
-        text += f" Not found where this site was built: {', '.join(missing)}."
+        text += f" Not installed where this site was built: {', '.join(missing)}."
     return f'<p class="recorded">{text}</p>'
 
 

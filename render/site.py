@@ -158,7 +158,7 @@ def words_on_screen(recording: Recording) -> list[str]:
     told = [f"<code>{escape(line)}</code>" for line in dict.fromkeys(found)]
     main = recording.processes[0].threads[:1]  # of the parent
     if recording.hung and main and (call := place_of(main[0])[0]):
-        told += [f"It stands still, the parent in <code>{call}</code>."]
+        told += [f"The parent hangs in <code>{call}</code>."]
     return told
 
 

@@ -547,7 +547,7 @@ class Story:
             else:
                 by = raised(self.recording, STARTS) if how == "exit 1" else []
                 why = f": {by[0]}" if len(by) == len(pids) == 1 else ""
-                status = f", exit status {how[5:]}{why}" if how else ""
+                status = f", exit code {how[5:]}{why}" if how else ""
                 yield f"{self.list(pids, 0)} {has} ended{status}."
         yield from self.nothing_came() if ended else ()
         for text in raised(self.recording, FEEDS)[:1]:

@@ -102,6 +102,6 @@ def test_of_two_pictures_under_one_legend_both_are_told(monkeypatch):
     runs = {"x_broken": recording(ended="hang", evidence="kernel"), "x_fixed": recording()}
     monkeypatch.setattr(blocks, "recording_of", runs.get)
     text = downloads.as_markdown(f"<article>{blocks.pair('x')}</article>")
-    assert text.startswith("broken **stands still, for ever**")
+    assert text.startswith("broken **hangs for ever**")
     assert text.count("Picture: Timeline of python hello.py") == 2
     assert "fixed **" in text and "ran waited" not in text

@@ -193,12 +193,12 @@ def test_a_fault_that_raises_shows_no_hang(monkeypatch):
 def test_the_line_that_says_how_a_run_ended():
     notes = ("PicklingError: no", "when serializing a dict", "when serializing an object", "")
     run = recording(status=1, lines=tuple(Line(0.5, text) for text in notes))
-    assert blocks.verdict(run) == "exit status 1: <samp>PicklingError: no</samp>"
+    assert blocks.verdict(run) == "exit code 1: <samp>PicklingError: no</samp>"
     warning = ("x.py:9: UserWarning: resource_tracker: a block", "  warnings.warn('a block')")
     run = recording(status=1, lines=tuple(Line(0.5, one) for one in ("OSError: no", *warning)))
-    assert blocks.verdict(run) == "exit status 1: <samp>OSError: no</samp>"
-    assert blocks.verdict(run, fixed=True) == "ends, and says: <samp>OSError: no</samp>"
-    assert blocks.verdict(recording(ended="hang")) == "stands still, for ever"
+    assert blocks.verdict(run) == "exit code 1: <samp>OSError: no</samp>"
+    assert blocks.verdict(run, fixed=True) == "ends and says: <samp>OSError: no</samp>"
+    assert blocks.verdict(recording(ended="hang")) == "hangs for ever"
 
 
 def test_a_pair_that_ends_alike_counts_its_lines(monkeypatch):
@@ -223,7 +223,7 @@ def test_the_words_on_a_screen():
     main = Thread(10, frames=(Frame("<python>/q.py", 103, "get"), Frame("x.py", 3, "main")))
     parent = dataclasses.replace(recording().processes[0], threads=(main,))
     hung = recording(ended="hang", lines=(), processes=(parent,))
-    assert words_on_screen(hung) == ["It stands still, the parent in <code>get()</code>."]
+    assert words_on_screen(hung) == ["The parent hangs in <code>get()</code>."]
 
 
 def test_the_list_of_symptoms_says_once_what_differs_in_figures_only(monkeypatch):

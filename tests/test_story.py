@@ -42,7 +42,7 @@ TAKES_NEXT = f"{IDLE} {GIVES}"
 NEVER_WRITTEN = r"If (?:it|they) put anything that nobody got, the feeder thread could not pickle or send that, or had no time to\."
 # Now and then a worker lives so short that it is never seen, or that its exit status is not.
 KILLED = r"(?: {} was killed, by SIGKILL\. `recv\(\)` raises no `EOFError`, since {} the other end open\.)?"
-RAISES = r"(?: The worker has ended(?:, exit status 1: `{}: [^`]+`)?\.)?"
+RAISES = r"(?: The worker has ended(?:, exit code 1: `{}: [^`]+`)?\.)?"
 STORIES = {  # how each begins; then only workers that have ended are named
     "join_before_get_broken": [
         JOINS,
@@ -57,7 +57,7 @@ STORIES = {  # how each begins; then only workers that have ended are named
     "worker_exception_broken": [SILENT.format("get") + RAISES.format("ZeroDivisionError")],
     "unpicklable_put_broken": [
         SILENT.format("get")
-        + rf"(?: The worker has ended(?:\.|, exit status 0\. {NEVER_WRITTEN}))?",
+        + rf"(?: The worker has ended(?:\.|, exit code 0\. {NEVER_WRITTEN}))?",
     ],
     "one_dies": [SILENT.format("get")],
     "dead_worker_siblings_broken": [
@@ -146,7 +146,7 @@ STORIES = {  # how each begins; then only workers that have ended are named
     ],
 }
 DROPPED = r"(?: A feeder thread could not send an object, and dropped it: `.+`\.)?"
-ENDED = r"(?: (?:Worker \d|The worker|Workers [\d, ]+ and \d) (?:w\w+ killed, by SIG\w+|ha\w+ ended(?:, exit status \d)?)\.)*"
+ENDED = r"(?: (?:Worker \d|The worker|Workers [\d, ]+ and \d) (?:w\w+ killed, by SIG\w+|ha\w+ ended(?:, exit code \d)?)\.)*"
 # What a free-threaded Python leaves open, from 3.14 on: it prints the stack of one thread a process.
 ONE_STACK = {
     "the lock of the queue's writers": "a lock or semaphore that processes share",
@@ -323,7 +323,7 @@ def test_the_sentence_ends_where_the_chain_ends():
     run = run_of(parent, worker, process(12, exit=-9), process(13, exit=0), chain=(10,))
     assert told(run) == (
         "The parent waits in `join()`, line 25, for worker 1 to end. "
-        "Worker 2 was killed, by SIGKILL. Worker 3 has ended, exit status 0."
+        "Worker 2 was killed, by SIGKILL. Worker 3 has ended, exit code 0."
     )
 
 
@@ -399,7 +399,7 @@ def test_what_never_came_was_never_written():
         parent = process(10, [Wait(kind, by, "pipe:[1]")], frames, "parent")
         return told(run_of(parent, process(11, exit=exit), *also, chain=(10,)))
 
-    one = "The worker has ended, exit status 0. If it put anything that nobody got, the feeder"
+    one = "The worker has ended, exit code 0. If it put anything that nobody got, the feeder"
     assert one in waits(0)
     assert "If they put anything" in waits(0, also=(process(12, exit=0),))
     for other in (
@@ -445,15 +445,15 @@ def test_of_those_who_have_ended_the_cause_comes_first_and_each_is_named_once():
     exits = enumerate((0, None, 1, -9, 0, 1, -9), 11)
     run = run_of(parent, *(process(pid, exit=exit) for pid, exit in exits), chain=(10,))
     assert told(run).endswith(
-        "to end. Workers 3 and 6 have ended, exit status 1. Workers 4 and 7 were killed, by "
-        "SIGKILL. Workers 1 and 5 have ended, exit status 0. Worker 2 has ended."
+        "to end. Workers 3 and 6 have ended, exit code 1. Workers 4 and 7 were killed, by "
+        "SIGKILL. Workers 1 and 5 have ended, exit code 0. Worker 2 has ended."
     )
     frames = (Frame("lib/queues.py", 1, "get"), JOINS_BY[1])
     waits = process(10, [Wait("semaphore", (10,))], frames, "parent")
     run = run_of(waits, process(11, exit=-15), process(12, exit=0), chain=(10,))
     assert told(run).endswith(
         "lock of the queue's readers. Worker 1, which was killed by SIGTERM, may have held it: "
-        "nobody releases it then. Worker 2 has ended, exit status 0."
+        "nobody releases it then. Worker 2 has ended, exit code 0."
     )
     waits = process(10, [Wait("semaphore", (10, 13))], frames, "parent")
     alive = process(13, [Wait("outside")])  # it may hold the lock
@@ -469,17 +469,17 @@ RAN = ("    self.run()", "ValueError: no")
 @pytest.mark.parametrize(
     ("lines", "exits", "words"),
     [
-        ((STARTED, *RAN), [1], "The worker has ended, exit status 1: `ValueError: no`."),
-        ((UNPICKLED, *RAN), [1], "The worker has ended, exit status 1: `ValueError: no`."),
+        ((STARTED, *RAN), [1], "The worker has ended, exit code 1: `ValueError: no`."),
+        ((UNPICKLED, *RAN), [1], "The worker has ended, exit code 1: `ValueError: no`."),
         (
             (STARTED, *RAN),
             [0, 1],
-            "Worker 2 has ended, exit status 1: `ValueError: no`. Worker 1",
+            "Worker 2 has ended, exit code 1: `ValueError: no`. Worker 1",
         ),
-        ((STARTED, *RAN), [1, 1], "Workers 1 and 2 have ended, exit status 1."),  # whose?
-        ((STARTED, *RAN) * 2, [1], "The worker has ended, exit status 1."),
-        ((STARTED, *RAN), [3], "The worker has ended, exit status 3."),  # by itself
-        (('  File "x.py", line 2, in _main', *RAN), [1], "has ended, exit status 1."),
+        ((STARTED, *RAN), [1, 1], "Workers 1 and 2 have ended, exit code 1."),  # whose?
+        ((STARTED, *RAN) * 2, [1], "The worker has ended, exit code 1."),
+        ((STARTED, *RAN), [3], "The worker has ended, exit code 3."),  # by itself
+        (('  File "x.py", line 2, in _main', *RAN), [1], "has ended, exit code 1."),
     ],
 )
 def test_with_which_exception_a_worker_ended(lines, exits, words):
