@@ -13,6 +13,10 @@ import pytest
 from render.runs import ROOT, STORE
 from tests.harness import IN_CI, wait_until
 
+# Kept, what was compiled spares each worker a second: so what may be set by those who want no such files is undone.
+sys.dont_write_bytecode = False
+os.environ.pop("PYTHONDONTWRITEBYTECODE", None)
+
 # The order of the tests: first what needs the site, which one worker of xdist then builds; what takes
 # no time comes last, so that none idles in the end. In between they are mixed: some wait, some compute.
 SITE = ["test_downloads", "test_search", "test_site", "test_browser"]

@@ -11,7 +11,7 @@ import time
 
 import pytest
 
-from tests.harness import EXAMPLES, RunningProgram, run, wait_until, with_start_method
+from tests.harness import EXAMPLES, RunningProgram, part, run, wait_until, with_start_method
 from tests.test_programs import PROGRAMS, copy_of
 
 FOREVER = 10**12  # a count that no test waits for
@@ -262,12 +262,15 @@ if __name__ == "__main__":
     del sys.argv[0]
     runpy.run_path(sys.argv[0], run_name="__main__")
 """
-STARTING = [
-    one
-    for one in PROGRAMS
-    if "with ctrl_c_held_back():" in (EXAMPLES / one.file).read_text()
-    and one.file != "beyond/dask_queue.py"  # Dask starts its workers itself
-]
+STARTING = part(  # what holds Ctrl-C back is the same text in all of them
+    1,
+    [
+        one
+        for one in PROGRAMS
+        if "with ctrl_c_held_back():" in (EXAMPLES / one.file).read_text()
+        and one.file != "beyond/dask_queue.py"  # Dask starts its workers itself
+    ],
+)
 SMALLER = {  # arguments, and the pattern of what it prints then
     # The one scene that starts a worker: each scene has a fork server of its own.
     "recipes/shared_memory_life.py": ("--scene 'name and memory'", r"(.+\n){3}"),
