@@ -7,7 +7,7 @@ import sys
 
 import pytest
 
-from tests.harness import RunningProgram, copy_of_program, run
+from tests.harness import RunningProgram, copy_of_program, run, with_each
 
 METHOD = "spawn" if sys.platform == "win32" else "fork"
 NAMES = ["listener_client", "manager_queue"]
@@ -97,8 +97,7 @@ if __name__ == "__main__":
 
 
 @pytest.mark.skipif(sys.platform != "linux", reason="elsewhere 127.0.0.2 isn't this machine's")
-@with_program
-@pytest.mark.parametrize("host", ["127.0.0.2", "0.0.0.0"])
+@pytest.mark.parametrize(("name", "host"), with_each(NAMES, ["127.0.0.2", "0.0.0.0"]))
 def test_a_worker_joins_over_another_address(tmp_path, name, host):
     """Both ends have the key; the worker comes from another address than 127.0.0.1."""
     copy_of_program(tmp_path, f"beyond/{name}.py")

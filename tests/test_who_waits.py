@@ -182,7 +182,12 @@ def test_a_fault(tmp_path, name, method):
     assert all((EXAMPLES.parent / f"docs/faults/{one}.md").exists() for one in pages_of(lines))
 
 
-SLOW = ("asyncio", "concurrent.futures", "multiprocessing.connection", "subprocess")  # to import
+SLOW = (
+    "asyncio",
+    "concurrent.futures",
+    "multiprocessing.connection",
+    "subprocess",
+)  # to import
 BEGIN = """
 import multiprocessing, os, signal, sys, threading, time
 context = multiprocessing.get_context(sys.argv[1])
