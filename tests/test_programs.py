@@ -657,8 +657,9 @@ PROGRAMS = [
     ),
     Program(
         "recipes/logging_to_one_file.py",
+        quick="--lines 100",
         prints=r"(Worker \d: ended, exit code 0\n){8}"
-        r"Lines in the file: 10,000, lost or broken: 0\n",
+        r"Lines in the file: 800, lost or broken: 0\n",
         refuses=WORKERS | {"--lines -1": "argument --lines: -1 is not 0 or more"},
         long="--lines 1000000000",
         workers=8,
