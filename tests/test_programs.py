@@ -5,6 +5,7 @@ name; the programs that fail on purpose, and their fixed twins, are tested in te
 """
 
 import ast
+import functools
 import json
 import re
 import sys
@@ -998,6 +999,7 @@ SHARED = (
 )
 
 
+@functools.cache
 def parts_of(file):
     """Return the text of each function and class of a program, by name, with its decorators."""
     text = file.read_text(encoding="utf-8")
