@@ -1,5 +1,6 @@
 """What the tests of the site share: copies of the project with their sites, each built once."""
 
+import gc
 import os
 import re
 import shutil
@@ -12,6 +13,12 @@ import pytest
 
 from render.runs import ROOT, STORE
 from tests.harness import IN_CI, wait_until
+
+# What was compiled is kept, whatever the caller has set: it spares each worker a second. So does it to
+# collect no garbage while the tests are collected.
+sys.dont_write_bytecode = False
+os.environ.pop("PYTHONDONTWRITEBYTECODE", None)
+gc.disable()
 
 # The order of the tests: first what needs the site, which one worker of xdist then builds; what takes
 # no time comes last, so that none idles in the end. In between they are mixed: some wait, some compute.
@@ -41,6 +48,8 @@ def pytest_collection_modifyitems(items):
         places[item] = place_of(kind, before[kind] / number[kind])
         before[kind] += 1
     items.sort(key=places.get)
+    gc.freeze()
+    gc.enable()
 
 
 @pytest.hookimpl(optionalhook=True)

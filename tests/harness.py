@@ -114,6 +114,21 @@ def kill(processes, number=None):
     return killed
 
 
+def descendants(program):
+    """Return the processes below one; psutil asks each process of the machine for its parent."""
+    if not Path(f"/proc/{program.pid}/task/{program.pid}/children").exists():
+        return program.children(recursive=True)
+    found, pids = [], [program.pid]
+    for parent in pids:  # it grows meanwhile
+        for children in Path(f"/proc/{parent}/task").glob("*/children"):
+            with contextlib.suppress(OSError):
+                pids += map(int, children.read_text().split())
+    for pid in pids[1:]:
+        with contextlib.suppress(psutil.NoSuchProcess):
+            found.append(psutil.Process(pid))
+    return found
+
+
 def workers_of(program):
     """Return a program's worker processes in the order of their starts.
 
@@ -121,7 +136,7 @@ def workers_of(program):
     """
     found, own = [], command_of(program)
     forks = not re.search("--start-method (spawn|forkserver)", own)
-    for process in program.children(recursive=True):
+    for process in descendants(program):
         with contextlib.suppress(psutil.Error):
             command = command_of(process)
             if command == own and not forks:

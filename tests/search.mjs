@@ -1,8 +1,9 @@
-// Asks the search of a built site, as its pages do: node tests/search.mjs SITE, with a list of
-// queries as JSON on standard input. Prints for each what it finds, best first,
-// or why the search fails.
+// Asks the search of a built site, as its pages do: node tests/search.mjs SITE, with lists of
+// queries as JSON on standard input, one a line. Prints for each list one line: what each query
+// finds, best first, or why the search fails.
 
 import { readFileSync, readdirSync } from "node:fs";
+import { createInterface } from "node:readline";
 import { createContext, runInContext, runInThisContext } from "node:vm";
 
 const site = process.argv[2];
@@ -45,9 +46,11 @@ const answer = (type, data) =>
 
 const index = JSON.parse(readFileSync(`${site}/search/search_index.json`, "utf8"));
 await answer(0, { ...index, options: { suggest: false } });
-const found = [];
-for (const query of JSON.parse(readFileSync(0, "utf8"))) {
-  const { items } = await answer(2, query);
-  found.push(items.length ? items.map(([best]) => best.location) : (failed ?? []));
+for await (const line of createInterface({ input: process.stdin })) {
+  const found = [];
+  for (const query of JSON.parse(line)) {
+    const { items } = await answer(2, query);
+    found.push(items.length ? items.map(([best]) => best.location) : (failed ?? []));
+  }
+  console.log(JSON.stringify(found));
 }
-console.log(JSON.stringify(found));

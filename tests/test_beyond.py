@@ -1,6 +1,7 @@
 """What only the programs beyond one machine do: workers that join, a cluster that runs already."""
 
 import re
+import sys
 
 import pytest
 
@@ -13,8 +14,10 @@ from tests.harness import (
     on_posix,
     run,
     wait_until,
+    with_each,
 )
 
+HOSTS = ["127.0.0.2", "0.0.0.0"] if sys.platform == "linux" else ["127.0.0.1"]
 SOCKETS = ["beyond/listener_client.py", "beyond/manager_queue.py"]
 COUNT = 5_000_000  # some tenths of a second
 LINE = r"Process ID: \d+, name: (.+), subtotal: ([\d,]+)\n"
@@ -48,14 +51,16 @@ def test_every_other_process_is_killed(tmp_path, program, message):
 
 
 @on_posix
-@pytest.mark.parametrize("program", SOCKETS)
-def test_a_worker_joins_from_another_terminal(tmp_path, program):
+@pytest.mark.parametrize(("program", "host"), with_each(SOCKETS, HOSTS))
+def test_a_worker_joins_from_another_terminal(tmp_path, program, host):
+    """It comes from another address than 127.0.0.1, where the machine has one."""
     file = copy_of_program(tmp_path, program)
     right, wrong = {"COUNTING_KEY": "a"}, {"COUNTING_KEY": "b"}
-    arguments = ("--workers", 1, "--count", COUNT)
+    arguments = ("--listen", f"{host}:0", "--workers", 1, "--count", COUNT)
     with RunningProgram(tmp_path, file, *arguments, **right) as started:
         head = started.read_until("With a wrong key")
-        join = ("--connect", re.search(r"Listening on (.+)\n", head)[1])
+        port = re.search(r"Listening on .+:(\d+)\n", head)[1]
+        join = ("--connect", f"{HOSTS[0]}:{port}")
         with RunningProgram(tmp_path, file, *join, **right) as joined:
             assert run(tmp_path, file, *join, **wrong) == (1, "", "digest sent was rejected\n")
             status, out, err = started.finish()

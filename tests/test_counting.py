@@ -14,6 +14,7 @@ from tests.harness import (
     kill,
     on_posix,
     run,
+    with_each,
 )
 
 PROGRAMS = ["queue_totals.py", "pipe_totals.py"]
@@ -54,8 +55,9 @@ def test_the_serial_program_counts_in_one_process(tmp_path, workers, count):
 
 
 @on_posix
-@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGSEGV])
-@pytest.mark.parametrize("program", PROGRAMS)
+@pytest.mark.parametrize(
+    ("program", "number"), with_each(PROGRAMS, [signal.SIGTERM, signal.SIGSEGV])
+)
 def test_names_the_signal_that_ended_a_worker(tmp_path, program, number):
     with RunningProgram(tmp_path, program, "--workers", 3, "--count", FOREVER) as started:
         victim = started.wait_for_workers(3, busy=0.1)[1]

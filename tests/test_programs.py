@@ -5,6 +5,7 @@ name; the programs that fail on purpose, and their fixed twins, are tested in te
 """
 
 import ast
+import functools
 import json
 import re
 import sys
@@ -225,7 +226,7 @@ PROGRAMS = [
     ),
     Program(
         "beyond/dask_queue.py",
-        quick="--count 1000",
+        quick="--workers 1 --count 1000",
         prints=counted(5, 1000, name=".+"),
         methods=WITHOUT_FORK,
         refuses=COUNTING
@@ -574,7 +575,7 @@ PROGRAMS = [
     ),
     Program(
         "recipes/work_queue_throughput.py",
-        quick="--budget 0 --workers 2",
+        quick="--budget 0 --workers 1",
         prints=r"Start method .+\n(joblib .+\n)?job +way +jobs/s +lowest +highest +of ideal\n"
         r"((0|100 µs|10 ms) +\S.*?( +[\d,]+){3} +([\d.]+%)?\n){18,}",
         methods=tuple(START_METHODS[:1]),  # it takes some seconds
@@ -657,8 +658,9 @@ PROGRAMS = [
     ),
     Program(
         "recipes/logging_to_one_file.py",
+        quick="--lines 100",
         prints=r"(Worker \d: ended, exit code 0\n){8}"
-        r"Lines in the file: 10,000, lost or broken: 0\n",
+        r"Lines in the file: 800, lost or broken: 0\n",
         refuses=WORKERS | {"--lines -1": "argument --lines: -1 is not 0 or more"},
         long="--lines 1000000000",
         workers=8,
@@ -831,9 +833,11 @@ if sys.platform != "win32":  # these are about signals and the fork server
             long=None,
         ),
     ]
-STOPPED = [program for program in PROGRAMS if program.long is not None]
-# Outside of CI not those whose parent is killed; test_beyond.py kills a worker of Dask.
-ELSEWHERE = () if IN_CI else (*SEEN, "beyond/dask_queue.py")
+# Outside of CI neither Dask, which takes 2 s to import (test_beyond.py kills a worker of it), nor,
+# of those with a worker that is killed, the ones whose parent is killed.
+DASK = () if IN_CI else ("beyond/dask_queue.py",)
+ELSEWHERE = DASK if IN_CI else (*SEEN, *DASK)
+STOPPED = [one for one in PROGRAMS if one.long is not None and one.file not in DASK]
 KILLED = [one for one in PROGRAMS if one.killed and one.file not in ELSEWHERE]
 
 
@@ -996,6 +1000,7 @@ SHARED = (
 )
 
 
+@functools.cache
 def parts_of(file):
     """Return the text of each function and class of a program, by name, with its decorators."""
     text = file.read_text(encoding="utf-8")

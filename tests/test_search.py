@@ -24,14 +24,15 @@ QUERIES = [line.split("\t") for line in LINES if not line.startswith("#")]
 def ask(project):
     """Asks the site's own search worker for the pages that it finds, best first."""
 
-    def ask_all(queries):
-        command = [str(NODE), str(ROOT / "tests/search.mjs"), str(project / "site")]
-        asked = json.dumps(queries)
-        answered = subprocess.run(command, input=asked, stdout=subprocess.PIPE, text=True)
-        assert answered.returncode == 0
-        return json.loads(answered.stdout)
+    command = [str(NODE), str(ROOT / "tests/search.mjs"), str(project / "site")]
+    pipes = {"stdin": subprocess.PIPE, "stdout": subprocess.PIPE, "text": True}
+    with subprocess.Popen(command, **pipes) as node:
 
-    return ask_all
+        def ask_all(queries):
+            print(json.dumps(queries), file=node.stdin, flush=True)
+            return json.loads(node.stdout.readline())
+
+        yield ask_all
 
 
 def place(found, wanted):

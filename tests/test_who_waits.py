@@ -10,7 +10,7 @@ import uuid
 import pytest
 
 from examples.recipes import who_waits
-from render.runs import read_runs
+from render.runs import ROOT, read_runs
 from tests.harness import (
     EXAMPLES,
     PYTHON,
@@ -182,10 +182,14 @@ def test_a_fault(tmp_path, name, method):
     assert all((EXAMPLES.parent / f"docs/faults/{one}.md").exists() for one in pages_of(lines))
 
 
+SLOW = (
+    "asyncio",
+    "concurrent.futures",
+    "multiprocessing.connection",
+    "subprocess",
+)  # to import
 BEGIN = """
-import argparse, asyncio, concurrent.futures, multiprocessing, os, queue, signal, subprocess
-import sys, threading, time
-from multiprocessing import connection
+import multiprocessing, os, signal, sys, threading, time
 context = multiprocessing.get_context(sys.argv[1])
 
 def say(): print("now", flush=True)
@@ -344,7 +348,7 @@ WORKS = {
         "  if os.fork() == 0: rest()\n  os._exit(0)\n os.wait(); say(); os.read(r, 1)"
     ),
     "serves clients of the network": (
-        "def main(): one = connection.Listener(('127.0.0.1', 0)); say(); one.accept()"
+        "def main(): one = multiprocessing.connection.Listener(('127.0.0.1', 0)); say(); one.accept()"
     ),
     "has a child that nobody reaps": "def main():\n if os.fork() == 0: os._exit(3)\n say(); rest()",
 }
@@ -362,9 +366,9 @@ def main():
     ),
     "each receives first, by TCP": (
         """
-def work(address): connection.Client(address).recv()
+def work(address): multiprocessing.connection.Client(address).recv()
 def main():
-    listener = connection.Listener(("127.0.0.1", 0))
+    listener = multiprocessing.connection.Listener(("127.0.0.1", 0))
     context.Process(target=work, args=(listener.address,)).start()
     end = listener.accept(); listener.close(); say(); end.recv()
 """,
@@ -390,7 +394,7 @@ def main():
 def work(lock): lock.acquire(); os.kill(os.getpid(), 9)
 def main():
     lock = context.Lock(); one = context.Process(target=work, args=(lock,)); one.start()
-    connection.wait([one.sentinel]); say(); lock.acquire()
+    multiprocessing.connection.wait([one.sentinel]); say(); lock.acquire()
 """,
         "fork: killed-holding-lock.html",
     ),
@@ -508,9 +512,9 @@ def main():
 
 
 def ask(*arguments):
-    """Run who_waits.py; return (exit status, its lines, what it says of an error)."""
-    command = [PYTHON, EXAMPLES / "recipes/who_waits.py", *map(str, arguments)]
-    done = subprocess.run(command, capture_output=True, text=True, check=False)
+    """Run who_waits.py, compiled already; return (exit status, its lines, what it says of an error)."""
+    command = [PYTHON, "-m", "examples.recipes.who_waits", *map(str, arguments)]
+    done = subprocess.run(command, capture_output=True, text=True, check=False, cwd=ROOT)
     return done.returncode, unwrapped(done.stdout), done.stderr
 
 
@@ -605,7 +609,8 @@ def test_a_program_that_is_not_stuck(tmp_path, what):
 @contextlib.contextmanager
 def started(folder, text, method, name="my_program.py"):
     script = folder / name
-    script.write_text(f"{BEGIN}{text}\nif __name__ == '__main__': main()\n")
+    imports = "".join(f"import {module}\n" for module in SLOW if module in text)
+    script.write_text(f"{imports}{BEGIN}{text}\nif __name__ == '__main__': main()\n")
     with RunningProgram(folder, script, method) as program:
         program.read_until("now")
         yield program
