@@ -40,6 +40,10 @@ CALLS = {  # system calls that wait, the argument that holds a time limit: x86-6
     "select 4": ((23, 270), (72,)),
     "epoll 3": ((232, 281, 441), (22, 441)),
     "sleep": ((35, 230, 219), (101, 115, 128)),
+    "open": ((257,), (56,)),
+    "lock": ((72, 73), (25, 32)),
+    "signal": ((34, 130), (133,)),
+    "signal 2": ((128,), (137,)),
 }
 MACHINE = {"x86_64": 0, "aarch64": 1}.get(platform.machine(), -1)
 NAMES = {n: call for call, numbers in CALLS.items() if MACHINE >= 0 for n in numbers[MACHINE]}
@@ -59,8 +63,9 @@ SIGNALS = {1: "SIGHUP", 10: "SIGUSR1", 12: "SIGUSR2", 15: "SIGTERM", 17: "SIGCHL
 class Wait:
     """What a thread waits for, and the processes that could give it.
 
-    Its kind is "end" (of a process), "data", "room", "semaphore", "own" (another thread), or what
-    is no hang: "outside" (somebody else could wake it, or that can't be told), "live".
+    Its kind is "end" (of a process), "data", "room", "semaphore", "lock" (of a file), "own"
+    (another thread), or what is no hang: "live", or "outside": somebody else could wake it (by
+    the name of a FIFO: then `by` has the program's own), or that can't be told.
     """
 
     kind: str
@@ -178,7 +183,7 @@ def read_thread(pid, tid):
 
 def descriptors(pid, call, values):
     """The descriptors for which a call waits, and whether it waits to write to them."""
-    if call in ("read", "write", "accept"):
+    if call in ("read", "write", "accept", "lock"):
         return [(values[0], call == "write")]
     if call == "epoll":
         lines = [line.split() for line in read(f"{pid}/fdinfo/{values[0]}").splitlines()]
@@ -198,7 +203,10 @@ def descriptors(pid, call, values):
 
 
 def peer(inode):
-    """The inode of the other end of a local socket; 0 where there is none. See sock_diag(7)."""
+    """The inode of the other end of a local socket; 0 where there is none. See sock_diag(7).
+
+    Of a connection that nobody has accepted yet: minus the inode of the socket that listens.
+    """
     request = struct.pack("=BBHIIIII", 1, 0, 0, 0xFFFFFFFF, inode, 4, 0xFFFFFFFF, 0xFFFFFFFF)
     with socket.socket(socket.AF_NETLINK, socket.SOCK_RAW, 4) as netlink:
         netlink.send(struct.pack("=IHHII", 16 + len(request), 20, 1, 0, 0) + request)
@@ -207,17 +215,25 @@ def peer(inode):
     while position + 8 <= len(answer):
         length, kind, value = struct.unpack_from("=HHI", answer, position)
         if kind == 2 and length == 8:
-            return value
+            rows = [line.split() for line in read("net/unix").splitlines()]
+            paths = [*{one[7] for one in rows if one[6] == "0" and len(one) > 7}]
+            listen = [one[6] for one in rows if one[3] == "00010000" and one[7:] == paths]
+            return value or -int(listen[0] if len(listen) == 1 else 0)
         position += max(4, length + 3 & ~3)
     return 0
 
 
 def tcp_peer(pid, inode):
-    """The inode of the other end of a TCP connection within this machine; 0: there is none."""
+    """The same for a TCP connection within this machine."""
     lines = (read(f"{pid}/net/tcp") + read(f"{pid}/net/tcp6")).splitlines()
-    ends = {tuple(one[1:3]): one[9] for one in map(str.split, lines) if len(one) > 9}
-    mine = next((ends[::-1] for ends, its in ends.items() if its == str(inode)), None)
-    return int(ends.get(mine, 0))
+    rows = [one for one in map(str.split, lines) if len(one) > 9]
+    mine = next((one[2:0:-1] for one in rows if one[9] == str(inode)), None)
+    state, other = next(((one[3], int(one[9])) for one in rows if one[1:3] == mine), ("", 0))
+    if state == "01" and not other:  # established, and not accepted
+        port = mine[0][-5:]
+        listen = [int(one[9]) for one in rows if one[3] == "0A" and one[1].endswith(port)]
+        return -listen[0] if len(listen) == 1 else 0
+    return other
 
 
 class Look:
@@ -239,10 +255,10 @@ class Look:
         earlier = before.threads if before else {}
         self.stuck = self.find_stuck(earlier)
         self.managers = {one.pid for one in self.threads.values() if self.is_manager(one)}
-        ask = self.managers and not self.stuck
-        self.served = (
-            self.find_stuck(earlier, self.managers) if ask else []
-        )  # if these only answer
+        self.served = self.named = []  # if managers only answer; if nobody else opens a FIFO
+        if not self.stuck:
+            self.served = self.managers and self.find_stuck(earlier, self.managers)
+            self.named = self.find_stuck(earlier, named=True)
 
     def look_at(self, pids):
         """Look at these processes, and note in `others` who else could wake them."""
@@ -281,19 +297,23 @@ class Look:
             at = int(stat(at)[1])
         return pid not in above and executable(pid) == executable(self.root) is not None
 
-    def note_descriptors(self, pid):
-        """Note which pipes and sockets a process holds, and how."""
+    def note_descriptors(self, pid, wanted=("pipe:", "socket:")):
+        """Note which pipes and sockets, or other files, a process holds, and how."""
         for number in listed(f"{pid}/fd"):
             with contextlib.suppress(OSError):
                 link = f"/proc/{pid}/fd/{number}"
                 target = os.readlink(link)
-                if target.startswith(("pipe:", "socket:")):
+                if target.startswith(wanted):
                     rights = os.lstat(link).st_mode >> 7 & 3  # 2: to read, 1: to write
                     entry = (pid, number, (None, 1, 0, 2)[rights])
                     self.holders.setdefault(target, set()).add(entry)
 
     def ends(self, target, *modes):
         """The processes that hold an end of a pipe: to read (0), to write (1), or both (2)."""
+        if target not in self.holders and not target.startswith("socket:"):
+            self.holders[target] = set()
+            for pid in self.watched:
+                self.note_descriptors(pid, target)
         return {pid for pid, _, mode in self.holders.get(target, ()) if mode in modes}
 
     def of(self, pid):
@@ -302,6 +322,10 @@ class Look:
 
     def is_forked(self, pid):
         return self.commands.get(pid) == self.commands.get(self.parents.get(pid), "")
+
+    def is_copy(self, pid):
+        """Whether it was forked with all that its parent had, and not by the fork server."""
+        return self.is_forked(pid) and not self.is_server(self.parents[pid])
 
     def is_server(self, pid):
         """Whether this is the fork server, and not a worker that it forked."""
@@ -323,8 +347,13 @@ class Look:
             return [self.end_of({which} & children or children)]
         if call == "futex":
             return [self.futex(pid, values)]
+        if call == "open":
+            return [self.opening(pid, values)]
+        if call == "lock":
+            return [self.file_lock(f"/proc/{pid}/fd/{values[0]}", pid)]
         found = [self.descriptor(pid, *one) for one in descriptors(pid, call, values)]
-        return found or [Wait("outside", f"waits in system {call}")]
+        what = "for a signal" if call == "signal" else f"in system {call}"
+        return found or [Wait("outside", f"waits {what}")]
 
     def end_of(self, pids):
         return Wait("end", f"waits for {self.name(pids, 'or')} to end", pids)
@@ -344,6 +373,34 @@ class Look:
         what = f"waits for a semaphore (a lock of processes). {who} could release it"
         return Wait("semaphore", what, by, key)
 
+    def opening(self, pid, values):
+        """What it is to wait in open(): for who opens the other end of a FIFO."""
+        with open(f"/proc/{pid}/mem", "rb", buffering=0) as memory:
+            memory.seek(values[1])
+            name = os.fsdecode(memory.read(4096).partition(b"\0")[0])
+        place = "root" if name.startswith("/") else "cwd"
+        if not S_ISFIFO(os.stat(f"/proc/{pid}/{place}/{name}").st_mode):
+            return Wait("outside", f"waits in open() of {name}")
+        deed = "read" if values[2] & 3 else "write"
+        what = f"waits until somebody opens the FIFO {name} to {deed}: anybody may"
+        return Wait("outside", what, set(self.commands), name)
+
+    def file_lock(self, link, pid):
+        """What it is to wait for a lock of a file: its holders' descriptors tell of it."""
+        target, inode = os.readlink(link), f":{os.stat(link).st_ino} "
+        self.ends(target)
+        by = {
+            one
+            for one, number, _ in self.holders[target]
+            for line in read(f"{one}/fdinfo/{number}").splitlines()
+            if line.startswith("lock:") and inode in line
+        }
+        what = f"waits for the lock of the file {target}"
+        if not by or not by <= set(self.commands):
+            return self.outside(what, by - set(self.commands))
+        who = self.name(by - {pid}) or "this process itself"
+        return Wait("lock", f"{what}, which {who} holds", by, target)
+
     def maps_of(self, pid):
         if pid not in self.maps:
             self.maps[pid] = read(f"{pid}/maps")
@@ -360,22 +417,32 @@ class Look:
 
     def descriptor(self, pid, number, to_write):
         """What it is to wait for a descriptor."""
-        target = os.readlink(f"/proc/{pid}/fd/{number}")
+        link = f"/proc/{pid}/fd/{number}"
+        target = os.readlink(link)
         kind, _, inode = target.partition(":[")
         what = "waits for room in" if to_write else "waits for data from"
+        ends, named = (0 if to_write else 1, 2), False
         if kind == "pipe":
-            by, where = self.ends(target, 0 if to_write else 1, 2), "a pipe"
+            by, where = self.ends(target, *ends), "a pipe"
         elif kind == "socket":
             other = peer(int(inode[:-1])) or tcp_peer(pid, int(inode[:-1]))
-            by, where = self.ends(f"socket:[{other}]", 0, 1, 2), "a socket"
+            by = self.ends(f"socket:[{abs(other)}]", 0, 1, 2)
+            where = "a connection that is not accepted yet" if other < 0 else "a socket"
         elif target == "anon_inode:[pidfd]":
             which = read(f"{pid}/fdinfo/{number}").partition("Pid:")[2].split()
             return self.end_of({int(which[0])} & set(self.commands))
+        elif target == "anon_inode:[eventfd]":  # without a name: only from within
+            by, where = self.ends(target, 0, 1, 2) & set(self.commands), "an eventfd"
+        elif S_ISFIFO(os.stat(link).st_mode):
+            by, where = self.ends(target, *ends), f"the FIFO {target}"
+            named = not target.endswith(" (deleted)")
         else:
-            events = target == "anon_inode:[eventfd]"  # without a name: only from within
-            by, where = set(self.commands) if events else set(), target
+            by, where = set(), target
         if not by or not by <= set(self.commands):
             return self.outside(f"{what} {where}", by - set(self.commands))
+        if named:
+            what = f"{what} {where}. {self.name(by)} has its other end; anybody may open it"
+            return Wait("outside", what, by, target)
         if kind == "pipe" and not to_write and (servers := [*filter(self.is_server, by)]):
             # The fork server writes there when a worker has ended.
             return self.end_of(self.workers_of(servers[0], int(inode[:-1])))
@@ -397,10 +464,11 @@ class Look:
         main, own = self.threads.get(thread.pid), thread.pid == self.root
         return thread.call == "accept" and not own and main and main.call == "limit"
 
-    def find_stuck(self, before, managers=()):
+    def find_stuck(self, before, managers=(), named=False):
         """The threads that nobody can wake: those that could are all among them.
 
         With managers: all threads, if those of managers only do what they are asked for.
+        Named: those of several processes, if nobody else opens the FIFOs that have a name.
         """
         serving = {
             tid
@@ -412,7 +480,10 @@ class Look:
             for tid, thread in self.threads.items()
             if tid in before
             and thread.ran == before[tid].ran
-            and all(wait.kind not in ("live", "outside") for wait in thread.waits)
+            and all(
+                wait.kind not in ("live", "outside") or (named and wait.by)
+                for wait in thread.waits
+            )
         }
         while more := {
             tid for tid in stuck if {w.tid for w in self.wakers(tid)} - stuck - serving
@@ -421,7 +492,13 @@ class Look:
         found = [self.threads[tid] for tid in self.threads if tid in stuck]
         if managers and len(stuck | serving) < len(self.threads):  # who is not could ask them
             return []
-        return [thread for thread in found if not self.is_server(thread.pid)]
+        found = [thread for thread in found if not self.is_server(thread.pid)]
+        return found if not named or len({one.pid for one in found}) > 1 else []
+
+    @property
+    def still(self):
+        """The threads that are stuck, or are if what is said of it is so."""
+        return self.stuck or self.served or self.named
 
     def wakers(self, tid):
         """The threads that could wake a thread."""
@@ -447,7 +524,7 @@ class Look:
 
     def chain(self):
         """The stuck threads from one to the next that it waits for, and where the ring begins."""
-        stuck = self.stuck or self.served
+        stuck = self.still
         path, at = [], min(stuck, key=lambda one: (one.pid != self.root, one.tid))
         while at not in path:
             path.append(at)
@@ -465,9 +542,14 @@ class Look:
         # Who holds a lock, perhaps: it reads or writes. Then who closes a ring, then a main thread.
         holds = at.waits[0].kind == "semaphore" and kind in ("room", "data")
         new = one.pid not in seen
+        others = at.waits[0].by - {at.pid, self.root}  # who hands on, if it is the only one
+        hands_on = others == {one.pid} and kind == at.waits[0].kind == "data"
+        hands_on &= at.waits[0].key != one.waits[0].key and not self.is_copy(at.pid)
         return (
             False,
+            one.pid in self.managers and kind == "data",  # it waits for requests
             not self.face(at, one),
+            not hands_on,
             not (holds and new),
             new,
             one.pid != self.root,
@@ -485,7 +567,7 @@ class Look:
     def face(self, one, other):
         """Whether each of two threads waits for room, or a semaphore, that the other could give."""
         return any(
-            its.kind == wait.kind in ("room", "semaphore")
+            its.kind == wait.kind in ("room", "semaphore", "lock")
             and its.key != wait.key
             and (one.pid in its.by and other.pid in wait.by and one.pid != other.pid)
             for wait in one.waits
@@ -497,8 +579,10 @@ LOST = ["dead-worker", "worker-exception", "unpicklable-put"]
 KEPT = "an end of a Pipe that who reads from it keeps open, too"
 CROSSED = "two locks that are taken in opposite orders"
 TAKEN = "a lock of threading that is taken twice"
-UNREAD = "output of a subprocess that nobody reads: take communicate()"
+UNREAD = "output of a subprocess that nobody reads: take communicate(), or close it"
 UNSET = "a lock or an Event that nobody is left to release or set"
+OWN = "a queue.Queue, Event or executor of threads, of which each process has its own"
+REMADE = "a Queue that each process makes for itself, as its module is run in each"
 PAGES = (  # of the site, by what the threads of a chain wait for, one after the other
     (".*faced-room.*", ["two-way-deadlock"]),
     (".*faced-threads-semaphore.*", ["full-queue", "two-way-deadlock"]),
@@ -506,10 +590,15 @@ PAGES = (  # of the site, by what the threads of a chain wait for, one after the
         ".*faced-semaphore.*",
         [CROSSED, "two Events, each set by who waits for the other", "event-set"],
     ),
+    (".*faced-lock.*", [CROSSED]),
+    (".*accepted", ["a connection that nobody accepts"]),
     (".* foreign-room", [UNREAD]),
-    ("(end )+foreign-data", ["input of a subprocess that is not closed"]),
     (
-        "(end )+(own )?((threads-)?semaphore )?room|(end )+threads-semaphore",
+        "((end|data|any) )+foreign-data",
+        ["input of a subprocess that is not flushed or closed"],
+    ),
+    (
+        "(loop )?(end )+(own )?((threads-)?semaphore )?room|(end )+threads-semaphore|loop own room",
         ["join-before-get"],
     ),
     ("(end )+(own )?data", ["sentinel-too-few"]),
@@ -522,7 +611,8 @@ PAGES = (  # of the site, by what the threads of a chain wait for, one after the
     ("(own )?self-threads-semaphore( own)?", ["full-queue", "joinable-queue"]),
     ("self-semaphore killed", ["killed-holding-lock"]),
     ("self-semaphore", [UNSET]),
-    ("((end|data|any|pool) )+copied", ["fork-with-threads", TAKEN]),
+    ("((end|data|any|pool) )+copied", ["fork-with-threads", TAKEN, OWN]),
+    ("((end|data|any|pool) )+alone", [TAKEN, OWN]),
     ("pool (any|data) threads-semaphore", ["full-queue"]),
     ("pool ((self-)?any|self-data|(any|data)( semaphore)? data)", ["pool-hangs"]),
 )
@@ -541,6 +631,13 @@ def pages_like(look):
     has_queue = "/sem." in look.maps_of(look.root) or "/sem." in look.maps_of(path[-1].pid)
     if pages == LOST:  # killed, failed, or ended well: one of the three
         lost = LOST if has_queue else [*LOST[:2], KEPT]
+        if (
+            has_queue
+            and ended
+            and min(ended) == 2
+            and any(map(is_tracker, map(command, look.trackers)))
+        ):
+            return [LOST[2], REMADE]  # not forked
         # Nobody has a feeder thread, and of each channel one other process has the other end.
         first = "self" not in text and all(
             len(look.of(one.pid)) == 1 == len(one.waits[0].by - {one.pid}) for one in path
@@ -563,9 +660,10 @@ def word_for(look, thread):
         return "loop" if len(thread.waits) == 1 else "any" if by - {pid} else "self-any"
     if wait.kind == "own":
         helped = any(one.call != "epoll" and len(one.waits) > 1 for one in threads)
-        alone = "copied" if look.is_forked(pid) else "alone"
+        helped &= sum(one.waits[0].kind == "own" for one in threads) > 1  # one waits for tasks
+        alone = "copied" if look.is_copy(pid) else "alone"
         return alone if len(threads) == 1 else "pool" if helped else "own"
-    kind = wait.kind
+    kind = next((word for word in ("eventfd", "accepted") if word in wait.what), wait.kind)
     if kind == "semaphore" and len(threads) > 1:
         kind = "threads-semaphore"  # it may have put something: then there is a feeder
     others = [one for one in look.wakers(thread.tid) if one.pid != pid and one in look.stuck]
@@ -663,12 +761,14 @@ class Report:
     def paragraphs(self):
         look, words = self.look, self.look.commands.get(self.look.root, ["it has ended"])
         title = Path(next((word for word in words if word.endswith(".py")), words[0])).name
-        threads = look.stuck or look.served
+        threads = look.still
         stuck = {one.pid for one in threads}
         processes = set(look.commands) - set(filter(look.is_server, look.commands))
         state = f"{len(stuck)} of {len(processes)} processes stuck"
         if look.served:
             state = f"nobody is stuck, unless {look.name(look.managers)} is a Manager: then all the others"
+        elif look.named:
+            state += ", unless somebody else opens the FIFO"
         yield f"{title}, process {look.root}: {state if stuck else 'nobody is stuck'}."
         yield ""
         path, ring = look.chain() if stuck else ([], None)
@@ -765,7 +865,7 @@ def watch(words, once):
         while process.poll() is None and not pressed:
             began = time.monotonic()
             look = Look(process.pid, before)
-            stuck = {one.tid for one in look.stuck or look.served}
+            stuck = {one.tid for one in look.still}
             same = same + 1 if stuck == last else 0
             if same == 2 and stuck - told:
                 Report(look).print()
@@ -774,6 +874,8 @@ def watch(words, once):
                     return
             before, last = look, stuck
             time.sleep(max(0.5, 9 * (time.monotonic() - began)))
+        if pressed and not told and before:  # what they do, then
+            Report(before).print()
     finally:
         end(process)
     if pressed:
