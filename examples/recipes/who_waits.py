@@ -259,6 +259,7 @@ class Look:
         if not self.stuck:
             self.served = self.managers and self.find_stuck(earlier, self.managers)
             self.named = self.find_stuck(earlier, named=True)
+        self.still = self.stuck or self.served or self.named
 
     def look_at(self, pids):
         """Look at these processes, and note in `others` who else could wake them."""
@@ -387,14 +388,10 @@ class Look:
 
     def file_lock(self, link, pid):
         """What it is to wait for a lock of a file: its holders' descriptors tell of it."""
-        target, inode = os.readlink(link), f":{os.stat(link).st_ino} "
+        target, inode = os.readlink(link), os.stat(link).st_ino
         self.ends(target)
-        by = {
-            one
-            for one, number, _ in self.holders[target]
-            for line in read(f"{one}/fdinfo/{number}").splitlines()
-            if line.startswith("lock:") and inode in line
-        }
+        told = {(one, read(f"{one}/fdinfo/{n}")) for one, n, _ in self.holders[target]}
+        by = {one for one, lines in told if re.search(f"lock:.*:{inode} ", lines)}
         what = f"waits for the lock of the file {target}"
         if not by or not by <= set(self.commands):
             return self.outside(what, by - set(self.commands))
@@ -441,7 +438,7 @@ class Look:
         if not by or not by <= set(self.commands):
             return self.outside(f"{what} {where}", by - set(self.commands))
         if named:
-            what = f"{what} {where}. {self.name(by)} has its other end; anybody may open it"
+            what += f" {where}. Its other end is open in {self.name(by)}; anybody may open it"
             return Wait("outside", what, by, target)
         if kind == "pipe" and not to_write and (servers := [*filter(self.is_server, by)]):
             # The fork server writes there when a worker has ended.
@@ -478,12 +475,8 @@ class Look:
         stuck = {
             tid
             for tid, thread in self.threads.items()
-            if tid in before
-            and thread.ran == before[tid].ran
-            and all(
-                wait.kind not in ("live", "outside") or (named and wait.by)
-                for wait in thread.waits
-            )
+            if tid in before and thread.ran == before[tid].ran
+            if all(w.kind not in ("live", "outside") or (named and w.by) for w in thread.waits)
         }
         while more := {
             tid for tid in stuck if {w.tid for w in self.wakers(tid)} - stuck - serving
@@ -494,11 +487,6 @@ class Look:
             return []
         found = [thread for thread in found if not self.is_server(thread.pid)]
         return found if not named or len({one.pid for one in found}) > 1 else []
-
-    @property
-    def still(self):
-        """The threads that are stuck, or are if what is said of it is so."""
-        return self.stuck or self.served or self.named
 
     def wakers(self, tid):
         """The threads that could wake a thread."""
@@ -539,22 +527,24 @@ class Look:
         at, seen, kind = path[-1], [other.pid for other in path], one.waits[0].kind
         if one.pid == at.pid:  # no other process, and rather not what waits for a thread, too
             return True, kind == "own", len(one.waits), one.tid
-        # Who holds a lock, perhaps: it reads or writes. Then who closes a ring, then a main thread.
-        holds = at.waits[0].kind == "semaphore" and kind in ("room", "data")
-        new = one.pid not in seen
-        others = at.waits[0].by - {at.pid, self.root}  # who hands on, if it is the only one
-        hands_on = others == {one.pid} and kind == at.waits[0].kind == "data"
-        hands_on &= at.waits[0].key != one.waits[0].key and not self.is_copy(at.pid)
-        return (
-            False,
-            one.pid in self.managers and kind == "data",  # it waits for requests
+        wait, new = at.waits[0], one.pid not in seen
+        idle = (
+            one.pid in self.managers and kind == "data"
+        )  # a Manager's thread without a request
+        # Who hands on, if it is the only one. Who holds a lock, perhaps: it reads or writes. Then
+        # who closes a ring, then a main thread.
+        hands_on = kind == wait.kind == "data" and wait.key != one.waits[0].key
+        hands_on &= wait.by - {at.pid, self.root} == {one.pid} and not self.is_copy(at.pid)
+        holds = wait.kind == "semaphore" and kind in ("room", "data") and new
+        first = (
+            idle,
             not self.face(at, one),
             not hands_on,
-            not (holds and new),
+            not holds,
             new,
             one.pid != self.root,
-            one.tid,
         )
+        return False, *first, one.tid
 
     def relays(self, thread):
         """Whether somebody who could send to a thread waits for data of another channel."""
@@ -578,29 +568,23 @@ class Look:
 LOST = ["dead-worker", "worker-exception", "unpicklable-put"]
 KEPT = "an end of a Pipe that who reads from it keeps open, too"
 CROSSED = "two locks that are taken in opposite orders"
+EVENTS = "two Events or Semaphores, each set by who waits for the other"
 TAKEN = "a lock of threading that is taken twice"
 UNREAD = "output of a subprocess that nobody reads: take communicate(), or close it"
+UNCLOSED = "input of a subprocess that is not flushed or closed"
 UNSET = "a lock or an Event that nobody is left to release or set"
 OWN = "a queue.Queue, Event or executor of threads, of which each process has its own"
 REMADE = "a Queue that each process makes for itself, as its module is run in each"
 PAGES = (  # of the site, by what the threads of a chain wait for, one after the other
     (".*faced-room.*", ["two-way-deadlock"]),
     (".*faced-threads-semaphore.*", ["full-queue", "two-way-deadlock"]),
-    (
-        ".*faced-semaphore.*",
-        [CROSSED, "two Events, each set by who waits for the other", "event-set"],
-    ),
+    (".*faced-semaphore.*", [CROSSED, EVENTS, "event-set"]),
     (".*faced-lock.*", [CROSSED]),
     (".*accepted", ["a connection that nobody accepts"]),
     (".* foreign-room", [UNREAD]),
-    (
-        "((end|data|any) )+foreign-data",
-        ["input of a subprocess that is not flushed or closed"],
-    ),
-    (
-        "(loop )?(end )+(own )?((threads-)?semaphore )?room|(end )+threads-semaphore|loop own room",
-        ["join-before-get"],
-    ),
+    ("((end|data|any) )+foreign-data", [UNCLOSED]),
+    ("(loop )?(end )+(own )?((threads-)?semaphore )?room|loop own room", ["join-before-get"]),
+    ("(end )+threads-semaphore", ["join-before-get"]),
     ("(end )+(own )?data", ["sentinel-too-few"]),
     ("own self-room", ["ctrl-c"]),
     ("self-room lost", ["large-argument"]),
@@ -631,19 +615,15 @@ def pages_like(look):
     has_queue = "/sem." in look.maps_of(look.root) or "/sem." in look.maps_of(path[-1].pid)
     if pages == LOST:  # killed, failed, or ended well: one of the three
         lost = LOST if has_queue else [*LOST[:2], KEPT]
-        if (
-            has_queue
-            and ended
-            and min(ended) == 2
-            and any(map(is_tracker, map(command, look.trackers)))
-        ):
-            return [LOST[2], REMADE]  # not forked
         # Nobody has a feeder thread, and of each channel one other process has the other end.
         first = "self" not in text and all(
             len(look.of(one.pid)) == 1 == len(one.waits[0].by - {one.pid}) for one in path
         )
         either = ["each receives before the other has sent"] if first else lost
-        return [lost[min(ended)]] if ended else either
+        if ended:
+            either = [lost[min(ended)]]
+        spawned = has_queue and any(is_tracker(command(pid)) for pid in look.trackers)
+        return either + [REMADE] * (spawned and either[-1] == LOST[2])
     if pages == ["sentinel-too-few"] and look.relays(path[-1]):
         return []
     if re.fullmatch("(end )+(data )*its-self-data", text) and not has_queue:
@@ -659,8 +639,11 @@ def word_for(look, thread):
         by = {pid for one in thread.waits for pid in one.by}
         return "loop" if len(thread.waits) == 1 else "any" if by - {pid} else "self-any"
     if wait.kind == "own":
+        kinds = [
+            one.waits[0].kind for one in threads
+        ]  # of a Pool's: one for tasks, one for data
         helped = any(one.call != "epoll" and len(one.waits) > 1 for one in threads)
-        helped &= sum(one.waits[0].kind == "own" for one in threads) > 1  # one waits for tasks
+        helped &= kinds.count("own") > 1 >= kinds.count("data")
         alone = "copied" if look.is_copy(pid) else "alone"
         return alone if len(threads) == 1 else "pool" if helped else "own"
     kind = next((word for word in ("eventfd", "accepted") if word in wait.what), wait.kind)
