@@ -350,6 +350,8 @@ WORKS = {
 }
 
 
+TAKEN = "a lock of threading that is taken twice"
+ITS_OWN = "a queue.Queue, Event or executor of threads, of which each process has its own"
 LOOKS_LIKE = {  # what else hangs, and the last line; under one start method, or under each
     "each receives first": (
         """
@@ -450,11 +452,11 @@ def main():
     text = "print('x' * 200_000)"
     one = subprocess.Popen([sys.executable, "-c", text], stdout=subprocess.PIPE); say(); one.wait()
 """,
-        "output of a subprocess that nobody reads: take communicate()",
+        "output of a subprocess that nobody reads: take communicate(), or close it",
     ),
     "a subprocess whose input is not closed": (
         "def main(): one = subprocess.Popen(['cat'], stdin=subprocess.PIPE); say(); one.wait()",
-        "input of a subprocess that is not closed",
+        "input of a subprocess that is not flushed or closed",
     ),
     "tasks of a Pool that wait for a full queue": (
         """
@@ -473,7 +475,7 @@ def main():
     lock.acquire(); executor = concurrent.futures.ProcessPoolExecutor(1, mp_context=context)
     say(); executor.submit(work).result()
 """,
-        "fork: a lock of threading that is taken twice or fork-with-threads.html",
+        f"fork: {TAKEN} or {ITS_OWN} or fork-with-threads.html",
     ),
     "a ring of three": (
         """

@@ -639,11 +639,9 @@ def word_for(look, thread):
         by = {pid for one in thread.waits for pid in one.by}
         return "loop" if len(thread.waits) == 1 else "any" if by - {pid} else "self-any"
     if wait.kind == "own":
-        kinds = [
-            one.waits[0].kind for one in threads
-        ]  # of a Pool's: one for tasks, one for data
         helped = any(one.call != "epoll" and len(one.waits) > 1 for one in threads)
-        helped &= kinds.count("own") > 1 >= kinds.count("data")
+        kinds = [one.waits[0].kind for one in threads if len(one.waits) == 1]
+        helped &= kinds.count("own") > 1 >= kinds.count("data")  # one has no task for the Pool
         alone = "copied" if look.is_copy(pid) else "alone"
         return alone if len(threads) == 1 else "pool" if helped else "own"
     kind = next((word for word in ("eventfd", "accepted") if word in wait.what), wait.kind)
