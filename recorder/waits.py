@@ -349,7 +349,7 @@ def thread(
 ) -> Thread:
     """What the recording says of a thread."""
     waits = look.wait_list(tid) if look else ()
-    kinds = {wait.kind for wait in waits} - {"live", "outside", "lock"}
+    kinds = {wait.kind for wait in waits} - {"live", "outside", "lock", "request"}
     if samples and len(kinds) == 1:  # the look knows more: an end by which pipe comes data
         samples = [*samples[:-1], (samples[-1][0], kinds.pop())]
     return Thread(tid, tuple(samples), waits, tuple(frames))

@@ -64,8 +64,8 @@ class Wait:
     """What a thread waits for, and the processes that could give it.
 
     Its kind is "end" (of a process), "data", "room", "semaphore", "lock" (of a file), "own"
-    (another thread), or what is no hang: "live", or "outside": somebody else could wake it (by
-    the name of a FIFO: then `by` has the program's own), or that can't be told.
+    (another thread), "request" (from within), or what is no hang: "live", or "outside": somebody
+    else could wake it (by the name of a FIFO: then `by` has our own), or that can't be told.
     """
 
     kind: str
@@ -348,6 +348,11 @@ class Look:
             return [self.end_of({which} & children or children)]
         if call == "futex":
             return [self.futex(pid, values)]
+        if call == "accept" and thread.tid != pid and not self.is_manager(thread):
+            inode = os.stat(f"/proc/{pid}/fd/{values[0]}").st_ino
+            if re.search(rf" {inode} .*/pymp-.*/listener-", read("net/unix")):
+                what = "waits for requests of the others: for a Connection that they were sent"
+                return [Wait("request", what, set(self.commands))]
         if call == "open":
             return [self.opening(pid, values)]
         if call == "lock":
@@ -384,7 +389,7 @@ class Look:
             return Wait("outside", f"waits in open() of {name}")
         deed = "read" if values[2] & 3 else "write"
         what = f"waits until somebody opens the FIFO {name} to {deed}: anybody may"
-        return Wait("outside", what, set(self.commands), name)
+        return Wait("outside", what, set(self.commands))
 
     def file_lock(self, link, pid):
         """What it is to wait for a lock of a file: its holders' descriptors tell of it."""
@@ -486,7 +491,11 @@ class Look:
         if managers and len(stuck | serving) < len(self.threads):  # who is not could ask them
             return []
         found = [thread for thread in found if not self.is_server(thread.pid)]
-        return found if not named or len({one.pid for one in found}) > 1 else []
+        # Who waits for a FIFO alone, and has both ends, or opens one, waits for somebody else.
+        by_name = [(one, w) for one in found for w in one.waits if w.kind == "outside"]
+        if named and len({one.pid for one, _ in by_name}) < 2:
+            return found if any(w.key and w.by - {one.pid} for one, w in by_name) else []
+        return found
 
     def wakers(self, tid):
         """The threads that could wake a thread."""
@@ -526,11 +535,10 @@ class Look:
         """Who is to come next in a chain: the least of those who could wake the last one."""
         at, seen, kind = path[-1], [other.pid for other in path], one.waits[0].kind
         if one.pid == at.pid:  # no other process, and rather not what waits for a thread, too
-            return True, kind == "own", len(one.waits), one.tid
+            return True, kind in ("own", "request"), len(one.waits), one.tid
         wait, new = at.waits[0], one.pid not in seen
-        idle = (
-            one.pid in self.managers and kind == "data"
-        )  # a Manager's thread without a request
+        # It serves, and has no request.
+        idle = kind == "request" or (one.pid in self.managers and kind == "data")
         # Who hands on, if it is the only one. Who holds a lock, perhaps: it reads or writes. Then
         # who closes a ring, then a main thread.
         hands_on = kind == wait.kind == "data" and wait.key != one.waits[0].key
@@ -613,6 +621,8 @@ def pages_like(look):
         text += " killed"
     pages = next((pages for pattern, pages in PAGES if re.fullmatch(pattern, text)), [])
     has_queue = "/sem." in look.maps_of(look.root) or "/sem." in look.maps_of(path[-1].pid)
+    if pages == LOST and sum(one.waits[0].kind == "own" for one in look.of(look.root)) > 1:
+        return []  # threads among themselves
     if pages == LOST:  # killed, failed, or ended well: one of the three
         lost = LOST if has_queue else [*LOST[:2], KEPT]
         # Nobody has a feeder thread, and of each channel one other process has the other end.
@@ -624,9 +634,17 @@ def pages_like(look):
             either = [lost[min(ended)]]
         spawned = has_queue and any(is_tracker(command(pid)) for pid in look.trackers)
         return either + [REMADE] * (spawned and either[-1] == LOST[2])
-    if pages == ["sentinel-too-few"] and look.relays(path[-1]):
+    last, alike = path[-1], len(path) > 1 and path[-1].waits[0].key == path[-2].waits[0].key
+    if pages == ["sentinel-too-few"] and look.relays(last):
         return []
-    if re.fullmatch("(end )+(data )*its-self-data", text) and not has_queue:
+    if pages == ["pool-hangs"] and last.pid != look.root and last.waits[0].by - {look.root}:
+        return []  # that is no task for which the worker waits
+    kept = (
+        "(end )+(data )*its-self-data|(end )+data data"
+        if alike
+        else "(end )+(data )*its-self-data"
+    )
+    if re.fullmatch(kept, text) and not has_queue:
         return [KEPT]
     return pages
 
@@ -643,7 +661,8 @@ def word_for(look, thread):
         kinds = [one.waits[0].kind for one in threads if len(one.waits) == 1]
         helped &= kinds.count("own") > 1 >= kinds.count("data")  # one has no task for the Pool
         alone = "copied" if look.is_copy(pid) else "alone"
-        return alone if len(threads) == 1 else "pool" if helped else "own"
+        foreign = "foreign-" * look.name_of(pid).startswith("process ")
+        return foreign + alone if len(threads) == 1 else "pool" if helped else "own"
     kind = next((word for word in ("eventfd", "accepted") if word in wait.what), wait.kind)
     if kind == "semaphore" and len(threads) > 1:
         kind = "threads-semaphore"  # it may have put something: then there is a feeder
