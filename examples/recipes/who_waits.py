@@ -637,8 +637,9 @@ def pages_like(look):
     last, alike = path[-1], len(path) > 1 and path[-1].waits[0].key == path[-2].waits[0].key
     if pages == ["sentinel-too-few"] and look.relays(last):
         return []
-    if pages == ["pool-hangs"] and last.pid != look.root and last.waits[0].by - {look.root}:
-        return []  # that is no task for which the worker waits
+    if pages == ["pool-hangs"] and last.pid != look.root:  # who waits for a task, and so here:
+        idle = last.waits[0].by == {look.root} and str(last.waits[0].key).startswith("pipe:")
+        return pages if idle else []
     kept = (
         "(end )+(data )*its-self-data|(end )+data data"
         if alike
