@@ -13,6 +13,7 @@ import argparse
 import contextlib
 import ctypes
 import functools
+import itertools
 import json
 import os
 import platform
@@ -132,6 +133,11 @@ def first_of(pid):
             break
         pid = parent
     return pid
+
+
+def above(pid):
+    """A process, and those from which it descends."""
+    return [pid, *above(int(stat(pid)[1]))] if pid else []
 
 
 def family(root):
@@ -267,18 +273,14 @@ class Look:
         pids = {pid: command(pid) for pid in pids}
         ended = [pid for pid in pids if stat(pid)[0] == "Z" and len(listed(f"{pid}/task")) < 2]
         self.zombies = {pid: int(stat(pid)[-1]) for pid in ended}
-        self.commands = {
-            pid: one for pid, one in pids.items() if pid not in ended and not is_tracker(one)
-        }
-        self.trackers = set(pids) - set(self.commands)
+        self.trackers = {pid for pid, one in pids.items() if pid in ended or is_tracker(one)}
+        self.commands = {pid: one for pid, one in pids.items() if pid not in self.trackers}
         self.parents = {pid: int(stat(pid)[1]) for pid in self.commands}
         self.watched = self.everybody.union(self.commands) - self.trackers
         for pid in self.watched:
             self.note_descriptors(pid)
-        found = [
-            read_thread(pid, tid) for pid in self.commands for tid in listed(f"{pid}/task")
-        ]
-        self.threads = {thread.tid: thread for thread in found if thread}
+        tids = ((pid, tid) for pid in self.commands for tid in listed(f"{pid}/task"))
+        self.threads = {one.tid: one for one in itertools.starmap(read_thread, tids) if one}
         for thread in self.threads.values():
             try:
                 thread.waits = self.waits_of(thread)
@@ -292,11 +294,10 @@ class Look:
 
     def belongs(self, pid):
         """Whether a process that is not below the first one is of the program, all the same."""
-        above, at = set(), self.root
-        while at:
-            above.add(at)
-            at = int(stat(at)[1])
-        return pid not in above and executable(pid) == executable(self.root) is not None
+        return (
+            pid not in above(self.root)
+            and executable(pid) == executable(self.root) is not None
+        )
 
     def note_descriptors(self, pid, wanted=("pipe:", "socket:")):
         """Note which pipes and sockets, or other files, a process holds, and how."""
@@ -353,10 +354,8 @@ class Look:
             if re.search(rf" {inode} .*/pymp-.*/listener-", read("net/unix")):
                 what = "waits for requests of the others: for a Connection that they were sent"
                 return [Wait("request", what, set(self.commands))]
-        if call == "open":
-            return [self.opening(pid, values)]
-        if call == "lock":
-            return [self.file_lock(f"/proc/{pid}/fd/{values[0]}", pid)]
+        if call in ("open", "lock"):
+            return [(self.opening if call == "open" else self.file_lock)(pid, values)]
         found = [self.descriptor(pid, *one) for one in descriptors(pid, call, values)]
         what = "for a signal" if call == "signal" else f"in system {call}"
         return found or [Wait("outside", f"waits {what}")]
@@ -391,14 +390,15 @@ class Look:
         what = f"waits until somebody opens the FIFO {name} to {deed}: anybody may"
         return Wait("outside", what, set(self.commands))
 
-    def file_lock(self, link, pid):
+    def file_lock(self, pid, values):
         """What it is to wait for a lock of a file: its holders' descriptors tell of it."""
+        link = f"/proc/{pid}/fd/{values[0]}"
         target, inode = os.readlink(link), os.stat(link).st_ino
         self.ends(target)
         told = {(one, read(f"{one}/fdinfo/{n}")) for one, n, _ in self.holders[target]}
         by = {one for one, lines in told if re.search(f"lock:.*:{inode} ", lines)}
         what = f"waits for the lock of the file {target}"
-        if not by or not by <= set(self.commands):
+        if not by or by - set(self.commands):
             return self.outside(what, by - set(self.commands))
         who = self.name(by - {pid}) or "this process itself"
         return Wait("lock", f"{what}, which {who} holds", by, target)
@@ -483,12 +483,12 @@ class Look:
             if tid in before and thread.ran == before[tid].ran
             if all(w.kind not in ("live", "outside") or (named and w.by) for w in thread.waits)
         }
-        while more := {
-            tid for tid in stuck if {w.tid for w in self.wakers(tid)} - stuck - serving
-        }:
+        calm = stuck | serving
+        while more := {tid for tid in stuck if not {w.tid for w in self.wakers(tid)} <= calm}:
             stuck -= more
+            calm = stuck | serving
         found = [self.threads[tid] for tid in self.threads if tid in stuck]
-        if managers and len(stuck | serving) < len(self.threads):  # who is not could ask them
+        if managers and len(calm) < len(self.threads):  # who is not could ask them
             return []
         found = [thread for thread in found if not self.is_server(thread.pid)]
         # Who waits for a FIFO alone, and has both ends, or opens one, waits for somebody else.
@@ -544,7 +544,7 @@ class Look:
         hands_on = kind == wait.kind == "data" and wait.key != one.waits[0].key
         hands_on &= wait.by - {at.pid, self.root} == {one.pid} and not self.is_copy(at.pid)
         holds = wait.kind == "semaphore" and kind in ("room", "data") and new
-        first = (
+        order = (
             idle,
             not self.face(at, one),
             not hands_on,
@@ -552,7 +552,7 @@ class Look:
             new,
             one.pid != self.root,
         )
-        return False, *first, one.tid
+        return False, *order, one.tid
 
     def relays(self, thread):
         """Whether somebody who could send to a thread waits for data of another channel."""
@@ -621,8 +621,9 @@ def pages_like(look):
         text += " killed"
     pages = next((pages for pattern, pages in PAGES if re.fullmatch(pattern, text)), [])
     has_queue = "/sem." in look.maps_of(look.root) or "/sem." in look.maps_of(path[-1].pid)
-    if pages == LOST and sum(one.waits[0].kind == "own" for one in look.of(look.root)) > 1:
-        return []  # threads among themselves
+    own = sum(one.waits[0].kind == "own" for one in look.of(look.root))
+    if pages == LOST and "own " in text and own > 1:  # threads among themselves
+        return []
     if pages == LOST:  # killed, failed, or ended well: one of the three
         lost = LOST if has_queue else [*LOST[:2], KEPT]
         # Nobody has a feeder thread, and of each channel one other process has the other end.
@@ -630,8 +631,7 @@ def pages_like(look):
             len(look.of(one.pid)) == 1 == len(one.waits[0].by - {one.pid}) for one in path
         )
         either = ["each receives before the other has sent"] if first else lost
-        if ended:
-            either = [lost[min(ended)]]
+        either = [lost[min(ended)]] if ended else either
         spawned = has_queue and any(is_tracker(command(pid)) for pid in look.trackers)
         return either + [REMADE] * (spawned and either[-1] == LOST[2])
     last, alike = path[-1], len(path) > 1 and path[-1].waits[0].key == path[-2].waits[0].key
@@ -640,11 +640,7 @@ def pages_like(look):
     if pages == ["pool-hangs"] and last.pid != look.root:  # who waits for a task, and so here:
         idle = last.waits[0].by == {look.root} and str(last.waits[0].key).startswith("pipe:")
         return pages if idle else []
-    kept = (
-        "(end )+(data )*its-self-data|(end )+data data"
-        if alike
-        else "(end )+(data )*its-self-data"
-    )
+    kept = "(end )+(data )*its-self-data" + "|(end )+data data" * alike
     if re.fullmatch(kept, text) and not has_queue:
         return [KEPT]
     return pages
@@ -684,11 +680,7 @@ def libc():
 
 
 def borrow(pid, number):
-    """A copy of a descriptor of another process.
-
-    Raises:
-        OSError: It has no such one, or may not be asked.
-    """
+    """A copy of a descriptor of another process, if it may be asked."""
     process = os.pidfd_open(pid)
     try:
         end = libc().syscall(PIDFD_GETFD, process, number, 0)
@@ -805,16 +797,12 @@ class Report:
         others = self.look.name(by, "or") or "this process itself"
         what = wait.what
         if len(thread.waits) > 1 and wait.kind != "outside":
-            what = (
-                f"waits for any of {len(thread.waits)} things. Only {others} could bring one"
-            )
+            many = len(thread.waits)
+            what = f"waits for any of {many} things. Only {others} could bring one"
         elif wait.kind in ("data", "room"):
             verb = "write to" if wait.kind == "data" else "read"
-            if (
-                wait.kind == "room"
-                and thread in self.look.stuck
-                and (full := fill(self.look, wait.key))
-            ):
+            still = wait.kind == "room" and thread in self.look.stuck
+            if still and (full := fill(self.look, wait.key)):
                 fits = f" of {full[1]:,}" * (full[1] > 0)
                 what += f" that is full: {full[0]:,}{fits} bytes"
             what += f". Only {others} could {verb} it"
@@ -824,22 +812,14 @@ class Report:
 
 
 def find(word):
-    """The first process of the program with this process ID or name.
-
-    Raises:
-        LookupError: There is none, or more than one.
-    """
+    """The first process of the program with this process ID or name, if there is one only."""
     if word.isdigit():
         if not command(int(word)):
             raise LookupError(f"there is no process {word}")
         return first_of(int(word))
-    ours, pid = set(), os.getpid()
-    while pid:
-        ours.add(pid)
-        pid = int(stat(pid)[1])
     named = {
         first_of(pid)
-        for pid in set(listed("")) - ours
+        for pid in {*listed("")}.difference(above(os.getpid()))
         for one in command(pid)[:4]
         if word in (Path(one).name, Path(one).stem)
     }
@@ -851,12 +831,7 @@ def find(word):
 
 
 def watch(words, once):
-    """Start a program, and report whenever somebody in it has been stuck for a second.
-
-    Args:
-        words (list[str]): Its command; `python` is the Python that runs this.
-        once (bool): Whether to end it after the first report.
-    """
+    """Start a program, and report whenever somebody in it has been stuck for a second."""
     pressed = []
     signal.signal(signal.SIGINT, lambda *_: pressed.append(True))
     python = [sys.executable] if words[0] == "python" else words[:1]
@@ -896,14 +871,7 @@ def end(process):
 
 
 def main(word):
-    """Report on a running program.
-
-    Args:
-        word (str): A process ID, or a name.
-
-    Raises:
-        LookupError: There is no such program, or it may not be read.
-    """
+    """Report on a running program, by its process ID or name."""
     root = find(word)
     before = Look(root)
     time.sleep(0.3)
