@@ -193,7 +193,7 @@ def rest(*_): time.sleep(600)
 def flock(name): one = open(name, "w"); fcntl.flock(one, fcntl.LOCK_EX); return one
 def lockf(name): one = open(name, "w"); fcntl.lockf(one, fcntl.LOCK_EX); return one
 """
-LOCKED = r"waits for the lock of the file .+, which"
+LOCKED = r"waits for the lock of the file .+, held by"
 HANGS = {
     "two locks in opposite orders": (
         """
@@ -316,13 +316,33 @@ def main():
         ],
         None,
     ),
+    "four locks in a ring": (
+        """
+def take(first, second, barrier):
+    with first:
+        barrier.wait()
+        with second: pass
+def main():
+    locks, barrier = [context.Lock() for _ in "abcd"], context.Barrier(4)
+    team = [context.Process(target=take, args=(locks[n - 1], locks[n], barrier)) for n in range(4)]
+    for one in team: one.start()
+    say()
+    for one in team: one.join()
+""",
+        [
+            ENDS,
+            *[f"{WORKER} {LOCK} the parent and {WORKER} could release it."] * 4,
+            r"A ring: the last waits for worker \d+, and nobody can wake another\.",
+        ],
+        None,
+    ),
     "a lock of a file, of flock()": (
         """
 def main():
     one = flock("file"); team = context.Process(target=flock, args=("file",)); team.start(); say()
     team.join()
 """,
-        [ENDS, f"{WORKER} {LOCKED} the parent holds.", RING],
+        [ENDS, f"{WORKER} {LOCKED} the parent\\.", RING],
         None,
     ),
     "a lock of a file, of lockf()": (
@@ -331,12 +351,12 @@ def main():
     one = lockf("file"); team = context.Process(target=lockf, args=("file",)); team.start(); say()
     team.join()
 """,
-        [ENDS, f"{WORKER} {LOCKED} the parent holds.", RING],
+        [ENDS, f"{WORKER} {LOCKED} the parent\\.", RING],
         None,
     ),
     "a lock of a file that is locked by another descriptor": (
         "def main(): one = flock('file'); say(); flock('file')",
-        [f"{PARENT} {LOCKED} this process itself holds.", LAST],
+        [f"{PARENT} {LOCKED} this process itself\\.", LAST],
         None,
     ),
     "a lock of a file that a child has from its parent": (
@@ -347,7 +367,7 @@ def main():
     one.close(); say(); flock("file")
 """,
         [
-            f"{PARENT} {LOCKED} worker \\d+ holds.",
+            rf"{PARENT} {LOCKED} worker \d+\.",
             rf"{WORKER} waits for data from a pipe\. Only the parent could write to it\.",
             RING,
         ],
@@ -440,6 +460,10 @@ WORKS = {
         "def work(): one = flock('file'); say(); rest()\n"
         "def main(): context.Process(target=work).start(); time.sleep(1); flock('file')"
     ),
+    "serves clients in a thread": (
+        "def main():\n one = connection.Listener(); t = threading.Thread(target=one.accept)\n"
+        " t.start(); say(); t.join()"
+    ),
     "waits for a signal": (
         "def main():\n signal.pthread_sigmask(signal.SIG_BLOCK, [signal.SIGALRM]); say()\n"
         " signal.sigwait([signal.SIGALRM])"
@@ -450,6 +474,7 @@ WORKS = {
 
 TAKEN = "a lock of threading that is taken twice"
 ITS_OWN = "a queue.Queue, Event or executor of threads, of which each process has its own"
+UNSET = "a lock or an Event that nobody is left to release or set"
 REMADE = "a Queue that each process makes for itself, as its module is run in each"
 LOOKS_LIKE = {  # what else hangs, and the last line; under one start method, or under each
     "each receives first": (
@@ -711,6 +736,29 @@ def main():
     say(); subprocess.run([sys.executable, "-c", text])
 """,
         None,
+    ),
+    "a lock of processes that a thread takes twice": (
+        """
+def main():
+    one = context.Lock(); one.acquire(); thread = threading.Thread(target=one.acquire)
+    thread.start(); say(); thread.join()
+""",
+        f"{UNSET} or full-queue.html",
+    ),
+    "a Queue that nobody reads, at the end": (
+        "def main(): context.Queue().put(bytes(1_000_000)); say()",
+        "a Queue from which nobody is left to read or ctrl-c.html",
+    ),
+    "subprocesses in threads": (
+        """
+def run(): subprocess.Popen(["cat"], stdin=subprocess.PIPE).wait()
+def main():
+    team = [threading.Thread(target=run) for _ in "ab"]
+    for one in team: one.start()
+    say()
+    for one in team: one.join()
+""",
+        "input of a subprocess that is not flushed or closed",
     ),
     "an eventfd": (
         """

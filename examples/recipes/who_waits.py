@@ -349,10 +349,12 @@ class Look:
             return [self.end_of({which} & children or children)]
         if call == "futex":
             return [self.futex(pid, values)]
-        if call == "accept" and thread.tid != pid and not self.is_manager(thread):
+        if call == "accept" and "SigBlk:\tf" in read(f"{pid}/task/{thread.tid}/status"):
             inode = os.stat(f"/proc/{pid}/fd/{values[0]}").st_ino
-            if re.search(rf" {inode} .*/pymp-.*/listener-", read("net/unix")):
-                what = "waits for requests of the others: for a Connection that they were sent"
+            if re.search(
+                f" {inode} .*/pymp-", read("net/unix")
+            ):  # a thread of multiprocessing
+                what = "waits to be asked for a Connection that was sent"
                 return [Wait("request", what, set(self.commands))]
         if call in ("open", "lock"):
             return [(self.opening if call == "open" else self.file_lock)(pid, values)]
@@ -401,7 +403,7 @@ class Look:
         if not by or by - set(self.commands):
             return self.outside(what, by - set(self.commands))
         who = self.name(by - {pid}) or "this process itself"
-        return Wait("lock", f"{what}, which {who} holds", by, target)
+        return Wait("lock", f"{what}, held by {who}", by, target)
 
     def maps_of(self, pid):
         if pid not in self.maps:
@@ -541,7 +543,7 @@ class Look:
         idle = kind == "request" or (one.pid in self.managers and kind == "data")
         # Who hands on, if it is the only one. Who holds a lock, perhaps: it reads or writes. Then
         # who closes a ring, then a main thread.
-        hands_on = kind == wait.kind == "data" and wait.key != one.waits[0].key
+        hands_on = kind == wait.kind in ("data", "semaphore") and wait.key != one.waits[0].key
         hands_on &= wait.by - {at.pid, self.root} == {one.pid} and not self.is_copy(at.pid)
         holds = wait.kind == "semaphore" and kind in ("room", "data") and new
         order = (
@@ -590,11 +592,12 @@ PAGES = (  # of the site, by what the threads of a chain wait for, one after the
     (".*faced-lock.*", [CROSSED]),
     (".*accepted", ["a connection that nobody accepts"]),
     (".* foreign-room", [UNREAD]),
-    ("((end|data|any) )+foreign-data", [UNCLOSED]),
+    ("((end|data|any|own) )+foreign-data", [UNCLOSED]),
     ("(loop )?(end )+(own )?((threads-)?semaphore )?room|loop own room", ["join-before-get"]),
     ("(end )+threads-semaphore", ["join-before-get"]),
     ("(end )+(own )?data", ["sentinel-too-few"]),
-    ("own self-room", ["ctrl-c"]),
+    ("own self-room", ["ctrl-c", "a Queue from which nobody is left to read"]),
+    ("own self-threads-semaphore", ["full-queue", UNSET]),
     ("self-room lost", ["large-argument"]),
     ("self-room", ["a put() or send() before somebody can receive"]),
     ("(loop )?(own )?self-data|self-any|data( data)+", LOST),
