@@ -418,8 +418,8 @@ class Story:
             )
         if wait.kind == "lock":
             file = wait.channel.rpartition("/")[2]
-            holds = f"{self.list(wait.by, process.pid)} holds it"
-            return f"for the lock of the file `{file}`", holds
+            held = f"it is held by {self.list(wait.by, process.pid)}"
+            return f"for the lock of the file `{file}`", held
         if wait.kind == "semaphore":
             purpose = purpose_of(thread)
             killed = self.killed(wait, process, purpose)

@@ -246,7 +246,7 @@ STRANGERS = {  # programs of others: what they do in main(), and what is said of
         """
     one = flock(); worker = mp.Process(target=flock); worker.start(); worker.join()""",
         r".*The worker waits in `flock\(\)`, line 8, for the lock of the file `lock`\. "
-        r"The parent holds it\.",
+        r"It is held by the parent\.",
     ),
     "an eventfd": (
         """
