@@ -473,7 +473,7 @@ WORKS = {
 
 
 TAKEN = "a lock of threading that is taken twice"
-ITS_OWN = "a queue.Queue, Event or executor of threads, of which each process has its own"
+ITS_OWN = "a queue.Queue, Event or executor that each process has for itself"
 UNSET = "a lock or an Event that nobody is left to release or set"
 REMADE = "a Queue that each process makes for itself, as its module is run in each"
 LOOKS_LIKE = {  # what else hangs, and the last line; under one start method, or under each

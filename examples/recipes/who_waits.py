@@ -474,11 +474,8 @@ class Look:
         With managers: all threads, if those of managers only do what they are asked for.
         Named: those of several processes, if nobody else opens the FIFOs that have a name.
         """
-        serving = {
-            tid
-            for tid, thread in self.threads.items()
-            if thread.pid in managers and (tid == thread.pid or thread.call == "accept")
-        }
+        serves = (one for one in self.threads.values() if one.pid in managers)
+        serving = {one.tid for one in serves if one.tid == one.pid or one.call == "accept"}
         stuck = {
             tid
             for tid, thread in self.threads.items()
@@ -583,7 +580,7 @@ TAKEN = "a lock of threading that is taken twice"
 UNREAD = "output of a subprocess that nobody reads: take communicate(), or close it"
 UNCLOSED = "input of a subprocess that is not flushed or closed"
 UNSET = "a lock or an Event that nobody is left to release or set"
-OWN = "a queue.Queue, Event or executor of threads, of which each process has its own"
+OWN = "a queue.Queue, Event or executor that each process has for itself"
 REMADE = "a Queue that each process makes for itself, as its module is run in each"
 PAGES = (  # of the site, by what the threads of a chain wait for, one after the other
     (".*faced-room.*", ["two-way-deadlock"]),
