@@ -665,6 +665,14 @@ def main():
 """,
         "a connection that nobody accepts",
     ),
+    "a Pool whose tasks come from a queue that stays empty": (
+        """
+def main():
+    tasks = context.Queue(); say()
+    with context.Pool(2) as pool: list(pool.imap(abs, iter(tasks.get, None)))
+""",
+        None,
+    ),
     "nobody accepts": (
         """
 def work(address): connection.Client(address).recv()
@@ -673,14 +681,6 @@ def main():
     one = context.Process(target=work, args=(listener.address,)); one.start(); say(); one.join()
 """,
         "a connection that nobody accepts",
-    ),
-    "a Pool whose tasks come from a queue that stays empty": (
-        """
-def main():
-    tasks = context.Queue(); say()
-    with context.Pool(2) as pool: list(pool.imap(abs, iter(tasks.get, None)))
-""",
-        None,
     ),
     "tasks of a Pool that wait for a queue": (
         """
