@@ -873,6 +873,8 @@ def test_what_they_do_is_told_when_it_is_interrupted(tmp_path):
     command = ("--", "python", "my_program.py", "fork")
     with RunningProgram(tmp_path, "recipes/who_waits.py", *command) as program:
         program.read_until("now")
+        pid = program.process.pid
+        wait_until(lambda: who_waits.read_call(pid, pid)[0] == "sleep", "it has looked")
         program.interrupt()
         status, out, err = program.finish()
         program.assert_nothing_left()

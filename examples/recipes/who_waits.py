@@ -841,6 +841,8 @@ def watch(words, once):
         while process.poll() is None and not pressed:
             began = time.monotonic()
             look = Look(process.pid, before)
+            if pressed:  # by now they end, too
+                break
             stuck = {one.tid for one in look.still}
             same = same + 1 if stuck == last else 0
             if same == 2 and stuck - told:
@@ -850,7 +852,7 @@ def watch(words, once):
                     return
             before, last = look, stuck
             time.sleep(max(0.5, 9 * (time.monotonic() - began)))
-        if pressed and not told and before:  # what they do, then
+        if pressed and not told and before:  # what they did
             Report(before).print()
     finally:
         end(process)
