@@ -179,7 +179,9 @@ def reason(pid: int, tid: int) -> tuple[str, bool]:
     except (OSError, ValueError, OverflowError, struct.error):
         return "outside", not limited
     if not any(target.startswith(("pipe:", "socket:")) for target in targets):
-        file = any(target.startswith("/") and "/dev/" not in target for target in targets)
+        file = call != "lock" and any(
+            os.path.isfile(f"/proc/{pid}/fd/{number}") for number, _ in wanted
+        )
         return ("sleeps" if limited else "runs" if file else "outside"), not limited
     return ("room" if any(to_write for _, to_write in wanted) else "data"), not limited
 
@@ -347,7 +349,7 @@ def thread(
 ) -> Thread:
     """What the recording says of a thread."""
     waits = look.wait_list(tid) if look else ()
-    kinds = {wait.kind for wait in waits} - {"live", "outside"}
+    kinds = {wait.kind for wait in waits} - {"live", "outside", "lock", "request"}
     if samples and len(kinds) == 1:  # the look knows more: an end by which pipe comes data
         samples = [*samples[:-1], (samples[-1][0], kinds.pop())]
     return Thread(tid, tuple(samples), waits, tuple(frames))

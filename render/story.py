@@ -73,6 +73,7 @@ LEFT_LOCKED = Aim(f"for a lock{NOBODY}", "for a lock left locked")
 LOCK = Aim(f"for a lock of its own{NOBODY}", "for its own lock")
 FEEDER_ENDS = Aim("for its feeder thread to end", "for its feeder")
 THREAD_ENDS = Aim("for its other thread to end", "for its other thread")
+CHANNELS = {"pipe:": "a pipe", "socket:": "a socket", "anon_inode:": "an eventfd"}
 RESULT = Aim("for a result, which another thread of it would bring", "for a result")
 THREADS = Aim("for another of its threads, or for a lock of theirs", "for its threads")
 # What a traceback with a call of the library ends with: a line of another process may lie between.
@@ -395,7 +396,7 @@ class Story:
             many = f"for any of {len(thread.waits)} things"
             return many, f"only {self.list(by, process.pid)} could bring one"
         (wait,) = thread.waits
-        where = "a pipe" if wait.channel.startswith("pipe:") else "a socket"
+        where = CHANNELS.get(wait.channel.partition("[")[0], "a FIFO")
         if wait.kind == "end":
             return f"for {self.list(wait.by, 0, 'or')} to end", ""
         if wait.kind == "own":
@@ -415,6 +416,10 @@ class Story:
             return f"for room in {where}, which is full{full}", self.alone(
                 wait, process, "read it"
             )
+        if wait.kind == "lock":
+            file = wait.channel.rpartition("/")[2]
+            held = f"it is held by {self.list(wait.by, process.pid)}"
+            return f"for the lock of the file `{file}`", held
         if wait.kind == "semaphore":
             purpose = purpose_of(thread)
             killed = self.killed(wait, process, purpose)
@@ -443,6 +448,7 @@ class Story:
         known = {
             "data": "for its next task" if is_idle(thread) else "for data",
             "room": "for room",
+            "lock": "for a file's lock",
             "semaphore": purpose_of(thread).briefly,
         }
         return known.get(wait.kind, "")

@@ -497,6 +497,7 @@ PROGRAMS = [
         long="-- sleep 600",
         workers=1,
         busy=0,
+        before=r"(.+: nobody is stuck\.\n\n.+\n)?",  # what was seen, if there was time to look
     ),
     Program(
         "recipes/work_queue.py",

@@ -199,13 +199,14 @@ def test_the_right_ring_on_another_python(name, spec):
         assert name in ("large_argument_broken", "max_tasks_broken")
 
 
-BEGIN = """import asyncio, multiprocessing as mp, os, queue, sys, threading, time
+BEGIN = """import asyncio, fcntl, multiprocessing as mp, os, queue, sys, threading, time
 from concurrent.futures import ProcessPoolExecutor
 def work(n): os._exit(1) if n else n
 def init(one): global event; event = one
 def wait_for_it(n): event.wait()
 def drop(q): q.put(lambda: 1); os.read(os.pipe()[0], 1)  # at its end it would not say so
 def meet(barrier): barrier.wait()
+def flock(): one = open("lock", "w"); fcntl.flock(one, fcntl.LOCK_EX); return one
 """
 STRANGERS = {  # programs of others: what they do in main(), and what is said of them
     "who feeds a Pool waits itself": (
@@ -214,13 +215,13 @@ STRANGERS = {  # programs of others: what they do in main(), and what is said of
     def tasks(): yield 0; got.get()
     list(pool.imap(work, tasks()))""",
         r".*The Pool's result handler waits for a result: data from a pipe\. .*"
-        r"Another thread of the parent waits in `get\(\)`, line 11, for another of its threads.*",
+        r"Another thread of the parent waits in `get\(\)`, line 12, for another of its threads.*",
     ),
     "a task of an executor waits for an Event": (
         """
     pool = ProcessPoolExecutor(2, initializer=init, initargs=(mp.Event(),))
     pool.submit(wait_for_it, 1).result()""",
-        r"The parent waits in `result\(\)`, line 11, for a result, which another thread of it would "
+        r"The parent waits in `result\(\)`, line 12, for a result, which another thread of it would "
         r"bring\. The executor's management thread waits for a result, or for a worker to end\. "
         r".*waits in `wait\(\)`, line 5, for the Event to be set\..*",
     ),
@@ -233,13 +234,24 @@ STRANGERS = {  # programs of others: what they do in main(), and what is said of
     "an event loop": (
         """
     asyncio.run(asyncio.Event().wait())""",
-        r"The parent waits in `run\(\)`, line 10, with its event loop, for something to do\. "
+        r"The parent waits in `run\(\)`, line 11, with its event loop, for something to do\. "
         r"No other thread or process is left that could bring it\.",
     ),
     "a Barrier": (
         """
     barrier = mp.Barrier(3); one = mp.Process(target=meet, args=(barrier,)); one.start(); one.join()""",
         r".*waits in `wait\(\)`, line 7, at the Barrier for others\. Only the parent could come there.*",
+    ),
+    "the lock of a file": (
+        """
+    one = flock(); worker = mp.Process(target=flock); worker.start(); worker.join()""",
+        r".*The worker waits in `flock\(\)`, line 8, for the lock of the file `lock`\. "
+        r"It is held by the parent\.",
+    ),
+    "an eventfd": (
+        """
+    one = os.eventfd(0); os.fork() or os.read(one, 8); os.wait()""",
+        r".*The worker waits .*for data from an eventfd\. .*",
     ),
     "no function": (
         """

@@ -254,13 +254,18 @@ REASONS = {
     "sleeps": LIMITED["sleep"],
     "runs": LIMITED["a computation"],
     "outside": UNKNOWN["a terminal"],
+    "outside: the lock of a file": (
+        "import fcntl; a, b = open('x', 'w'), open('x', 'w'); fcntl.flock(a, 2); fcntl.flock(b, 2)"
+    ),
+    "outside: a FIFO": "os.mkfifo('x'); os.read(os.open('x', os.O_RDWR), 1)",
 }
 
 
 @pytest.mark.parametrize("what", REASONS)
 def test_the_reason_of_waiting_in_one_word(start, what):
     process = start(REASONS[what])
-    wait_until(lambda: reasons(process.pid)[process.pid][0] == what, what)
+    word = what.partition(":")[0]
+    wait_until(lambda: reasons(process.pid)[process.pid][0] == word, word)
 
 
 BORROWED = """

@@ -189,12 +189,15 @@ SLOW = (
     "subprocess",
 )  # to import
 BEGIN = """
-import multiprocessing, os, signal, sys, threading, time
+import fcntl, multiprocessing, os, queue, signal, sys, threading, time
 context = multiprocessing.get_context(sys.argv[1])
 
 def say(): print("now", flush=True)
 def rest(*_): time.sleep(600)
+def flock(name): one = open(name, "w"); fcntl.flock(one, fcntl.LOCK_EX); return one
+def lockf(name): one = open(name, "w"); fcntl.lockf(one, fcntl.LOCK_EX); return one
 """
+LOCKED = r"waits for the lock of the file .+, held by"
 HANGS = {
     "two locks in opposite orders": (
         """
@@ -298,6 +301,105 @@ def main():
         [rf"{PARENT} waits for data from a socket\. Only this process itself could .+", LAST],
         None,
     ),
+    "a ring of four, of which the parent has the ends, too": (
+        """
+def work(source, target):
+    while True: target.send(source.recv())
+def main():
+    pipes = [context.Pipe(False) for _ in "abcd"]
+    team = [context.Process(target=work, args=(pipes[n][0], pipes[n - 1][1])) for n in range(4)]
+    for one in team: one.start()
+    say()
+    for one in team: one.join()
+""",
+        [
+            ENDS,
+            *[rf"{WORKER} waits for data from a pipe\. Only the parent or {WORKER} could .+"]
+            * 4,
+            r"A ring: the last waits for worker \d+, and nobody can wake another\.",
+        ],
+        None,
+    ),
+    "four locks in a ring": (
+        """
+def take(first, second, barrier):
+    with first:
+        barrier.wait()
+        with second: pass
+def main():
+    locks, barrier = [context.Lock() for _ in "abcd"], context.Barrier(4)
+    team = [context.Process(target=take, args=(locks[n - 1], locks[n], barrier)) for n in range(4)]
+    for one in team: one.start()
+    say()
+    for one in team: one.join()
+""",
+        [
+            ENDS,
+            *[f"{WORKER} {LOCK} the parent and {WORKER} could release it."] * 4,
+            r"A ring: the last waits for worker \d+, and nobody can wake another\.",
+        ],
+        None,
+    ),
+    "a lock of a file, of flock()": (
+        """
+def main():
+    one = flock("file"); team = context.Process(target=flock, args=("file",)); team.start(); say()
+    team.join()
+""",
+        [ENDS, f"{WORKER} {LOCKED} the parent\\.", RING],
+        None,
+    ),
+    "a lock of a file, of lockf()": (
+        """
+def main():
+    one = lockf("file"); team = context.Process(target=lockf, args=("file",)); team.start(); say()
+    team.join()
+""",
+        [ENDS, f"{WORKER} {LOCKED} the parent\\.", RING],
+        None,
+    ),
+    "a lock of a file that is locked by another descriptor": (
+        "def main(): one = flock('file'); say(); flock('file')",
+        [f"{PARENT} {LOCKED} this process itself\\.", LAST],
+        None,
+    ),
+    "a lock of a file that a child has from its parent": (
+        """
+def main():
+    one = flock("file"); r, w = os.pipe()
+    if os.fork() == 0: os.close(w); os.read(r, 1); os._exit(0)
+    one.close(); say(); flock("file")
+""",
+        [
+            rf"{PARENT} {LOCKED} worker \d+\.",
+            rf"{WORKER} waits for data from a pipe\. Only the parent could write to it\.",
+            RING,
+        ],
+        None,
+    ),
+    "a FIFO that has no name any more": (
+        """
+def main():
+    os.mkfifo("fifo"); end = os.open("fifo", os.O_RDWR); os.unlink("fifo")
+    if os.fork() == 0: say(); os.read(end, 1)
+    os.wait()
+""",
+        [ENDS, rf"{WORKER} waits for data from the FIFO .+\. Only the parent .+", RING],
+        "sentinel-too-few",
+    ),
+    "a Connection that was sent to an executor": (
+        """
+def main():
+    here, there = context.Pipe()
+    executor = concurrent.futures.ProcessPoolExecutor(1, mp_context=context)
+    executor.submit(there.__class__.recv, there); say(); executor.shutdown(); here.send(1)
+""",
+        [
+            rf"{WORKER} waits for data from a socket\. Only the parent could write to it\.",
+            RING,
+        ],
+        None,
+    ),
 }
 ORPHAN = """
 def main():
@@ -350,10 +452,34 @@ WORKS = {
     "serves clients of the network": (
         "def main(): one = multiprocessing.connection.Listener(('127.0.0.1', 0)); say(); one.accept()"
     ),
+    "serves who opens its FIFO": "def main(): os.mkfifo('fifo'); say(); open('fifo')",
+    "has a worker that serves who opens its FIFO": (
+        "def main():\n os.mkfifo('fifo'); p = context.Process(target=open, args=('fifo',))\n"
+        " p.start(); say(); p.join()"
+    ),
+    "serves who writes to its FIFO": (
+        "def main():\n os.mkfifo('fifo'); end = os.open('fifo', os.O_RDWR); say(); os.read(end, 1)"
+    ),
+    "waits for the lock of a file of a worker that sleeps": (
+        "def work(): one = flock('file'); say(); rest()\n"
+        "def main(): context.Process(target=work).start(); time.sleep(1); flock('file')"
+    ),
+    "serves clients in a thread": (
+        "def main():\n one = multiprocessing.connection.Listener(); t = threading.Thread(target=one.accept)\n"
+        " t.start(); say(); t.join()"
+    ),
+    "waits for a signal": (
+        "def main():\n signal.pthread_sigmask(signal.SIG_BLOCK, [signal.SIGALRM]); say()\n"
+        " signal.sigwait([signal.SIGALRM])"
+    ),
     "has a child that nobody reaps": "def main():\n if os.fork() == 0: os._exit(3)\n say(); rest()",
 }
 
 
+TAKEN = "a lock of threading that is taken twice"
+ITS_OWN = "a queue.Queue, Event or executor that each process has for itself"
+UNSET = "a lock or an Event that nobody is left to release or set"
+REMADE = "a Queue that each process makes for itself, as its module is run in each"
 LOOKS_LIKE = {  # what else hangs, and the last line; under one start method, or under each
     "each receives first": (
         """
@@ -454,11 +580,11 @@ def main():
     text = "print('x' * 200_000)"
     one = subprocess.Popen([sys.executable, "-c", text], stdout=subprocess.PIPE); say(); one.wait()
 """,
-        "output of a subprocess that nobody reads: take communicate()",
+        "output of a subprocess that nobody reads: take communicate(), or close it",
     ),
     "a subprocess whose input is not closed": (
         "def main(): one = subprocess.Popen(['cat'], stdin=subprocess.PIPE); say(); one.wait()",
-        "input of a subprocess that is not closed",
+        "input of a subprocess that is not flushed or closed",
     ),
     "tasks of a Pool that wait for a full queue": (
         """
@@ -477,7 +603,7 @@ def main():
     lock.acquire(); executor = concurrent.futures.ProcessPoolExecutor(1, mp_context=context)
     say(); executor.submit(work).result()
 """,
-        "fork: a lock of threading that is taken twice or fork-with-threads.html",
+        f"fork: {TAKEN} or {ITS_OWN} or fork-with-threads.html",
     ),
     "a ring of three": (
         """
@@ -499,6 +625,166 @@ def work(number): event.wait()
 def main(): pool = context.Pool(2, init, (context.Event(),)); say(); pool.map(work, range(9))
 """,
         None,
+    ),
+    "a Queue that each process makes": (
+        """
+tasks = context.Queue()
+def work(): tasks.put(1)
+def main():
+    one = context.Process(target=work); one.start()
+    multiprocessing.connection.wait([one.sentinel]); say(); tasks.get()
+""",
+        f"spawn: {REMADE} or unpicklable-put.html",
+    ),
+    "a queue.Queue between processes": (
+        """
+tasks = queue.Queue()
+def work(): tasks.get()
+def main(): one = context.Process(target=work); one.start(); say(); tasks.put(1); one.join()
+""",
+        f"spawn: {TAKEN} or {ITS_OWN}",
+    ),
+    "a queue.Queue between forked processes": (
+        """
+tasks = queue.Queue()
+def work(): tasks.get()
+def main(): one = context.Process(target=work); one.start(); say(); tasks.put(1); one.join()
+""",
+        f"fork: {TAKEN} or {ITS_OWN} or fork-with-threads.html",
+    ),
+    "a queue.Queue that nobody's fork copied": (
+        """
+tasks = queue.Queue()
+def work(): tasks.get()
+def main(): one = context.Process(target=work); one.start(); say(); tasks.put(1); one.join()
+""",
+        f"forkserver: {TAKEN} or {ITS_OWN}",
+    ),
+    "nobody accepts, by TCP": (
+        """
+def work(address): multiprocessing.connection.Client(address).recv()
+def main():
+    listener = multiprocessing.connection.Listener(("127.0.0.1", 0))
+    one = context.Process(target=work, args=(listener.address,)); one.start(); say(); one.join()
+""",
+        "a connection that nobody accepts",
+    ),
+    "a Pool whose tasks come from a queue that stays empty": (
+        """
+def main():
+    tasks = context.Queue(); say()
+    with context.Pool(2) as pool: list(pool.imap(abs, iter(tasks.get, None)))
+""",
+        None,
+    ),
+    "nobody accepts": (
+        """
+def work(address): multiprocessing.connection.Client(address).recv()
+def main():
+    listener = multiprocessing.connection.Listener()
+    one = context.Process(target=work, args=(listener.address,)); one.start(); say(); one.join()
+""",
+        "a connection that nobody accepts",
+    ),
+    "tasks of a Pool that wait for a queue": (
+        """
+def init(one): global tasks; tasks = one
+def work(number): tasks.get()
+def main():
+    pool = context.Pool(1, init, (context.Queue(),)); say(); pool.map(work, range(2))
+""",
+        None,
+    ),
+    "threads of a ThreadPool": (
+        """
+def main():
+    event = threading.Event(); pool = __import__("multiprocessing.pool").pool.ThreadPool(2)
+    say(); pool.map(lambda _: event.wait(), range(2))
+""",
+        None,
+    ),
+    "a Pipe whose readers keep it open for each other": (
+        """
+def work(end):
+    while True: end.recv()
+def main():
+    reader, writer = context.Pipe(False)
+    team = [context.Process(target=work, args=(reader,)) for _ in "ab"]
+    for one in team: one.start()
+    writer.close(); say()
+    for one in team: one.join()
+""",
+        "fork: an end of a Pipe that who reads from it keeps open, too",
+    ),
+    "join() in a thread of an event loop, before get()": (
+        """
+async def run():
+    results = context.Queue(); one = context.Process(target=results.put, args=(bytes(1_000_000),))
+    one.start(); say(); await asyncio.to_thread(one.join); results.get()
+def main(): asyncio.run(run())
+""",
+        "join-before-get.html",
+    ),
+    "a subprocess that is asked for more than it was given": (
+        """
+def main():
+    one = subprocess.Popen(["cat"], stdin=subprocess.PIPE, stdout=subprocess.PIPE)
+    one.stdin.write(b"x"); say(); one.stdout.read()
+""",
+        "input of a subprocess that is not flushed or closed",
+    ),
+    "an Event of threads in a subprocess": (
+        """
+def main():
+    text = "import threading; threading.Event().wait()"
+    say(); subprocess.run([sys.executable, "-c", text])
+""",
+        None,
+    ),
+    "a lock of processes that a thread takes twice": (
+        """
+def main():
+    one = context.Lock(); one.acquire(); thread = threading.Thread(target=one.acquire)
+    thread.start(); say(); thread.join()
+""",
+        f"{UNSET} or full-queue.html",
+    ),
+    "a Queue that nobody reads, at the end": (
+        "def main(): context.Queue().put(bytes(1_000_000)); say()",
+        "a Queue from which nobody is left to read or ctrl-c.html",
+    ),
+    "subprocesses in threads": (
+        """
+def run(): subprocess.Popen(["cat"], stdin=subprocess.PIPE).wait()
+def main():
+    team = [threading.Thread(target=run) for _ in "ab"]
+    for one in team: one.start()
+    say()
+    for one in team: one.join()
+""",
+        "input of a subprocess that is not flushed or closed",
+    ),
+    "an eventfd": (
+        """
+def main():
+    end = os.eventfd(0)
+    if os.fork() == 0: say(); os.eventfd_read(end)
+    os.wait()
+""",
+        None,
+    ),
+    "two locks of files in opposite orders": (
+        """
+def take(first, second, here, there):
+    one = flock(first); here.set(); there.wait(); flock(second)
+def main():
+    names, events = ["a", "b"], [context.Event() for _ in "ab"]
+    team = [context.Process(target=take, args=(*names[::n], *events[::n])) for n in (1, -1)]
+    for one in team: one.start()
+    say()
+    for one in team: one.join()
+""",
+        "two locks that are taken in opposite orders",
     ),
     "an orphan that keeps the output open": (
         """
@@ -552,6 +838,74 @@ def test_what_it_looks_like(tmp_path, what):
         line.removesuffix(".").removesuffix(" of the site Between Processes") for line in said
     ]
     assert said == ([rest if only in methods else like] if like else []), lines
+
+
+FIFOS = {  # what the parent and the worker do, and what is said of each
+    "opened in opposite orders": (
+        "(open('a', 'w'), open('b'))|(open('b', 'w'), open('a'))",
+        r"waits until somebody opens the FIFO [ab] to read: anybody may\.",
+    ),
+    "read by both": (
+        "a, b = open('a', 'w'), open('b'); b.read()|a, b = open('a'), open('b', 'w'); a.read()",
+        r"waits for data from the FIFO .+/[ab]\. Its other end is open in .+; anybody may open it\.",
+    ),
+}
+
+
+@pytest.mark.parametrize("what", FIFOS)
+def test_who_waits_for_a_fifo_is_stuck_unless_somebody_else_opens_it(tmp_path, what):
+    deeds, said = FIFOS[what]
+    ours, theirs = deeds.split("|")
+    text = (
+        f"def work(): {theirs}\n"
+        "def main():\n for name in 'ab': os.mkfifo(name)\n"
+        f" one = context.Process(target=work); one.start(); say(); {ours}"
+    )
+    with started(tmp_path, text, "spawn") as program:
+
+        def told():
+            lines = ask(program.process.pid)[1]
+            return lines if " stuck, unless" in lines[0] else None
+
+        lines = wait_until(told, "it is told", timeout=30)
+    assert lines[0].endswith(": 2 of 2 processes stuck, unless somebody else opens the FIFO.")
+    assert_said([f"{PARENT} {said}", f"{WORKER} {said}", RING], lines)
+
+
+def test_what_they_do_is_told_when_it_is_interrupted(tmp_path):
+    (tmp_path / "my_program.py").write_text(f"{BEGIN}\nsay()\nrest()\n")
+    command = ("--", "python", "my_program.py", "fork")
+    with RunningProgram(tmp_path, "recipes/who_waits.py", *command) as program:
+        program.read_until("now")
+        pid = program.process.pid
+        wait_until(lambda: who_waits.read_call(pid, pid)[0] == "sleep", "it has looked")
+        program.interrupt()
+        status, out, err = program.finish()
+        program.assert_nothing_left()
+    assert status == 130 and err.endswith("Interrupted\n")
+    lines = unwrapped(out)
+    assert lines[0].endswith(": nobody is stuck.")
+    assert lines[2].startswith("The process ")
+
+
+def test_a_thread_of_a_manager_that_has_no_request_is_not_waited_for(tmp_path):
+    text = """
+def work(condition):
+    with condition: condition.wait()
+def main():
+    condition = context.Manager().Condition()
+    with condition: condition.notify_all()
+    one = context.Process(target=work, args=(condition,)); one.start(); say(); one.join()
+"""
+    with started(tmp_path, text, "fork") as program:
+
+        def told():
+            lines = ask(program.process.pid)[1]
+            return lines if "Manager" in lines[0] else None
+
+        lines = wait_until(told, "it is told", timeout=30)
+    asks = rf"{WORKER} waits for data from a socket\. Only {WORKER} could write to it\."
+    assert_said([ENDS, asks, rf"Thread \d+ of {WORKER} {THREAD}"], lines)
 
 
 MANAGERS = """

@@ -13,6 +13,7 @@ import argparse
 import contextlib
 import ctypes
 import functools
+import itertools
 import json
 import os
 import platform
@@ -40,6 +41,10 @@ CALLS = {  # system calls that wait, the argument that holds a time limit: x86-6
     "select 4": ((23, 270), (72,)),
     "epoll 3": ((232, 281, 441), (22, 441)),
     "sleep": ((35, 230, 219), (101, 115, 128)),
+    "open": ((257,), (56,)),
+    "lock": ((72, 73), (25, 32)),
+    "signal": ((34, 130), (133,)),
+    "signal 2": ((128,), (137,)),
 }
 MACHINE = {"x86_64": 0, "aarch64": 1}.get(platform.machine(), -1)
 NAMES = {n: call for call, numbers in CALLS.items() if MACHINE >= 0 for n in numbers[MACHINE]}
@@ -59,8 +64,9 @@ SIGNALS = {1: "SIGHUP", 10: "SIGUSR1", 12: "SIGUSR2", 15: "SIGTERM", 17: "SIGCHL
 class Wait:
     """What a thread waits for, and the processes that could give it.
 
-    Its kind is "end" (of a process), "data", "room", "semaphore", "own" (another thread), or what
-    is no hang: "outside" (somebody else could wake it, or that can't be told), "live".
+    Its kind is "end" (of a process), "data", "room", "semaphore", "lock" (of a file), "own"
+    (another thread), "request" (from within), or what is no hang: "live", or "outside": somebody
+    else could wake it (by the name of a FIFO: then `by` has our own), or that can't be told.
     """
 
     kind: str
@@ -129,6 +135,11 @@ def first_of(pid):
     return pid
 
 
+def above(pid):
+    """A process, and those from which it descends."""
+    return [pid, *above(int(stat(pid)[1]))] if pid else []
+
+
 def family(root):
     """A process and all that descend from it, but for this one."""
     children, found = {}, [root]
@@ -178,7 +189,7 @@ def read_thread(pid, tid):
 
 def descriptors(pid, call, values):
     """The descriptors for which a call waits, and whether it waits to write to them."""
-    if call in ("read", "write", "accept"):
+    if call in ("read", "write", "accept", "lock"):
         return [(values[0], call == "write")]
     if call == "epoll":
         lines = [line.split() for line in read(f"{pid}/fdinfo/{values[0]}").splitlines()]
@@ -198,7 +209,10 @@ def descriptors(pid, call, values):
 
 
 def peer(inode):
-    """The inode of the other end of a local socket; 0 where there is none. See sock_diag(7)."""
+    """The inode of the other end of a local socket; 0 where there is none. See sock_diag(7).
+
+    Of a connection that nobody has accepted yet: minus the inode of the socket that listens.
+    """
     request = struct.pack("=BBHIIIII", 1, 0, 0, 0xFFFFFFFF, inode, 4, 0xFFFFFFFF, 0xFFFFFFFF)
     with socket.socket(socket.AF_NETLINK, socket.SOCK_RAW, 4) as netlink:
         netlink.send(struct.pack("=IHHII", 16 + len(request), 20, 1, 0, 0) + request)
@@ -207,17 +221,25 @@ def peer(inode):
     while position + 8 <= len(answer):
         length, kind, value = struct.unpack_from("=HHI", answer, position)
         if kind == 2 and length == 8:
-            return value
+            rows = [line.split() for line in read("net/unix").splitlines()]
+            paths = [*{one[7] for one in rows if one[6] == "0" and len(one) > 7}]
+            listen = [one[6] for one in rows if one[3] == "00010000" and one[7:] == paths]
+            return value or -int(listen[0] if len(listen) == 1 else 0)
         position += max(4, length + 3 & ~3)
     return 0
 
 
 def tcp_peer(pid, inode):
-    """The inode of the other end of a TCP connection within this machine; 0: there is none."""
+    """The same for a TCP connection within this machine."""
     lines = (read(f"{pid}/net/tcp") + read(f"{pid}/net/tcp6")).splitlines()
-    ends = {tuple(one[1:3]): one[9] for one in map(str.split, lines) if len(one) > 9}
-    mine = next((ends[::-1] for ends, its in ends.items() if its == str(inode)), None)
-    return int(ends.get(mine, 0))
+    rows = [one for one in map(str.split, lines) if len(one) > 9]
+    mine = next((one[2:0:-1] for one in rows if one[9] == str(inode)), None)
+    state, other = next(((one[3], int(one[9])) for one in rows if one[1:3] == mine), ("", 0))
+    if state == "01" and not other:  # established, and not accepted
+        port = mine[0][-5:]
+        listen = [int(one[9]) for one in rows if one[3] == "0A" and one[1].endswith(port)]
+        return -listen[0] if len(listen) == 1 else 0
+    return other
 
 
 class Look:
@@ -239,10 +261,11 @@ class Look:
         earlier = before.threads if before else {}
         self.stuck = self.find_stuck(earlier)
         self.managers = {one.pid for one in self.threads.values() if self.is_manager(one)}
-        ask = self.managers and not self.stuck
-        self.served = (
-            self.find_stuck(earlier, self.managers) if ask else []
-        )  # if these only answer
+        self.served = self.named = []  # if managers only answer; if nobody else opens a FIFO
+        if not self.stuck:
+            self.served = self.managers and self.find_stuck(earlier, self.managers)
+            self.named = self.find_stuck(earlier, named=True)
+        self.still = self.stuck or self.served or self.named
 
     def look_at(self, pids):
         """Look at these processes, and note in `others` who else could wake them."""
@@ -250,18 +273,14 @@ class Look:
         pids = {pid: command(pid) for pid in pids}
         ended = [pid for pid in pids if stat(pid)[0] == "Z" and len(listed(f"{pid}/task")) < 2]
         self.zombies = {pid: int(stat(pid)[-1]) for pid in ended}
-        self.commands = {
-            pid: one for pid, one in pids.items() if pid not in ended and not is_tracker(one)
-        }
-        self.trackers = set(pids) - set(self.commands)
+        self.trackers = {pid for pid, one in pids.items() if pid in ended or is_tracker(one)}
+        self.commands = {pid: one for pid, one in pids.items() if pid not in self.trackers}
         self.parents = {pid: int(stat(pid)[1]) for pid in self.commands}
         self.watched = self.everybody.union(self.commands) - self.trackers
         for pid in self.watched:
             self.note_descriptors(pid)
-        found = [
-            read_thread(pid, tid) for pid in self.commands for tid in listed(f"{pid}/task")
-        ]
-        self.threads = {thread.tid: thread for thread in found if thread}
+        tids = ((pid, tid) for pid in self.commands for tid in listed(f"{pid}/task"))
+        self.threads = {one.tid: one for one in itertools.starmap(read_thread, tids) if one}
         for thread in self.threads.values():
             try:
                 thread.waits = self.waits_of(thread)
@@ -275,25 +294,28 @@ class Look:
 
     def belongs(self, pid):
         """Whether a process that is not below the first one is of the program, all the same."""
-        above, at = set(), self.root
-        while at:
-            above.add(at)
-            at = int(stat(at)[1])
-        return pid not in above and executable(pid) == executable(self.root) is not None
+        return (
+            pid not in above(self.root)
+            and executable(pid) == executable(self.root) is not None
+        )
 
-    def note_descriptors(self, pid):
-        """Note which pipes and sockets a process holds, and how."""
+    def note_descriptors(self, pid, wanted=("pipe:", "socket:")):
+        """Note which pipes and sockets, or other files, a process holds, and how."""
         for number in listed(f"{pid}/fd"):
             with contextlib.suppress(OSError):
                 link = f"/proc/{pid}/fd/{number}"
                 target = os.readlink(link)
-                if target.startswith(("pipe:", "socket:")):
+                if target.startswith(wanted):
                     rights = os.lstat(link).st_mode >> 7 & 3  # 2: to read, 1: to write
                     entry = (pid, number, (None, 1, 0, 2)[rights])
                     self.holders.setdefault(target, set()).add(entry)
 
     def ends(self, target, *modes):
         """The processes that hold an end of a pipe: to read (0), to write (1), or both (2)."""
+        if target not in self.holders and not target.startswith("socket:"):
+            self.holders[target] = set()
+            for pid in self.watched:
+                self.note_descriptors(pid, target)
         return {pid for pid, _, mode in self.holders.get(target, ()) if mode in modes}
 
     def of(self, pid):
@@ -302,6 +324,10 @@ class Look:
 
     def is_forked(self, pid):
         return self.commands.get(pid) == self.commands.get(self.parents.get(pid), "")
+
+    def is_copy(self, pid):
+        """Whether it was forked with all that its parent had, and not by the fork server."""
+        return self.is_forked(pid) and not self.is_server(self.parents[pid])
 
     def is_server(self, pid):
         """Whether this is the fork server, and not a worker that it forked."""
@@ -323,8 +349,18 @@ class Look:
             return [self.end_of({which} & children or children)]
         if call == "futex":
             return [self.futex(pid, values)]
+        if call == "accept" and "SigBlk:\tf" in read(f"{pid}/task/{thread.tid}/status"):
+            inode = os.stat(f"/proc/{pid}/fd/{values[0]}").st_ino
+            if re.search(
+                f" {inode} .*/pymp-", read("net/unix")
+            ):  # a thread of multiprocessing
+                what = "waits to be asked for a Connection that was sent"
+                return [Wait("request", what, set(self.commands))]
+        if call in ("open", "lock"):
+            return [(self.opening if call == "open" else self.file_lock)(pid, values)]
         found = [self.descriptor(pid, *one) for one in descriptors(pid, call, values)]
-        return found or [Wait("outside", f"waits in system {call}")]
+        what = "for a signal" if call == "signal" else f"in system {call}"
+        return found or [Wait("outside", f"waits {what}")]
 
     def end_of(self, pids):
         return Wait("end", f"waits for {self.name(pids, 'or')} to end", pids)
@@ -344,6 +380,31 @@ class Look:
         what = f"waits for a semaphore (a lock of processes). {who} could release it"
         return Wait("semaphore", what, by, key)
 
+    def opening(self, pid, values):
+        """What it is to wait in open(): for who opens the other end of a FIFO."""
+        with open(f"/proc/{pid}/mem", "rb", buffering=0) as memory:
+            memory.seek(values[1])
+            name = os.fsdecode(memory.read(4096).partition(b"\0")[0])
+        place = "root" if name.startswith("/") else "cwd"
+        if not S_ISFIFO(os.stat(f"/proc/{pid}/{place}/{name}").st_mode):
+            return Wait("outside", f"waits in open() of {name}")
+        deed = "read" if values[2] & 3 else "write"
+        what = f"waits until somebody opens the FIFO {name} to {deed}: anybody may"
+        return Wait("outside", what, set(self.commands))
+
+    def file_lock(self, pid, values):
+        """What it is to wait for a lock of a file: its holders' descriptors tell of it."""
+        link = f"/proc/{pid}/fd/{values[0]}"
+        target, inode = os.readlink(link), os.stat(link).st_ino
+        self.ends(target)
+        told = {(one, read(f"{one}/fdinfo/{n}")) for one, n, _ in self.holders[target]}
+        by = {one for one, lines in told if re.search(f"lock:.*:{inode} ", lines)}
+        what = f"waits for the lock of the file {target}"
+        if not by or by - set(self.commands):
+            return self.outside(what, by - set(self.commands))
+        who = self.name(by - {pid}) or "this process itself"
+        return Wait("lock", f"{what}, held by {who}", by, target)
+
     def maps_of(self, pid):
         if pid not in self.maps:
             self.maps[pid] = read(f"{pid}/maps")
@@ -360,22 +421,32 @@ class Look:
 
     def descriptor(self, pid, number, to_write):
         """What it is to wait for a descriptor."""
-        target = os.readlink(f"/proc/{pid}/fd/{number}")
+        link = f"/proc/{pid}/fd/{number}"
+        target = os.readlink(link)
         kind, _, inode = target.partition(":[")
         what = "waits for room in" if to_write else "waits for data from"
+        ends, named = (0 if to_write else 1, 2), False
         if kind == "pipe":
-            by, where = self.ends(target, 0 if to_write else 1, 2), "a pipe"
+            by, where = self.ends(target, *ends), "a pipe"
         elif kind == "socket":
             other = peer(int(inode[:-1])) or tcp_peer(pid, int(inode[:-1]))
-            by, where = self.ends(f"socket:[{other}]", 0, 1, 2), "a socket"
+            by = self.ends(f"socket:[{abs(other)}]", 0, 1, 2)
+            where = "a connection that is not accepted yet" if other < 0 else "a socket"
         elif target == "anon_inode:[pidfd]":
             which = read(f"{pid}/fdinfo/{number}").partition("Pid:")[2].split()
             return self.end_of({int(which[0])} & set(self.commands))
+        elif target == "anon_inode:[eventfd]":  # without a name: only from within
+            by, where = self.ends(target, 0, 1, 2) & set(self.commands), "an eventfd"
+        elif S_ISFIFO(os.stat(link).st_mode):
+            by, where = self.ends(target, *ends), f"the FIFO {target}"
+            named = not target.endswith(" (deleted)")
         else:
-            events = target == "anon_inode:[eventfd]"  # without a name: only from within
-            by, where = set(self.commands) if events else set(), target
+            by, where = set(), target
         if not by or not by <= set(self.commands):
             return self.outside(f"{what} {where}", by - set(self.commands))
+        if named:
+            what += f" {where}. Its other end is open in {self.name(by)}; anybody may open it"
+            return Wait("outside", what, by, target)
         if kind == "pipe" and not to_write and (servers := [*filter(self.is_server, by)]):
             # The fork server writes there when a worker has ended.
             return self.end_of(self.workers_of(servers[0], int(inode[:-1])))
@@ -397,31 +468,33 @@ class Look:
         main, own = self.threads.get(thread.pid), thread.pid == self.root
         return thread.call == "accept" and not own and main and main.call == "limit"
 
-    def find_stuck(self, before, managers=()):
+    def find_stuck(self, before, managers=(), named=False):
         """The threads that nobody can wake: those that could are all among them.
 
         With managers: all threads, if those of managers only do what they are asked for.
+        Named: those of several processes, if nobody else opens the FIFOs that have a name.
         """
-        serving = {
-            tid
-            for tid, thread in self.threads.items()
-            if thread.pid in managers and (tid == thread.pid or thread.call == "accept")
-        }
+        serves = (one for one in self.threads.values() if one.pid in managers)
+        serving = {one.tid for one in serves if one.tid == one.pid or one.call == "accept"}
         stuck = {
             tid
             for tid, thread in self.threads.items()
-            if tid in before
-            and thread.ran == before[tid].ran
-            and all(wait.kind not in ("live", "outside") for wait in thread.waits)
+            if tid in before and thread.ran == before[tid].ran
+            if all(w.kind not in ("live", "outside") or (named and w.by) for w in thread.waits)
         }
-        while more := {
-            tid for tid in stuck if {w.tid for w in self.wakers(tid)} - stuck - serving
-        }:
+        calm = stuck | serving
+        while more := {tid for tid in stuck if not {w.tid for w in self.wakers(tid)} <= calm}:
             stuck -= more
+            calm = stuck | serving
         found = [self.threads[tid] for tid in self.threads if tid in stuck]
-        if managers and len(stuck | serving) < len(self.threads):  # who is not could ask them
+        if managers and len(calm) < len(self.threads):  # who is not could ask them
             return []
-        return [thread for thread in found if not self.is_server(thread.pid)]
+        found = [thread for thread in found if not self.is_server(thread.pid)]
+        # Who waits for a FIFO alone, and has both ends, or opens one, waits for somebody else.
+        by_name = [(one, w) for one in found for w in one.waits if w.kind == "outside"]
+        if named and len({one.pid for one, _ in by_name}) < 2:
+            return found if any(w.key and w.by - {one.pid} for one, w in by_name) else []
+        return found
 
     def wakers(self, tid):
         """The threads that could wake a thread."""
@@ -447,7 +520,7 @@ class Look:
 
     def chain(self):
         """The stuck threads from one to the next that it waits for, and where the ring begins."""
-        stuck = self.stuck or self.served
+        stuck = self.still
         path, at = [], min(stuck, key=lambda one: (one.pid != self.root, one.tid))
         while at not in path:
             path.append(at)
@@ -461,18 +534,24 @@ class Look:
         """Who is to come next in a chain: the least of those who could wake the last one."""
         at, seen, kind = path[-1], [other.pid for other in path], one.waits[0].kind
         if one.pid == at.pid:  # no other process, and rather not what waits for a thread, too
-            return True, kind == "own", len(one.waits), one.tid
-        # Who holds a lock, perhaps: it reads or writes. Then who closes a ring, then a main thread.
-        holds = at.waits[0].kind == "semaphore" and kind in ("room", "data")
-        new = one.pid not in seen
-        return (
-            False,
+            return True, kind in ("own", "request"), len(one.waits), one.tid
+        wait, new = at.waits[0], one.pid not in seen
+        # It serves, and has no request.
+        idle = kind == "request" or (one.pid in self.managers and kind == "data")
+        # Who hands on, if it is the only one. Who holds a lock, perhaps: it reads or writes. Then
+        # who closes a ring, then a main thread.
+        hands_on = kind == wait.kind in ("data", "semaphore") and wait.key != one.waits[0].key
+        hands_on &= wait.by - {at.pid, self.root} == {one.pid} and not self.is_copy(at.pid)
+        holds = wait.kind == "semaphore" and kind in ("room", "data") and new
+        order = (
+            idle,
             not self.face(at, one),
-            not (holds and new),
+            not hands_on,
+            not holds,
             new,
             one.pid != self.root,
-            one.tid,
         )
+        return False, *order, one.tid
 
     def relays(self, thread):
         """Whether somebody who could send to a thread waits for data of another channel."""
@@ -485,7 +564,7 @@ class Look:
     def face(self, one, other):
         """Whether each of two threads waits for room, or a semaphore, that the other could give."""
         return any(
-            its.kind == wait.kind in ("room", "semaphore")
+            its.kind == wait.kind in ("room", "semaphore", "lock")
             and its.key != wait.key
             and (one.pid in its.by and other.pid in wait.by and one.pid != other.pid)
             for wait in one.waits
@@ -496,24 +575,26 @@ class Look:
 LOST = ["dead-worker", "worker-exception", "unpicklable-put"]
 KEPT = "an end of a Pipe that who reads from it keeps open, too"
 CROSSED = "two locks that are taken in opposite orders"
+EVENTS = "two Events or Semaphores, each set by who waits for the other"
 TAKEN = "a lock of threading that is taken twice"
-UNREAD = "output of a subprocess that nobody reads: take communicate()"
+UNREAD = "output of a subprocess that nobody reads: take communicate(), or close it"
+UNCLOSED = "input of a subprocess that is not flushed or closed"
 UNSET = "a lock or an Event that nobody is left to release or set"
+OWN = "a queue.Queue, Event or executor that each process has for itself"
+REMADE = "a Queue that each process makes for itself, as its module is run in each"
 PAGES = (  # of the site, by what the threads of a chain wait for, one after the other
     (".*faced-room.*", ["two-way-deadlock"]),
     (".*faced-threads-semaphore.*", ["full-queue", "two-way-deadlock"]),
-    (
-        ".*faced-semaphore.*",
-        [CROSSED, "two Events, each set by who waits for the other", "event-set"],
-    ),
+    (".*faced-semaphore.*", [CROSSED, EVENTS, "event-set"]),
+    (".*faced-lock.*", [CROSSED]),
+    (".*accepted", ["a connection that nobody accepts"]),
     (".* foreign-room", [UNREAD]),
-    ("(end )+foreign-data", ["input of a subprocess that is not closed"]),
-    (
-        "(end )+(own )?((threads-)?semaphore )?room|(end )+threads-semaphore",
-        ["join-before-get"],
-    ),
+    ("((end|data|any|own) )+foreign-data", [UNCLOSED]),
+    ("(loop )?(end )+(own )?((threads-)?semaphore )?room|loop own room", ["join-before-get"]),
+    ("(end )+threads-semaphore", ["join-before-get"]),
     ("(end )+(own )?data", ["sentinel-too-few"]),
-    ("own self-room", ["ctrl-c"]),
+    ("own self-room", ["ctrl-c", "a Queue from which nobody is left to read"]),
+    ("own self-threads-semaphore", ["full-queue", UNSET]),
     ("self-room lost", ["large-argument"]),
     ("self-room", ["a put() or send() before somebody can receive"]),
     ("(loop )?(own )?self-data|self-any|data( data)+", LOST),
@@ -522,7 +603,8 @@ PAGES = (  # of the site, by what the threads of a chain wait for, one after the
     ("(own )?self-threads-semaphore( own)?", ["full-queue", "joinable-queue"]),
     ("self-semaphore killed", ["killed-holding-lock"]),
     ("self-semaphore", [UNSET]),
-    ("((end|data|any|pool) )+copied", ["fork-with-threads", TAKEN]),
+    ("((end|data|any|pool) )+copied", ["fork-with-threads", TAKEN, OWN]),
+    ("((end|data|any|pool) )+alone", [TAKEN, OWN]),
     ("pool (any|data) threads-semaphore", ["full-queue"]),
     ("pool ((self-)?any|self-data|(any|data)( semaphore)? data)", ["pool-hangs"]),
 )
@@ -539,6 +621,9 @@ def pages_like(look):
         text += " killed"
     pages = next((pages for pattern, pages in PAGES if re.fullmatch(pattern, text)), [])
     has_queue = "/sem." in look.maps_of(look.root) or "/sem." in look.maps_of(path[-1].pid)
+    own = sum(one.waits[0].kind == "own" for one in look.of(look.root))
+    if pages == LOST and "own " in text and own > 1:  # threads among themselves
+        return []
     if pages == LOST:  # killed, failed, or ended well: one of the three
         lost = LOST if has_queue else [*LOST[:2], KEPT]
         # Nobody has a feeder thread, and of each channel one other process has the other end.
@@ -546,10 +631,17 @@ def pages_like(look):
             len(look.of(one.pid)) == 1 == len(one.waits[0].by - {one.pid}) for one in path
         )
         either = ["each receives before the other has sent"] if first else lost
-        return [lost[min(ended)]] if ended else either
-    if pages == ["sentinel-too-few"] and look.relays(path[-1]):
+        either = [lost[min(ended)]] if ended else either
+        spawned = has_queue and any(is_tracker(command(pid)) for pid in look.trackers)
+        return either + [REMADE] * (spawned and either[-1] == LOST[2])
+    last, alike = path[-1], len(path) > 1 and path[-1].waits[0].key == path[-2].waits[0].key
+    if pages == ["sentinel-too-few"] and look.relays(last):
         return []
-    if re.fullmatch("(end )+(data )*its-self-data", text) and not has_queue:
+    if pages == ["pool-hangs"] and last.pid != look.root:  # who waits for a task, and so here:
+        idle = last.waits[0].by == {look.root} and str(last.waits[0].key).startswith("pipe:")
+        return pages if idle else []
+    kept = "(end )+(data )*its-self-data" + "|(end )+data data" * alike
+    if re.fullmatch(kept, text) and not has_queue:
         return [KEPT]
     return pages
 
@@ -563,9 +655,12 @@ def word_for(look, thread):
         return "loop" if len(thread.waits) == 1 else "any" if by - {pid} else "self-any"
     if wait.kind == "own":
         helped = any(one.call != "epoll" and len(one.waits) > 1 for one in threads)
-        alone = "copied" if look.is_forked(pid) else "alone"
-        return alone if len(threads) == 1 else "pool" if helped else "own"
-    kind = wait.kind
+        kinds = [one.waits[0].kind for one in threads if len(one.waits) == 1]
+        helped &= kinds.count("own") > 1 >= kinds.count("data")  # one has no task for the Pool
+        alone = "copied" if look.is_copy(pid) else "alone"
+        foreign = "foreign-" * look.name_of(pid).startswith("process ")
+        return foreign + alone if len(threads) == 1 else "pool" if helped else "own"
+    kind = next((word for word in ("eventfd", "accepted") if word in wait.what), wait.kind)
     if kind == "semaphore" and len(threads) > 1:
         kind = "threads-semaphore"  # it may have put something: then there is a feeder
     others = [one for one in look.wakers(thread.tid) if one.pid != pid and one in look.stuck]
@@ -585,11 +680,7 @@ def libc():
 
 
 def borrow(pid, number):
-    """A copy of a descriptor of another process.
-
-    Raises:
-        OSError: It has no such one, or may not be asked.
-    """
+    """A copy of a descriptor of another process, if it may be asked."""
     process = os.pidfd_open(pid)
     try:
         end = libc().syscall(PIDFD_GETFD, process, number, 0)
@@ -663,12 +754,14 @@ class Report:
     def paragraphs(self):
         look, words = self.look, self.look.commands.get(self.look.root, ["it has ended"])
         title = Path(next((word for word in words if word.endswith(".py")), words[0])).name
-        threads = look.stuck or look.served
+        threads = look.still
         stuck = {one.pid for one in threads}
         processes = set(look.commands) - set(filter(look.is_server, look.commands))
         state = f"{len(stuck)} of {len(processes)} processes stuck"
         if look.served:
             state = f"nobody is stuck, unless {look.name(look.managers)} is a Manager: then all the others"
+        elif look.named:
+            state += ", unless somebody else opens the FIFO"
         yield f"{title}, process {look.root}: {state if stuck else 'nobody is stuck'}."
         yield ""
         path, ring = look.chain() if stuck else ([], None)
@@ -704,16 +797,12 @@ class Report:
         others = self.look.name(by, "or") or "this process itself"
         what = wait.what
         if len(thread.waits) > 1 and wait.kind != "outside":
-            what = (
-                f"waits for any of {len(thread.waits)} things. Only {others} could bring one"
-            )
+            many = len(thread.waits)
+            what = f"waits for any of {many} things. Only {others} could bring one"
         elif wait.kind in ("data", "room"):
             verb = "write to" if wait.kind == "data" else "read"
-            if (
-                wait.kind == "room"
-                and thread in self.look.stuck
-                and (full := fill(self.look, wait.key))
-            ):
+            still = wait.kind == "room" and thread in self.look.stuck
+            if still and (full := fill(self.look, wait.key)):
                 fits = f" of {full[1]:,}" * (full[1] > 0)
                 what += f" that is full: {full[0]:,}{fits} bytes"
             what += f". Only {others} could {verb} it"
@@ -723,22 +812,14 @@ class Report:
 
 
 def find(word):
-    """The first process of the program with this process ID or name.
-
-    Raises:
-        LookupError: There is none, or more than one.
-    """
+    """The first process of the program with this process ID or name, if there is one only."""
     if word.isdigit():
         if not command(int(word)):
             raise LookupError(f"there is no process {word}")
         return first_of(int(word))
-    ours, pid = set(), os.getpid()
-    while pid:
-        ours.add(pid)
-        pid = int(stat(pid)[1])
     named = {
         first_of(pid)
-        for pid in set(listed("")) - ours
+        for pid in {*listed("")}.difference(above(os.getpid()))
         for one in command(pid)[:4]
         if word in (Path(one).name, Path(one).stem)
     }
@@ -750,12 +831,7 @@ def find(word):
 
 
 def watch(words, once):
-    """Start a program, and report whenever somebody in it has been stuck for a second.
-
-    Args:
-        words (list[str]): Its command; `python` is the Python that runs this.
-        once (bool): Whether to end it after the first report.
-    """
+    """Start a program, and report whenever somebody in it has been stuck for a second."""
     pressed = []
     signal.signal(signal.SIGINT, lambda *_: pressed.append(True))
     python = [sys.executable] if words[0] == "python" else words[:1]
@@ -765,7 +841,9 @@ def watch(words, once):
         while process.poll() is None and not pressed:
             began = time.monotonic()
             look = Look(process.pid, before)
-            stuck = {one.tid for one in look.stuck or look.served}
+            if pressed:  # by now they end, too
+                break
+            stuck = {one.tid for one in look.still}
             same = same + 1 if stuck == last else 0
             if same == 2 and stuck - told:
                 Report(look).print()
@@ -774,6 +852,8 @@ def watch(words, once):
                     return
             before, last = look, stuck
             time.sleep(max(0.5, 9 * (time.monotonic() - began)))
+        if pressed and not told and before:  # what they did
+            Report(before).print()
     finally:
         end(process)
     if pressed:
@@ -793,14 +873,7 @@ def end(process):
 
 
 def main(word):
-    """Report on a running program.
-
-    Args:
-        word (str): A process ID, or a name.
-
-    Raises:
-        LookupError: There is no such program, or it may not be read.
-    """
+    """Report on a running program, by its process ID or name."""
     root = find(word)
     before = Look(root)
     time.sleep(0.3)
