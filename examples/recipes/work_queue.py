@@ -25,7 +25,7 @@ import time
 import traceback
 from collections.abc import Callable, Iterable
 from multiprocessing import resource_tracker
-from typing import Any
+from typing import Any, NamedTuple
 
 HEADER = struct.Struct("!Q")  # before each message: how many bytes it has
 LOOK = 0.5  # seconds between two looks for what no message tells
@@ -34,9 +34,8 @@ PLAIN = {int, float, bool, str, type(None)}  # can neither change nor fail to be
 NOT_YET = object()  # what a source gives when its next job waits for a result
 
 
-@dataclasses.dataclass(slots=True)
-class Result:
-    """One job, from when it is taken, and what became of it.
+class Result(NamedTuple):
+    """One job and what became of it.
 
     Attributes:
         number (int): The job's place in its source, from 0.
@@ -49,10 +48,42 @@ class Result:
 
     number: int
     job: Any
-    value: Any = None
-    error: str = ""
-    traceback: str = ""
+    value: Any
+    error: str
+    traceback: str
+    attempts: int
+
+
+@dataclasses.dataclass(slots=True)
+class Message:
+    """Jobs that follow one another in their source, and travel together."""
+
+    first: int  # the number of the first one
+    jobs: list[Any]
+    packed: list[Any]  # how they travel: as they are, or in bytes
     attempts: int = 1
+
+    def part(self, start, stop=None):
+        """Return a message of some of the jobs."""
+        jobs, packed = self.jobs[start:stop], self.packed[start:stop]
+        return Message(self.first + start, jobs, packed, self.attempts)
+
+    def results(self, values, others):
+        """Return a result for each job: of its plain value, or what else came of it."""
+        numbers, none = itertools.count(self.first), itertools.repeat("")
+        attempts = itertools.repeat(self.attempts)
+        fields = zip(numbers, self.jobs, values, none, none, attempts, strict=False)
+        results = list(map(tuple.__new__, itertools.repeat(Result), fields))  # none in Python
+        for place, other in others.items():
+            value, why = None, other
+            if type(other) is bytes:
+                try:
+                    value, why = pickle.loads(other), ("", "")
+                except Exception as error:  # raised by whatever the value is made of
+                    why = described(error)
+            number, job = self.first + place, self.jobs[place]
+            results[place] = Result(number, job, value, *why, self.attempts)
+        return results
 
 
 @contextlib.contextmanager
@@ -202,6 +233,7 @@ def work(channel, begun, do_job, setup):
             loaded = setup()
     except BaseException as error:
         failure = described(error)[1]
+    begun = memoryview(begun).cast("B").cast("Q")  # its first item is fast to write
     with contextlib.suppress(EOFError, OSError):  # the parent has died, so we end
         channel.send(pickle.dumps(failure))
         while message := receive_job(channel, begun):
@@ -209,23 +241,23 @@ def work(channel, begun, do_job, setup):
 
 
 def answers_to(jobs, begun, do_job):
-    """Do jobs; return what is sent of each: its value as it is, or in bytes, or its error."""
-    answers = []
-    for number, packed in enumerate(jobs, begun.value):
-        begun.value = number
+    """Do jobs; return their plain values, and by its place what came of each other job."""
+    values, others, first = [], {}, begun[0]
+    for begun[0], job in enumerate(jobs, first):
         try:
-            value = do_job(pickle.loads(packed) if type(packed) is bytes else packed)
-            # Pickled at once: a job may change later what it has returned.
-            answers.append(value if type(value) in PLAIN else pickle.dumps(value))
+            value = do_job(pickle.loads(job) if type(job) is bytes else job)
+            if type(value) not in PLAIN:  # pickled at once: a later job may change it
+                others[len(values)], value = pickle.dumps(value), None
         except BaseException as error:  # sys.exit() is no reason to end, either
-            answers.append(described(error))
-    return answers
+            others[len(values)], value = described(error), None
+        values.append(value)
+    return values, others
 
 
 def receive_job(channel, begun):
     """Return the next message; from its first part on, a death counts as an attempt."""
     message = channel.receive()
-    begun.value += 1
+    begun[0] += 1
     while message is None:
         message = channel.receive()
     return message
@@ -236,18 +268,18 @@ class Worker:
 
     def __init__(self, context, do_job, setup):
         self.channel, theirs = Channel.pair(context)
-        self.begun, self.ready, self.results = context.RawValue("Q"), False, []
+        self.begun, self.ready, self.message = context.RawValue("Q"), False, None
         self.deadline, self.begun_before, self.begun_seen = math.inf, 0, 0
         args = (theirs, self.begun, do_job, setup)
         self.process = context.Process(target=WithoutCtrlC(work), args=args, daemon=True)
         with contextlib.closing(theirs):  # before the next worker is forked and inherits it
             self.process.start()
 
-    def give(self, results, packed):
+    def give(self, message):
         """Hand a message of jobs to the worker, which is idle."""
-        self.results, self.packed, self.begun_before = results, packed, self.begun.value
+        self.message, self.begun_before = message, self.begun.value
         self.begun_seen = self.begun_before + 1
-        self.channel.send(pickle.dumps(packed))
+        self.channel.send(pickle.dumps(message.packed))
 
     def died_in_silence(self):
         """Tell a death that no end of file has told: a process of a job holds the channel."""
@@ -256,7 +288,7 @@ class Worker:
 
     def hang_up(self):
         """Let an idle worker end; kill a busy one."""
-        if self.ready and not self.results:
+        if self.ready and not self.message:
             with contextlib.suppress(OSError):
                 self.channel.send(b"")
         else:
@@ -328,35 +360,38 @@ class WorkQueue:
 
     def take(self):
         """Take jobs from the source, as many as fit into a message."""
-        results, packed = [], []
+        jobs, others, unfit = [], {}, []
         room = min(self.batch, self.bound - self.taken + self.given)
-        for number, job in enumerate(itertools.islice(self.source, room), self.taken):
-            if job is NOT_YET:
-                self.paused = True
-                break
-            result = Result(number, job)
-            results.append(result)
-            try:
-                packed.append(job if type(job) in PLAIN else pickle.dumps(job))
-            except Exception as error:  # raised by whatever the job is made of
-                result.error, result.traceback = described(error)
-                result.attempts = 0
-                break  # it ends the message, whose jobs follow one another
+        for job in itertools.islice(self.source, room):
+            if type(job) not in PLAIN:
+                if job is NOT_YET:
+                    self.paused = True
+                    break
+                try:
+                    others[len(jobs)] = pickle.dumps(job)
+                except Exception as error:  # raised by whatever the job is made of
+                    message = Message(self.taken + len(jobs), [job], [], attempts=0)
+                    unfit = message.results([None], {0: described(error)})
+                    break  # it ends the message, whose jobs follow one another
+            jobs.append(job)
         else:
-            if len(results) < room:  # that was the last of them
+            if len(jobs) < room:  # that was the last of them
                 self.paused, self.source = True, None
-        self.taken += len(results)
-        if len(packed) < len(results):
-            self.finish([results.pop()])
-        if packed:
-            self.waiting.append((results, packed))
+        if jobs:
+            packed = jobs
+            if others:
+                packed = [others.get(place, job) for place, job in enumerate(jobs)]
+            self.waiting.append(Message(self.taken, jobs, packed))
+        self.taken += len(jobs) + len(unfit)
+        if unfit:
+            self.finish(unfit)
 
     def give(self):
         """Give the waiting messages to the idle workers."""
         while self.waiting and self.idle:
             worker = self.idle.pop()
             try:
-                worker.give(*self.waiting.popleft())
+                worker.give(self.waiting.popleft())
             except OSError:  # it has died: the end of its channel tells
                 continue
             if worker.channel.unsent:
@@ -366,7 +401,7 @@ class WorkQueue:
 
     def set_deadline(self, worker):
         """Let the time limit of a busy worker begin now."""
-        if self.time_limit is not None and worker.results:
+        if self.time_limit is not None and worker.message:
             worker.deadline = time.monotonic() + self.time_limit
             self.look_at = min(self.look_at, worker.deadline)
 
@@ -397,26 +432,14 @@ class WorkQueue:
         if message is None:  # it has begun to answer, so it is not too late
             self.set_deadline(worker)
             return
-        said, results, worker.results = pickle.loads(message), worker.results, []
+        said, done, worker.message = pickle.loads(message), worker.message, None
         if not worker.ready and said:
             raise RuntimeError(f"setup() failed in a worker:\n{said}")
         worker.ready, worker.deadline, self.stillborn = True, math.inf, 0
         self.idle.append(worker)
         self.give()  # first of all, for it waits
-        for place, answer in enumerate(said):
-            result = results[place]
-            if type(answer) in PLAIN:
-                result.value = answer
-                continue
-            try:
-                if type(answer) is tuple:
-                    result.error, result.traceback = answer
-                else:
-                    result.value = pickle.loads(answer)
-            except Exception as error:  # raised by whatever the result is made of
-                result.error, result.traceback = described(error)
-        if results:
-            self.finish(results)
+        if done:
+            self.finish(done.results(*said))
 
     def finish(self, results):
         """Keep results that follow one another until their turn."""
@@ -465,21 +488,19 @@ class WorkQueue:
                 )
             self.hire()
         begun = worker.begun.value - worker.begun_before
-        if not worker.results:
+        if worker.message is None:
             return
-        results, packed = worker.results, worker.packed
-        again = [(results[begun:], packed[begun:])]
+        again = [worker.message.part(begun)]
         if begun:  # none, when it died before it saw them
-            at = begun - 1
-            again.append((results[:at], packed[:at]))
-            result = results[at]
-            if result.attempts < self.attempts and (self.retry_late or not late):
-                result.attempts += 1
-                again.append(([result], [packed[at]]))  # alone, it ends nobody else's
+            again.append(worker.message.part(0, begun - 1))
+            guilty = worker.message.part(begun - 1, begun)
+            if guilty.attempts < self.attempts and (self.retry_late or not late):
+                guilty.attempts += 1
+                again.append(guilty)  # alone, it ends nobody else's
             else:
-                result.error = late or f"ChildProcessError: the worker ended, exit code {code}"
-                self.finish([result])
-        self.waiting.extendleft(message for message in again if message[0])
+                why = late or f"ChildProcessError: the worker ended, exit code {code}"
+                self.finish(guilty.results([None], {0: (why, "")}))
+        self.waiting.extendleft(message for message in again if message.jobs)
 
 
 def work_queue(
