@@ -13,6 +13,7 @@ import itertools
 import math
 import multiprocessing
 import multiprocessing.connection
+import operator
 import os
 import pickle
 import selectors
@@ -25,65 +26,45 @@ import time
 import traceback
 from collections.abc import Callable, Iterable
 from multiprocessing import resource_tracker
-from typing import Any, NamedTuple
+from typing import Any
 
 HEADER = struct.Struct("!Q")  # before each message: how many bytes it has
 LOOK = 0.5  # seconds between two looks for what no message tells
 STILLBORN = 10  # so many workers in a row that die before they are ready: it is no accident
 PLAIN = {int, float, bool, str, type(None)}  # can neither change nor fail to be pickled
+NONE = itertools.repeat("")  # a column of no errors
 NOT_YET = object()  # what a source gives when its next job waits for a result
 
 
-class Result(NamedTuple):
+class Result(tuple[Any, ...]):
     """One job and what became of it.
 
     Attributes:
         number (int): The job's place in its source, from 0.
         job (Any): The job itself.
+        attempts (int): How often it was begun.
         value (Any): What `do_job` returned; None after an error.
         error (str): Why there is no value, in a line; "" when there is one.
         traceback (str): Where in the worker it was raised; "" when nothing was.
-        attempts (int): How often the job was begun.
     """
 
-    number: int
-    job: Any
-    value: Any
-    error: str
-    traceback: str
-    attempts: int
+    __slots__ = ()
+    number, job, attempts, value, error, traceback = (
+        property(operator.itemgetter(place)) for place in range(6)
+    )
+
+    def __repr__(self):
+        form = "number={}, job={!r}, attempts={}, value={!r}, error={!r}, traceback={!r}"
+        return f"Result({form.format(*self)})"
 
 
-@dataclasses.dataclass(slots=True)
-class Message:
-    """Jobs that follow one another in their source, and travel together."""
+class Results(itertools.chain[Result]):
+    """The results one by one, out of lists: a generator takes longer for each."""
 
-    first: int  # the number of the first one
-    jobs: list[Any]
-    packed: list[Any]  # how they travel: as they are, or in bytes
-    attempts: int = 1
-
-    def part(self, start, stop=None):
-        """Return a message of some of the jobs."""
-        jobs, packed = self.jobs[start:stop], self.packed[start:stop]
-        return Message(self.first + start, jobs, packed, self.attempts)
-
-    def results(self, values, others):
-        """Return a result for each job: of its plain value, or what else came of it."""
-        numbers, none = itertools.count(self.first), itertools.repeat("")
-        attempts = itertools.repeat(self.attempts)
-        fields = zip(numbers, self.jobs, values, none, none, attempts, strict=False)
-        results = list(map(tuple.__new__, itertools.repeat(Result), fields))  # none in Python
-        for place, other in others.items():
-            value, why = None, other
-            if type(other) is bytes:
-                try:
-                    value, why = pickle.loads(other), ("", "")
-                except Exception as error:  # raised by whatever the value is made of
-                    why = described(error)
-            number, job = self.first + place, self.jobs[place]
-            results[place] = Result(number, job, value, *why, self.attempts)
-        return results
+    def close(self):
+        """End the workers."""
+        self.lists.close()
+        collections.deque(self, maxlen=0)
 
 
 @contextlib.contextmanager
@@ -163,7 +144,7 @@ class Channel:
 
     def __init__(self, reader, writer):
         self.reader, self.writer = reader, writer
-        self.received, self.unsent = bytearray(), b""
+        self.received, self.unsent = b"", b""
 
     @classmethod
     def pair(cls, context):
@@ -179,30 +160,30 @@ class Channel:
 
     def send(self, message):
         """Send a message, or, when nothing waits, as much of it as there is room for."""
-        self.unsent = memoryview(HEADER.pack(len(message)) + message)
+        self.unsent = HEADER.pack(len(message)) + message
         self.send_rest()
 
     def send_rest(self):
         """Send what is left of the message."""
         try:
-            while self.unsent:
-                self.unsent = self.unsent[write(self.writer, self.unsent) :]
-            self.unsent = b""  # the empty view would keep the memory of the message
+            while (sent := write(self.writer, self.unsent)) < len(self.unsent):
+                self.unsent = memoryview(self.unsent)[sent:]
+            self.unsent = b""
         except BlockingIOError:
             pass
 
     def receive(self):
         """Return a message when the whole of it has come, else None: a part may stay a part."""
-        part = read(self.reader, 2**16)
-        if not part:
+        whole, size = read(self.reader, 2**16), HEADER.size
+        if not whole:
             raise EOFError
-        self.received += part
-        size = HEADER.size
-        if len(self.received) >= size:
-            size += HEADER.unpack_from(self.received)[0]
-            if len(self.received) == size:
-                whole, self.received = self.received, bytearray()
-                return memoryview(whole)[HEADER.size :]
+        if self.received:
+            self.received += whole
+            whole = self.received
+        if len(whole) >= size and len(whole) == size + HEADER.unpack_from(whole)[0]:
+            self.received = b""
+            return memoryview(whole)[size:]
+        self.received = self.received or bytearray(whole)
         return None
 
     def close(self):
@@ -233,7 +214,7 @@ def work(channel, begun, do_job, setup):
             loaded = setup()
     except BaseException as error:
         failure = described(error)[1]
-    begun = memoryview(begun).cast("B").cast("Q")  # its first item is fast to write
+    begun = memoryview(begun).cast("B").cast("Q")  # begun[0] is faster than begun.value
     with contextlib.suppress(EOFError, OSError):  # the parent has died, so we end
         channel.send(pickle.dumps(failure))
         while message := receive_job(channel, begun):
@@ -241,17 +222,27 @@ def work(channel, begun, do_job, setup):
 
 
 def answers_to(jobs, begun, do_job):
-    """Do jobs; return their plain values, and by its place what came of each other job."""
-    values, others, first = [], {}, begun[0]
-    for begun[0], job in enumerate(jobs, first):
+    """Do jobs; return what is sent of each: its value as it is, or in bytes, or its error."""
+    answers, first, plain = [], begun[0], True
+    for begun[0], packed in enumerate(jobs, first):
         try:
-            value = do_job(pickle.loads(job) if type(job) is bytes else job)
-            if type(value) not in PLAIN:  # pickled at once: a later job may change it
-                others[len(values)], value = pickle.dumps(value), None
+            answer = do_job(pickle.loads(packed) if type(packed) is bytes else packed)
+            if type(answer) not in PLAIN:  # pickled at once: a later job may change it
+                answer, plain = pickle.dumps(answer), False
         except BaseException as error:  # sys.exit() is no reason to end, either
-            others[len(values)], value = described(error), None
-        values.append(value)
-    return values, others
+            answer, plain = described(error), False
+        answers.append(answer)
+    return answers if plain else tuple(answers)
+
+
+def opened(answer):
+    """Return what an answer says: value, error and traceback."""
+    try:
+        if type(answer) is tuple:
+            return None, *answer
+        return pickle.loads(answer) if type(answer) is bytes else answer, "", ""
+    except Exception as error:  # raised by whatever the value is made of
+        return None, *described(error)
 
 
 def receive_job(channel, begun):
@@ -279,7 +270,7 @@ class Worker:
         """Hand a message of jobs to the worker, which is idle."""
         self.message, self.begun_before = message, self.begun.value
         self.begun_seen = self.begun_before + 1
-        self.channel.send(pickle.dumps(message.packed))
+        self.channel.send(pickle.dumps(message[-1]))
 
     def died_in_silence(self):
         """Tell a death that no end of file has told: a process of a job holds the channel."""
@@ -324,8 +315,8 @@ class WorkQueue:
         self.team, self.idle, self.stillborn = [], [], 0
         self.paused, self.look_at = False, 0.0
 
-    def results(self):
-        """Yield the results, and end the workers whatever happens."""
+    def lists(self):
+        """Yield the results, in lists, and end the workers whatever happens."""
         self.selector = selectors.DefaultSelector()
         try:
             with ctrl_c_held_back():
@@ -335,7 +326,7 @@ class WorkQueue:
                 while results := self.finished.pop(self.given, None):  # before it takes more
                     self.given += len(results)
                     self.paused = False
-                    yield from results
+                    yield results
                 if self.may_take():
                     self.take()
                 if self.source is None and self.given == self.taken:
@@ -359,7 +350,7 @@ class WorkQueue:
         return room and self.source is not None and not self.paused
 
     def take(self):
-        """Take jobs from the source, as many as fit into a message."""
+        """Take as many jobs as fit into a message: numbers, jobs, attempts, and what is sent."""
         jobs, others, unfit = [], {}, []
         room = min(self.batch, self.bound - self.taken + self.given)
         for job in itertools.islice(self.source, room):
@@ -370,18 +361,16 @@ class WorkQueue:
                 try:
                     others[len(jobs)] = pickle.dumps(job)
                 except Exception as error:  # raised by whatever the job is made of
-                    message = Message(self.taken + len(jobs), [job], [], attempts=0)
-                    unfit = message.results([None], {0: described(error)})
+                    unfit = [Result((self.taken + len(jobs), job, 0, None, *described(error)))]
                     break  # it ends the message, whose jobs follow one another
             jobs.append(job)
         else:
             if len(jobs) < room:  # that was the last of them
                 self.paused, self.source = True, None
         if jobs:
-            packed = jobs
-            if others:
-                packed = [others.get(place, job) for place, job in enumerate(jobs)]
-            self.waiting.append(Message(self.taken, jobs, packed))
+            packed = list(map(others.get, itertools.count(), jobs)) if others else jobs
+            numbers = range(self.taken, self.taken + len(jobs))
+            self.waiting.append((numbers, jobs, [1] * len(jobs), packed))
         self.taken += len(jobs) + len(unfit)
         if unfit:
             self.finish(unfit)
@@ -416,16 +405,16 @@ class WorkQueue:
                     message = worker.channel.receive()
                 else:
                     worker.channel.send_rest()
+                    if not worker.channel.unsent:
+                        self.selector.unregister(worker.channel.writer)
+                    continue
             except BlockingIOError:
                 continue
             except (EOFError, OSError):
                 if worker in self.team:  # the other end of its channel may have told before
                     self.replace(worker)
                 continue
-            if event & selectors.EVENT_READ:
-                self.settle(worker, message)
-            elif not worker.channel.unsent:
-                self.selector.unregister(worker.channel.writer)
+            self.settle(worker, message)
 
     def settle(self, worker, message):
         """Take in that a worker is ready, or its answers; in both cases it is idle now."""
@@ -439,7 +428,10 @@ class WorkQueue:
         self.idle.append(worker)
         self.give()  # first of all, for it waits
         if done:
-            self.finish(done.results(*said))
+            plain = type(said) is list
+            columns = (said, NONE, NONE) if plain else zip(*map(opened, said), strict=True)
+            fields = zip(*done[:-1], *columns)  # noqa: B905  # strict would take longer
+            self.finish(list(map(Result, fields)))  # no Python for each of them
 
     def finish(self, results):
         """Keep results that follow one another until their turn."""
@@ -490,17 +482,20 @@ class WorkQueue:
         begun = worker.begun.value - worker.begun_before
         if worker.message is None:
             return
-        again = [worker.message.part(begun)]
+        at = max(0, begun - 1)
+        *again, guilty = (
+            [column[which] for column in worker.message]
+            for which in (slice(begun, None), slice(at), slice(at, begun))
+        )
         if begun:  # none, when it died before it saw them
-            again.append(worker.message.part(0, begun - 1))
-            guilty = worker.message.part(begun - 1, begun)
-            if guilty.attempts < self.attempts and (self.retry_late or not late):
-                guilty.attempts += 1
+            (number,), (job,), attempts, _ = guilty
+            if attempts[0] < self.attempts and (self.retry_late or not late):
+                attempts[0] += 1
                 again.append(guilty)  # alone, it ends nobody else's
             else:
                 why = late or f"ChildProcessError: the worker ended, exit code {code}"
-                self.finish(guilty.results([None], {0: (why, "")}))
-        self.waiting.extendleft(message for message in again if message.jobs)
+                self.finish([Result((number, job, *attempts, None, why, ""))])
+        self.waiting.extendleft(message for message in again if message[0])
 
 
 def work_queue(
@@ -544,7 +539,7 @@ def work_queue(
         start_method (str | None): "fork", "spawn", "forkserver", or None: the default.
 
     Returns:
-        Generator[Result]: Its end, its close(), an exception and Ctrl-C end all workers.
+        Iterator[Result]: Its end, its close(), an exception and Ctrl-C end all workers.
 
     Raises:
         ValueError: An argument is out of range.
@@ -563,7 +558,7 @@ def work_queue(
     context = multiprocessing.get_context(
         start_method or multiprocessing.get_all_start_methods()[0]
     )
-    return WorkQueue(
+    lists = WorkQueue(
         jobs,
         lambda: Worker(context, do_job, setup),
         **counts,
@@ -571,7 +566,10 @@ def work_queue(
         time_limit=time_limit,
         ordered=ordered,
         progress=progress,
-    ).results()
+    ).lists()
+    results = Results.from_iterable(lists)
+    results.lists = lists
+    return results
 
 
 def square(job):
