@@ -325,7 +325,7 @@ class WorkQueue:
             while True:
                 while results := self.finished.pop(self.given, None):  # before it takes more
                     self.given += len(results)
-                    self.paused = False
+                    self.paused = self.source is None
                     yield results
                 if self.may_take():
                     self.take()
@@ -346,8 +346,7 @@ class WorkQueue:
 
     def may_take(self):
         """Tell whether there may be a job to take: this is the back-pressure."""
-        room = self.taken - self.given < self.bound
-        return room and self.source is not None and not self.paused
+        return not self.paused and self.taken - self.given < self.bound
 
     def take(self):
         """Take as many jobs as fit into a message: numbers, jobs, attempts, and what is sent."""
