@@ -385,7 +385,8 @@ class WorkQueue:
             if worker.channel.unsent:
                 writer = worker.channel.writer
                 self.selector.register(writer, selectors.EVENT_WRITE, worker)
-            self.set_deadline(worker)
+            if self.time_limit is not None:
+                self.set_deadline(worker)
 
     def set_deadline(self, worker):
         """Let the time limit of a busy worker begin now."""
@@ -429,7 +430,8 @@ class WorkQueue:
         if done:
             plain = type(said) is list
             columns = (said, NONE, NONE) if plain else zip(*map(opened, said), strict=True)
-            fields = zip(*done[:-1], *columns)  # noqa: B905  # strict would take longer
+            numbers, jobs, attempts, _ = done
+            fields = zip(numbers, jobs, attempts, *columns)  # noqa: B905  # strict takes longer
             self.finish(list(map(Result, fields)))  # no Python for each of them
 
     def finish(self, results):
