@@ -4,6 +4,7 @@ import contextlib
 import functools
 import multiprocessing
 import os
+import pickle
 import re
 import signal
 import subprocess
@@ -13,6 +14,7 @@ import threading
 import psutil
 import pytest
 
+import examples.recipes.work_queue as recipe
 from examples.recipes.work_queue import NOT_YET, work_queue
 from tests import work_queue_jobs as do
 from tests.harness import (
@@ -248,6 +250,54 @@ def test_jobs_and_results_of_one_message_share_nothing(method):
     results = list(work_queue([shared] * 3, do.add_to_shared, **options))
     assert [result.value for result in results] == [[1], [1, 1], [1, 1, 1]]
     assert shared == []
+
+
+@pytest.mark.parametrize("batch", [1, 2, 7, 100])
+def test_plain_and_other_jobs_go_in_one_message(batch):
+    jobs = [0, "one", [2], None, (4, "four"), 5.5, True, b"seven", {"eight": 8}, "raise", 10]
+    results = list(work_queue(jobs, do.trouble, workers=2, batch=batch))
+    for number, (job, result) in enumerate(zip(jobs, results, strict=True)):
+        assert (result.number, result.attempts) == (number, 1) and result.job is job
+        right = (None, "ValueError: no luck") if job == "raise" else (job, "")
+        assert (result.value, result.error) == right and type(result.value) is type(right[0])
+
+
+def test_a_result_names_its_fields_and_is_the_same_after_a_journey():
+    (result,) = work_queue(["job"], do.double)
+    assert repr(result) == (
+        "Result(number=0, job='job', attempts=1, value='jobjob', error='', traceback='')"
+    )
+    again = pickle.loads(pickle.dumps(result))
+    assert type(again) is type(result) and again == result
+    with pytest.raises(AttributeError):
+        result.value = "another"
+
+
+def test_a_source_is_not_asked_on_after_not_yet(method, monkeypatch):
+    monkeypatch.setattr(recipe, "LOOK", 1000)  # nothing but a result makes it ask again
+    given = []
+
+    def source():
+        yield 1
+        while not given:
+            yield NOT_YET
+        for job in (2, 3):
+            yield job
+            yield NOT_YET
+            assert len(given) == job
+
+    options = {"workers": 1, "batch": 9, "start_method": method}
+    for result in work_queue(source(), do.same, **options):
+        given.append(result.value)
+    assert given == [1, 2, 3]
+
+
+def test_after_close_there_are_no_results_though_some_of_a_message_are_left():
+    results = work_queue(range(8), do.same, workers=1, batch=8)
+    assert next(results).value == 0
+    results.close()
+    assert multiprocessing.active_children() == []
+    assert list(results) == []
 
 
 def test_a_source_may_wait_for_results(method):

@@ -13,6 +13,7 @@ import itertools
 import math
 import multiprocessing
 import multiprocessing.connection
+import operator
 import os
 import pickle
 import selectors
@@ -31,28 +32,39 @@ HEADER = struct.Struct("!Q")  # before each message: how many bytes it has
 LOOK = 0.5  # seconds between two looks for what no message tells
 STILLBORN = 10  # so many workers in a row that die before they are ready: it is no accident
 PLAIN = {int, float, bool, str, type(None)}  # can neither change nor fail to be pickled
+NONE = itertools.repeat("")  # a column of no errors
 NOT_YET = object()  # what a source gives when its next job waits for a result
 
 
-@dataclasses.dataclass(slots=True)
-class Result:
-    """One job, from when it is taken, and what became of it.
+class Result(tuple[Any, ...]):
+    """One job and what became of it.
 
     Attributes:
         number (int): The job's place in its source, from 0.
         job (Any): The job itself.
+        attempts (int): How often it was begun.
         value (Any): What `do_job` returned; None after an error.
         error (str): Why there is no value, in a line; "" when there is one.
         traceback (str): Where in the worker it was raised; "" when nothing was.
-        attempts (int): How often the job was begun.
     """
 
-    number: int
-    job: Any
-    value: Any = None
-    error: str = ""
-    traceback: str = ""
-    attempts: int = 1
+    __slots__ = ()
+    number, job, attempts, value, error, traceback = (
+        property(operator.itemgetter(place)) for place in range(6)
+    )
+
+    def __repr__(self):
+        form = "number={}, job={!r}, attempts={}, value={!r}, error={!r}, traceback={!r}"
+        return f"Result({form.format(*self)})"
+
+
+class Results(itertools.chain[Result]):
+    """The results one by one, out of lists: a generator takes longer for each."""
+
+    def close(self):
+        """End the workers."""
+        self.lists.close()
+        collections.deque(self, maxlen=0)
 
 
 @contextlib.contextmanager
@@ -144,7 +156,7 @@ class Channel:
 
     def __init__(self, reader, writer):
         self.reader, self.writer = reader, writer
-        self.received, self.unsent = bytearray(), b""
+        self.received, self.unsent = b"", b""
 
     @classmethod
     def pair(cls, context):
@@ -160,30 +172,30 @@ class Channel:
 
     def send(self, message):
         """Send a message, or, when nothing waits, as much of it as there is room for."""
-        self.unsent = memoryview(HEADER.pack(len(message)) + message)
+        self.unsent = HEADER.pack(len(message)) + message
         self.send_rest()
 
     def send_rest(self):
         """Send what is left of the message."""
         try:
-            while self.unsent:
-                self.unsent = self.unsent[write(self.writer, self.unsent) :]
-            self.unsent = b""  # the empty view would keep the memory of the message
+            while (sent := write(self.writer, self.unsent)) < len(self.unsent):
+                self.unsent = memoryview(self.unsent)[sent:]
+            self.unsent = b""
         except BlockingIOError:
             pass
 
     def receive(self):
         """Return a message when the whole of it has come, else None: a part may stay a part."""
-        part = read(self.reader, 2**16)
-        if not part:
+        whole, size = read(self.reader, 2**16), HEADER.size
+        if not whole:
             raise EOFError
-        self.received += part
-        size = HEADER.size
-        if len(self.received) >= size:
-            size += HEADER.unpack_from(self.received)[0]
-            if len(self.received) == size:
-                whole, self.received = self.received, bytearray()
-                return memoryview(whole)[HEADER.size :]
+        if self.received:
+            self.received += whole
+            whole = self.received
+        if len(whole) >= size and len(whole) == size + HEADER.unpack_from(whole)[0]:
+            self.received = b""
+            return memoryview(whole)[size:]
+        self.received = self.received or bytearray(whole)
         return None
 
     def close(self):
@@ -214,6 +226,7 @@ def work(channel, begun, do_job, setup):
             loaded = setup()
     except BaseException as error:
         failure = described(error)[1]
+    begun = memoryview(begun).cast("B").cast("Q")  # begun[0] is faster than begun.value
     with contextlib.suppress(EOFError, OSError):  # the parent has died, so we end
         channel.send(pickle.dumps(failure))
         while message := receive_job(channel, begun):
@@ -222,22 +235,32 @@ def work(channel, begun, do_job, setup):
 
 def answers_to(jobs, begun, do_job):
     """Do jobs; return what is sent of each: its value as it is, or in bytes, or its error."""
-    answers = []
-    for number, packed in enumerate(jobs, begun.value):
-        begun.value = number
+    answers, first, plain = [], begun[0], True
+    for begun[0], packed in enumerate(jobs, first):
         try:
-            value = do_job(pickle.loads(packed) if type(packed) is bytes else packed)
-            # Pickled at once: a job may change later what it has returned.
-            answers.append(value if type(value) in PLAIN else pickle.dumps(value))
+            answer = do_job(pickle.loads(packed) if type(packed) is bytes else packed)
+            if type(answer) not in PLAIN:  # pickled at once: a later job may change it
+                answer, plain = pickle.dumps(answer), False
         except BaseException as error:  # sys.exit() is no reason to end, either
-            answers.append(described(error))
-    return answers
+            answer, plain = described(error), False
+        answers.append(answer)
+    return answers if plain else tuple(answers)
+
+
+def opened(answer):
+    """Return what an answer says: value, error and traceback."""
+    try:
+        if type(answer) is tuple:
+            return None, *answer
+        return pickle.loads(answer) if type(answer) is bytes else answer, "", ""
+    except Exception as error:  # raised by whatever the value is made of
+        return None, *described(error)
 
 
 def receive_job(channel, begun):
     """Return the next message; from its first part on, a death counts as an attempt."""
     message = channel.receive()
-    begun.value += 1
+    begun[0] += 1
     while message is None:
         message = channel.receive()
     return message
@@ -248,18 +271,18 @@ class Worker:
 
     def __init__(self, context, do_job, setup):
         self.channel, theirs = Channel.pair(context)
-        self.begun, self.ready, self.results = context.RawValue("Q"), False, []
+        self.begun, self.ready, self.message = context.RawValue("Q"), False, None
         self.deadline, self.begun_before, self.begun_seen = math.inf, 0, 0
         args = (theirs, self.begun, do_job, setup)
         self.process = context.Process(target=WithoutCtrlC(work), args=args, daemon=True)
         with contextlib.closing(theirs):  # before the next worker is forked and inherits it
             self.process.start()
 
-    def give(self, results, packed):
+    def give(self, message):
         """Hand a message of jobs to the worker, which is idle."""
-        self.results, self.packed, self.begun_before = results, packed, self.begun.value
+        self.message, self.begun_before = message, self.begun.value
         self.begun_seen = self.begun_before + 1
-        self.channel.send(pickle.dumps(packed))
+        self.channel.send(pickle.dumps(message[-1]))
 
     def died_in_silence(self):
         """Tell a death that no end of file has told: a process of a job holds the channel."""
@@ -268,7 +291,7 @@ class Worker:
 
     def hang_up(self):
         """Let an idle worker end; kill a busy one."""
-        if self.ready and not self.results:
+        if self.ready and not self.message:
             with contextlib.suppress(OSError):
                 self.channel.send(b"")
         else:
@@ -304,8 +327,8 @@ class WorkQueue:
         self.team, self.idle, self.stillborn = [], [], 0
         self.paused, self.look_at = False, 0.0
 
-    def results(self):
-        """Yield the results, and end the workers whatever happens."""
+    def lists(self):
+        """Yield the results, in lists, and end the workers whatever happens."""
         self.selector = selectors.DefaultSelector()
         try:
             with ctrl_c_held_back():
@@ -314,8 +337,8 @@ class WorkQueue:
             while True:
                 while results := self.finished.pop(self.given, None):  # before it takes more
                     self.given += len(results)
-                    self.paused = False
-                    yield from results
+                    self.paused = self.source is None
+                    yield results
                 if self.may_take():
                     self.take()
                 if self.source is None and self.given == self.taken:
@@ -335,50 +358,51 @@ class WorkQueue:
 
     def may_take(self):
         """Tell whether there may be a job to take: this is the back-pressure."""
-        room = self.taken - self.given < self.bound
-        return room and self.source is not None and not self.paused
+        return not self.paused and self.taken - self.given < self.bound
 
     def take(self):
-        """Take jobs from the source, as many as fit into a message."""
-        results, packed = [], []
+        """Take as many jobs as fit into a message: numbers, jobs, attempts, and what is sent."""
+        jobs, others, unfit = [], {}, []
         room = min(self.batch, self.bound - self.taken + self.given)
-        for number, job in enumerate(itertools.islice(self.source, room), self.taken):
-            if job is NOT_YET:
-                self.paused = True
-                break
-            result = Result(number, job)
-            results.append(result)
-            try:
-                packed.append(job if type(job) in PLAIN else pickle.dumps(job))
-            except Exception as error:  # raised by whatever the job is made of
-                result.error, result.traceback = described(error)
-                result.attempts = 0
-                break  # it ends the message, whose jobs follow one another
+        for job in itertools.islice(self.source, room):
+            if type(job) not in PLAIN:
+                if job is NOT_YET:
+                    self.paused = True
+                    break
+                try:
+                    others[len(jobs)] = pickle.dumps(job)
+                except Exception as error:  # raised by whatever the job is made of
+                    unfit = [Result((self.taken + len(jobs), job, 0, None, *described(error)))]
+                    break  # it ends the message, whose jobs follow one another
+            jobs.append(job)
         else:
-            if len(results) < room:  # that was the last of them
+            if len(jobs) < room:  # that was the last of them
                 self.paused, self.source = True, None
-        self.taken += len(results)
-        if len(packed) < len(results):
-            self.finish([results.pop()])
-        if packed:
-            self.waiting.append((results, packed))
+        if jobs:
+            packed = list(map(others.get, itertools.count(), jobs)) if others else jobs
+            numbers = range(self.taken, self.taken + len(jobs))
+            self.waiting.append((numbers, jobs, [1] * len(jobs), packed))
+        self.taken += len(jobs) + len(unfit)
+        if unfit:
+            self.finish(unfit)
 
     def give(self):
         """Give the waiting messages to the idle workers."""
         while self.waiting and self.idle:
             worker = self.idle.pop()
             try:
-                worker.give(*self.waiting.popleft())
+                worker.give(self.waiting.popleft())
             except OSError:  # it has died: the end of its channel tells
                 continue
             if worker.channel.unsent:
                 writer = worker.channel.writer
                 self.selector.register(writer, selectors.EVENT_WRITE, worker)
-            self.set_deadline(worker)
+            if self.time_limit is not None:
+                self.set_deadline(worker)
 
     def set_deadline(self, worker):
         """Let the time limit of a busy worker begin now."""
-        if self.time_limit is not None and worker.results:
+        if self.time_limit is not None and worker.message:
             worker.deadline = time.monotonic() + self.time_limit
             self.look_at = min(self.look_at, worker.deadline)
 
@@ -393,42 +417,34 @@ class WorkQueue:
                     message = worker.channel.receive()
                 else:
                     worker.channel.send_rest()
+                    if not worker.channel.unsent:
+                        self.selector.unregister(worker.channel.writer)
+                    continue
             except BlockingIOError:
                 continue
             except (EOFError, OSError):
                 if worker in self.team:  # the other end of its channel may have told before
                     self.replace(worker)
                 continue
-            if event & selectors.EVENT_READ:
-                self.settle(worker, message)
-            elif not worker.channel.unsent:
-                self.selector.unregister(worker.channel.writer)
+            self.settle(worker, message)
 
     def settle(self, worker, message):
         """Take in that a worker is ready, or its answers; in both cases it is idle now."""
         if message is None:  # it has begun to answer, so it is not too late
             self.set_deadline(worker)
             return
-        said, results, worker.results = pickle.loads(message), worker.results, []
+        said, done, worker.message = pickle.loads(message), worker.message, None
         if not worker.ready and said:
             raise RuntimeError(f"setup() failed in a worker:\n{said}")
         worker.ready, worker.deadline, self.stillborn = True, math.inf, 0
         self.idle.append(worker)
         self.give()  # first of all, for it waits
-        for place, answer in enumerate(said):
-            result = results[place]
-            if type(answer) in PLAIN:
-                result.value = answer
-                continue
-            try:
-                if type(answer) is tuple:
-                    result.error, result.traceback = answer
-                else:
-                    result.value = pickle.loads(answer)
-            except Exception as error:  # raised by whatever the result is made of
-                result.error, result.traceback = described(error)
-        if results:
-            self.finish(results)
+        if done:
+            plain = type(said) is list
+            columns = (said, NONE, NONE) if plain else zip(*map(opened, said), strict=True)
+            numbers, jobs, attempts, _ = done
+            fields = zip(numbers, jobs, attempts, *columns)  # noqa: B905  # strict takes longer
+            self.finish(list(map(Result, fields)))  # no Python for each of them
 
     def finish(self, results):
         """Keep results that follow one another until their turn."""
@@ -477,20 +493,21 @@ class WorkQueue:
                 )
             self.hire()
         begun = worker.begun.value - worker.begun_before
-        if not worker.results:
+        if worker.message is None:
             return
-        results, packed = worker.results, worker.packed
-        again = [(results[begun:], packed[begun:])]
+        at = max(0, begun - 1)
+        *again, guilty = (
+            [column[which] for column in worker.message]
+            for which in (slice(begun, None), slice(at), slice(at, begun))
+        )
         if begun:  # none, when it died before it saw them
-            at = begun - 1
-            again.append((results[:at], packed[:at]))
-            result = results[at]
-            if result.attempts < self.attempts and (self.retry_late or not late):
-                result.attempts += 1
-                again.append(([result], [packed[at]]))  # alone, it ends nobody else's
+            (number,), (job,), attempts, _ = guilty
+            if attempts[0] < self.attempts and (self.retry_late or not late):
+                attempts[0] += 1
+                again.append(guilty)  # alone, it ends nobody else's
             else:
-                result.error = late or f"ChildProcessError: the worker ended, exit code {code}"
-                self.finish([result])
+                why = late or f"ChildProcessError: the worker ended, exit code {code}"
+                self.finish([Result((number, job, *attempts, None, why, ""))])
         self.waiting.extendleft(message for message in again if message[0])
 
 
@@ -535,7 +552,7 @@ def work_queue(
         start_method (str | None): "fork", "spawn", "forkserver", or None: the default.
 
     Returns:
-        Generator[Result]: Its end, its close(), an exception and Ctrl-C end all workers.
+        Iterator[Result]: Its end, its close(), an exception and Ctrl-C end all workers.
 
     Raises:
         ValueError: An argument is out of range.
@@ -554,7 +571,7 @@ def work_queue(
     context = multiprocessing.get_context(
         start_method or multiprocessing.get_all_start_methods()[0]
     )
-    return WorkQueue(
+    lists = WorkQueue(
         jobs,
         lambda: Worker(context, do_job, setup),
         **counts,
@@ -562,7 +579,10 @@ def work_queue(
         time_limit=time_limit,
         ordered=ordered,
         progress=progress,
-    ).results()
+    ).lists()
+    results = Results.from_iterable(lists)
+    results.lists = lists
+    return results
 
 
 def square(job):
