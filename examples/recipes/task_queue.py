@@ -206,6 +206,8 @@ def task_queue(make, parts, do, consumers=2, maxsize=8, start_method=None):
                 if ours:
                     connections[ours] = worker
         yield from take_results(tasks, workers, connections)
+        tasks.close()
+        tasks.join_thread()  # else it may hold the queue's locks when this process ends
     finally:
         with ctrl_c_held_back():
             for worker in workers:

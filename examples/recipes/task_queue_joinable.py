@@ -192,7 +192,9 @@ def task_tree(tasks, do, workers=3, start_method=None):
         ending = threading.Thread(target=put_sentinels, args=(queue, workers), daemon=True)
         ending.start()
         yield from take_results(connections)
-        ending.join()  # else it may still hold the queue's locks when this process ends
+        ending.join()  # else it, or the queue's own thread, may still hold
+        queue.close()  # the queue's locks when this process ends
+        queue.join_thread()
     finally:
         with ctrl_c_held_back():
             for worker in started:
