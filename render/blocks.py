@@ -26,6 +26,7 @@ EVIDENCE = {
     "kernel": "The kernel shows that every remaining thread waited without a time limit, and that nothing from outside could wake one.",
     "stillness": "No process used any processor time, and none printed anything.",
 }
+COLUMNS = re.compile(r"^.*\S {2,}\S", re.MULTILINE)  # a line of a table
 CONTROL_PICTURES = {code: 0x2400 + code for code in range(32)} | {127: 0x2421}
 CSI = re.compile(r"\x1b(?:\[[0-?]*[ -/]*[@-~]|\][^\x07\x1b]*(?:\x07|\x1b\\)|[@-Z\\-_])")
 
@@ -47,7 +48,8 @@ def console(name: str) -> str:
     recording = recording_of(name)
     command = escape(recording.command)
     output = "".join(f"{escape(terminal_line(line.text))}\n" for line in recording.lines)
-    code = f'<span class="gp">$ </span>{command}\n<span class="go">{output}</span>'
+    columns = " columns" * (len(COLUMNS.findall(output)) > 2)  # then no line may wrap
+    code = f'<span class="gp">$ </span>{command}\n<span class="go{columns}">{output}</span>'
     return code_block("console", code, f' data-typed="{command}"')
 
 
@@ -221,7 +223,7 @@ def program(path: str, *lit: str) -> str:
         for number, line in enumerate(coloured(text).splitlines(), 1)
     )
     return (
-        f'<div class="program highlight"><div class="bar" data-search-exclude><span class="name">{Path(name).name}'
+        f'<div class="program highlight"><div class="bar" data-search-exclude><span class="name">{breakable(Path(name).name)}'
         '</span><button type="button" class="copy" hidden>Copy</button>'
         f'<a href="{path}" download aria-label="Download {Path(name).name}">Download</a></div>'
         f"<pre data-search-exclude><code>{lines}</code></pre></div>"
