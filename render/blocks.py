@@ -185,8 +185,14 @@ def terms() -> dict[str, str]:
 NOISE = re.compile(r"Fatal Python error: Aborted|Extension modules: |<.*truncated.*>")
 
 
+# What differs from run to run and tells nothing: names, addresses, process numbers, times.
+CHANGING = re.compile(
+    r"\b(psm_|pymp-)\w+|\b0x\w+|\b[Pp]rocess (ID:? )?\d+|\d[\d.]* (ms|s|seconds)\b"
+)
+
+
 def start_method_table(name: str) -> str:
-    """What became of the same program under each of its start methods."""
+    """What became of the same program under each of its start methods; a sentence where it is the same."""
     rows = [
         (
             f"<code>{recording.start_method}</code>",
@@ -197,6 +203,12 @@ def start_method_table(name: str) -> str:
         )
         for recording in build.recordings(name)
     ]
+    answers = {f"{does}: {last}".replace("<wbr>", "") for _, does, last in rows}
+    if len({CHANGING.sub("", answer) for answer in answers}) == 1:
+        *methods, end = [method for method, _, _ in rows]
+        under = f"The same under {', '.join(methods)} and {end}" if methods else f"Under {end}"
+        _, does, last = rows[0]
+        return f"<p>{under}: it {does}, and its last line is {last}.</p>"
     return table(("Start method", "What it does", "Last line"), rows)
 
 

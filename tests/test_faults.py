@@ -201,6 +201,24 @@ def test_the_line_that_says_how_a_run_ended():
     assert blocks.verdict(recording(ended="hang")) == "hangs for ever"
 
 
+def test_what_is_the_same_under_each_start_method_is_said_once(monkeypatch):
+    last = {"fork": "OSError: '/psm_ab12' in 0.5 s", "spawn": "OSError: '/psm_9c' in 1.25 s"}
+
+    def said(**lines):
+        runs = [
+            recording(status=1, start_method=method, lines=(Line(0.5, text),))
+            for method, text in lines.items()
+        ]
+        monkeypatch.setattr(build, "recordings", lambda name: runs)
+        return BeautifulSoup(blocks.start_method_table("x"), "html.parser")
+
+    told = "it ends with exit code 1, and its last line is OSError: '/psm_ab12' in 0.5 s."
+    assert said(**last).p.get_text() == f"The same under fork and spawn: {told}"
+    assert said(fork=last["fork"]).p.get_text() == f"Under fork: {told}"
+    differing = said(**last, forkserver="OSError: 24")
+    assert [row.td.get_text() for row in differing.select("tbody tr")] == [*START_METHODS]
+
+
 def test_a_pair_that_ends_alike_counts_its_lines(monkeypatch):
     runs = {
         "x_broken": recording(),
