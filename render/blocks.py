@@ -19,7 +19,7 @@ from render.figures import seconds
 from render.runs import ROOT, PageError, file_of
 from render.story import Story
 from render.timeline import ending as draw_ending
-from render.timeline import feeders_of, reach, shared_legend
+from render.timeline import feeders_of, reach, shared_heights, shared_legend
 from render.timeline import timeline as draw_timeline
 
 EVIDENCE = {
@@ -72,10 +72,11 @@ def pair(name: str) -> str:
         ]
     until = max(map(reach, recordings.values()))  # one axis for both
     feeders = feeders_of(recordings.values())
+    heights = shared_heights(recordings.values(), until, feeders)
     keys = with_terms(shared_legend(recordings.values(), until))
     sides = "".join(
         f'<figure data-search-exclude><figcaption>{label} <strong class="{label}">{says}</strong>'
-        f"</figcaption>{draw_timeline(recording, until, legend=False, feeders=feeders)}</figure>"
+        f"</figcaption>{draw_timeline(recording, until, 0, False, feeders, heights)}</figure>"
         for (label, recording), says in zip(recordings.items(), verdicts, strict=True)
     )
     return f'<div class="pair">{keys}{sides}</div>'
@@ -85,7 +86,8 @@ def verdict(recording: Recording, fixed: bool = False) -> str:
     """How a run came out, in a few words; a fixed one that reports a death does so on purpose."""
     if recording.hung:
         return "hangs for ever"
-    last = f"<samp>{telling_line(recording)}</samp>"
+    name = re.sub(r"(?:\w+\.)*(\w+Error|Broken\w+): .*", r"\1", telling_line(recording))
+    last = f"<samp>{name}</samp>"  # of an error no more than its name: the output has the rest
     end = "ends and says" if fixed else f"exit code {recording.status}"
     return last if recording.status == 0 else f"{end}: {last}"
 
