@@ -3,6 +3,7 @@
 import ast
 import difflib
 import re
+import textwrap
 from collections.abc import Sequence
 from html import escape
 from pathlib import Path
@@ -347,18 +348,39 @@ def part_lines(lines: list[str], name: str) -> range:
     return range(0)
 
 
-def source_of(program: str, name: str) -> str:
+def source_of(program: str, name: str, first: str = "") -> str:
     """One function or class of a program, or what it does when it is run (`__main__`).
+
+    Of a docstring the first line is shown: the whole program has the rest.
 
     Args:
         program: The program, as a path below `examples/`.
         name: The function's name, or `__main__`.
+        first: Show no more of it than the statement, such as a loop, that begins with these words.
     """
-    lines = read_program(program).splitlines()
-    shown = [lines[at] for at in part_lines(lines, name)]
-    if not shown:
-        raise PageError(f"examples/{program} has no part named {name}")
-    return code_block("python", coloured("\n".join(shown)))
+    lines = brief(read_program(program))
+    places = part_lines(lines, name)
+    if first:
+        tree = ast.walk(ast.parse("\n".join(lines)))
+        found = [n for n in tree if isinstance(n, ast.stmt) and n.lineno - 1 in places]
+        found = [n for n in found if lines[n.lineno - 1].lstrip().startswith(first)]
+        places = range(found[0].lineno - 1, found[0].end_lineno or 0) if found else range(0)
+    if not places:
+        raise PageError(
+            f"examples/{program} has no part named {' '.join([name, first]).strip()}"
+        )
+    shown = textwrap.dedent("\n".join(lines[at] for at in places))
+    return code_block("python", coloured(shown))
+
+
+def brief(text: str) -> list[str]:
+    """The lines of a program, with no more than the first line of each docstring."""
+    lines = text.splitlines()
+    found = filter(None, map(docstring, ast.walk(ast.parse(text))))
+    for one in sorted(found, key=lambda node: -node.lineno):
+        if one.end_lineno != one.lineno:
+            lines[one.lineno - 1 : one.end_lineno] = [lines[one.lineno - 1] + '"""']
+    return lines
 
 
 def read_program(program: str) -> str:

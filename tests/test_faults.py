@@ -184,6 +184,17 @@ def test_a_part_of_a_fix_that_is_not_there():
         fix("ctrl_c", "work", "elsewhere")
 
 
+def test_of_a_program_a_part_is_shown_with_one_line_of_its_docstring():
+    def shown(*part):
+        return BeautifulSoup(blocks.source_of("pipe_totals.py", *part), "html.parser").text
+
+    whole, loop = shown("main"), shown("main", "while waiting")
+    assert 'as it comes out of its pipe."""\n    print(' in whole and "Args:" not in whole
+    assert loop.startswith("while waiting:\n    for ") and "finally" not in loop
+    with pytest.raises(PageError, match="no part named main while sleeping"):
+        shown("main", "while sleeping")
+
+
 def test_a_fault_that_raises_shows_no_hang(monkeypatch):
     """What hangs in one release of Python raises in another: the same page shows either."""
     monkeypatch.setattr(blocks, "recording_of", lambda *_: recording(status=1))
