@@ -288,7 +288,13 @@ def fix(name: str, *parts: str) -> str:
         name: What both programs are called before `_broken.py` and `_fixed.py`.
         parts: Show no more than the changes in these functions, or with these words, and link to the rest.
     """
-    return changes(f"faults/{name}_broken.py", f"faults/{name}_fixed.py", *parts)
+    programs = f"faults/{name}_broken.py", f"faults/{name}_fixed.py"
+    shown = changes(*programs, *parts)
+    link = f'<a href="#{name}_fixed-1">the fixed program</a>'
+    rest = (
+        f"<p>This is the heart of the change; {link} has every changed line highlighted.</p>"
+    )
+    return shown + (rest if shown != changes(*programs) else "")
 
 
 def changes(before: str, after: str, *parts: str) -> str:
@@ -306,11 +312,7 @@ def changes(before: str, after: str, *parts: str) -> str:
     for line in lines:
         kind = kinds.get(line[:3]) or kinds.get(line[:1], "same")
         marked += f'<span class="{kind}">{escape(line)}\n</span>'
-    link = f'<a href="#{Path(after).stem}-1">the fixed program</a>'
-    rest = (
-        f"<p>This is the heart of the change; {link} has every changed line highlighted.</p>"
-    )
-    return code_block("diff", marked) + (rest if shown != new else "")
+    return code_block("diff", marked)
 
 
 def with_changes(old: list[str], new: list[str], parts: Sequence[str]) -> list[str]:
