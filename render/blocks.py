@@ -108,16 +108,23 @@ def breakable(text: str) -> str:
     return re.sub(r"(?<=[a-z])(?=[A-Z])|(?<=[_/])", "<wbr>", text)
 
 
-def happened(name: str) -> str:
-    """What became of a fault and of its fix, and on what they were recorded."""
-    return variant(name) + caption(f"{name}_broken")
+def happened(name: str, fold: bool = False) -> str:
+    """What became of a fault and of its fix, and on what they were recorded; `fold` as in `variant`."""
+    return variant(name, fold) + caption(f"{name}_broken")
 
 
-def variant(name: str) -> str:
-    """The same without the caption, for a page with several faults: the last one has it."""
+def variant(name: str, fold: bool = False) -> str:
+    """The same without the caption, for a page with several faults: the last one has it.
+
+    Args:
+        name: What both programs are called before `_broken.py` and `_fixed.py`.
+        fold: Show the pictures folded, after the output: nothing waits in them, and both look alike.
+    """
     broken = f"{name}_broken"
     seen = console(broken) + stuck(broken) + start_method_table(broken)
-    return pair(name) + seen + "<p>The fixed program:</p>" + console(f"{name}_fixed")
+    seen += "<p>The fixed program:</p>" + console(f"{name}_fixed")
+    folded = f"<details><summary>How both ran</summary>{pair(name)}</details>"
+    return seen + folded if fold else pair(name) + seen
 
 
 def caption(name: str, method: bool = True) -> str:
