@@ -109,16 +109,14 @@ def breakable(text: str) -> str:
 
 
 def happened(name: str, fold: bool = False) -> str:
-    """What became of a fault and of its fix, and on what they were recorded; `fold` as in `variant`."""
+    """What became of a fault and of its fix, and on what they were recorded."""
     return variant(name, fold) + caption(f"{name}_broken")
 
 
 def variant(name: str, fold: bool = False) -> str:
     """The same without the caption, for a page with several faults: the last one has it.
 
-    Args:
-        name: What both programs are called before `_broken.py` and `_fixed.py`.
-        fold: Show the pictures folded, after the output: nothing waits in them, and both look alike.
+    Where nothing waits and both pictures look alike, they are folded, after the output.
     """
     broken = f"{name}_broken"
     seen = console(broken) + stuck(broken) + start_method_table(broken)
@@ -196,9 +194,7 @@ NOISE = re.compile(r"Fatal Python error: Aborted|Extension modules: |<.*truncate
 
 
 # What differs from run to run and tells nothing: names, addresses, process numbers, times.
-CHANGING = re.compile(
-    r"\b(psm_|pymp-)\w+|\b0x\w+|\b[Pp]rocess (ID:? )?\d+|\d[\d.]* (ms|s|seconds)\b"
-)
+CHANGING = re.compile(r"\b(psm_|pymp-|0x|[Pp]rocess (ID:? )?)\w+|\d[\d.]* (ms|s|seconds)\b")
 
 
 def start_method_table(name: str) -> str:
@@ -213,8 +209,7 @@ def start_method_table(name: str) -> str:
         )
         for recording in build.recordings(name)
     ]
-    answers = {f"{does}: {last}".replace("<wbr>", "") for _, does, last in rows}
-    if len({CHANGING.sub("", answer) for answer in answers}) == 1:
+    if len({CHANGING.sub("", "".join(row[1:]).replace("<wbr>", "")) for row in rows}) == 1:
         *methods, end = [method for method, _, _ in rows]
         under = f"The same under {', '.join(methods)} and {end}" if methods else f"Under {end}"
         _, does, last = rows[0]
@@ -295,13 +290,10 @@ def fix(name: str, *parts: str) -> str:
         name: What both programs are called before `_broken.py` and `_fixed.py`.
         parts: Show no more than the changes in these functions, or with these words, and link to the rest.
     """
-    programs = f"faults/{name}_broken.py", f"faults/{name}_fixed.py"
-    shown = changes(*programs, *parts)
     link = f'<a href="#{name}_fixed-1">the fixed program</a>'
-    rest = (
-        f"<p>This is the heart of the change; {link} has every changed line highlighted.</p>"
-    )
-    return shown + (rest if shown != changes(*programs) else "")
+    rest = f"This is the heart of the change; {link} has every changed line highlighted."
+    shown = changes(f"faults/{name}_broken.py", f"faults/{name}_fixed.py", *parts)
+    return shown + f"<p>{rest}</p>" * bool(parts)
 
 
 def changes(before: str, after: str, *parts: str) -> str:
@@ -346,10 +338,12 @@ def lines_with(lines: list[str], part: str) -> set[int]:
 
 
 def part_lines(lines: list[str], name: str) -> range:
-    """The indexes of the lines of a function or class of a program, or of what it does when it is run."""
-    for node in ast.parse("\n".join(lines)).body:
+    """The indexes of the lines of a function, class or loop of a program, or of what it does when it is run."""
+    nodes = ast.walk(ast.parse("\n".join(lines)))
+    for node in (one for one in nodes if isinstance(one, ast.stmt)):
         is_main = isinstance(node, ast.If) and "__name__" in ast.unparse(node.test)
-        if getattr(node, "name", "__main__" if is_main else None) == name:
+        head = f"while {ast.unparse(node.test)}" if isinstance(node, ast.While) else None
+        if getattr(node, "name", "__main__" if is_main else head) == name:
             first = min(
                 [node.lineno, *(d.lineno for d in getattr(node, "decorator_list", []))]
             )
@@ -357,29 +351,18 @@ def part_lines(lines: list[str], name: str) -> range:
     return range(0)
 
 
-def source_of(program: str, name: str, first: str = "") -> str:
-    """One function or class of a program, or what it does when it is run (`__main__`).
-
-    Of a docstring the first line is shown: the whole program has the rest.
+def source_of(program: str, name: str) -> str:
+    """One part of a program, each docstring with its first line only.
 
     Args:
         program: The program, as a path below `examples/`.
-        name: The function's name, or `__main__`.
-        first: Show no more of it than the statement, such as a loop, that begins with these words.
+        name: The name of a function or class, `__main__`, or the head of a loop: `while waiting`.
     """
     lines = brief(read_program(program))
-    places = part_lines(lines, name)
-    if first:
-        tree = ast.walk(ast.parse("\n".join(lines)))
-        found = [n for n in tree if isinstance(n, ast.stmt) and n.lineno - 1 in places]
-        found = [n for n in found if lines[n.lineno - 1].lstrip().startswith(first)]
-        places = range(found[0].lineno - 1, found[0].end_lineno or 0) if found else range(0)
-    if not places:
-        raise PageError(
-            f"examples/{program} has no part named {' '.join([name, first]).strip()}"
-        )
-    shown = textwrap.dedent("\n".join(lines[at] for at in places))
-    return code_block("python", coloured(shown))
+    shown = [lines[at] for at in part_lines(lines, name)]
+    if not shown:
+        raise PageError(f"examples/{program} has no part named {name}")
+    return code_block("python", coloured(textwrap.dedent("\n".join(shown))))
 
 
 def brief(text: str) -> list[str]:

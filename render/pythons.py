@@ -51,8 +51,6 @@ def fails_under(*runs: str) -> str:
         if one in build.run(runs[0]).interpreters():
             methods = [m for run in runs for m in build.run(run).failing_start_methods(one)]
             answers.append((one.name, tuple(dict.fromkeys(methods))))
-    if not any(methods for _, methods in answers):
-        return "none here"
     return "; ".join(
         f"{', '.join(map(code, methods)) or 'none'} (run on CPython {python_cell(pythons)})"
         for methods, pythons in same_together(answers)

@@ -138,12 +138,12 @@ class Plan:
         return [max(WORDS * bool(lane.words), lane.raised) for lane in self.lanes]
 
     def place(self, top: float, heights: Sequence[float] = ()) -> float:
-        """Place the lanes below a height, each with so much above it at least; return where they end."""
+        """Place the lanes below a height, each with its own or so much above it; return where they end."""
         top += 0 if self.pressed is None else WORDS
-        for lane, *above in itertools.zip_longest(self.lanes, self.heights(), heights):
-            if lane:  # the other picture may have more
-                top += self.pitch + max(filter(None, above), default=0)
-                lane.floor = top
+        own = self.heights()
+        for lane, above in zip(self.lanes, heights or own, strict=False):
+            top += self.pitch + above
+            lane.floor = top
         return top
 
     def raise_words(self) -> None:
@@ -307,7 +307,7 @@ def timeline(
         since: The seconds at which it begins.
         legend: Whether it says itself what its colours mean.
         feeders: The roles of processes whose other thread is a feeder, as another run has proven.
-        heights: What each lane has above it at least, as in another picture.
+        heights: What each lane has above it, so that it is level with that of another picture.
     """
     plan = Plan(recording, until, since, feeders)
     x, left = plan.x, plan.left

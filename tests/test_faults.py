@@ -188,11 +188,11 @@ def test_of_a_program_a_part_is_shown_with_one_line_of_its_docstring():
     def shown(*part):
         return BeautifulSoup(blocks.source_of("pipe_totals.py", *part), "html.parser").text
 
-    whole, loop = shown("main"), shown("main", "while waiting")
+    whole, loop = shown("main"), shown("while waiting")
     assert 'as it comes out of its pipe."""\n    print(' in whole and "Args:" not in whole
     assert loop.startswith("while waiting:\n    for ") and "finally" not in loop
-    with pytest.raises(PageError, match="no part named main while sleeping"):
-        shown("main", "while sleeping")
+    with pytest.raises(PageError, match="no part named while sleeping"):
+        shown("while sleeping")
 
 
 def test_a_fault_that_raises_shows_no_hang(monkeypatch):

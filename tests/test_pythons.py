@@ -341,7 +341,7 @@ def test_the_badge_of_a_fault(found, monkeypatch):
     run = replace(run, outcomes=tuple(fixed))
     assert badge("x") == f"none {on_four}; spawn (run on CPython 3.15.0)"
     run = replace(run, outcomes=(Outcome(fault=False),))
-    assert badge("x") == "none here"
+    assert badge("x") == "none (run on CPython 3.11.7 to 3.15.0)"
     run = replace(run, outcomes=outcomes)
     found(OWN, NEWER, quick=True)
     assert badge("x") == "fork, spawn (run on CPython 3.11.7)"
