@@ -89,7 +89,7 @@ def verdict(recording: Recording, fixed: bool = False) -> str:
         return "hangs for ever"
     name = re.sub(r"(?:\w+\.)*(\w+Error|Broken\w+): .*", r"\1", telling_line(recording))
     last = f"<samp>{name}</samp>"  # of an error no more than its name: the output has the rest
-    end = "ends and says" if fixed else f"exit code {recording.status}"
+    end = "ends" if fixed else f"exit code {recording.status}"
     return last if recording.status == 0 else f"{end}: {last}"
 
 

@@ -208,7 +208,7 @@ def test_the_line_that_says_how_a_run_ended():
     warning = ("x.py:9: UserWarning: resource_tracker: a block", "  warnings.warn('a block')")
     run = recording(status=1, lines=tuple(Line(0.5, one) for one in ("OSError: no", *warning)))
     assert blocks.verdict(run) == "exit code 1: <samp>OSError</samp>"
-    assert blocks.verdict(run, fixed=True) == "ends and says: <samp>OSError</samp>"
+    assert blocks.verdict(run, fixed=True) == "ends: <samp>OSError</samp>"
     assert blocks.verdict(recording(ended="hang")) == "hangs for ever"
 
 
