@@ -114,10 +114,7 @@ def happened(name: str, fold: bool = False) -> str:
 
 
 def variant(name: str, fold: bool = False) -> str:
-    """The same without the caption, for a page with several faults: the last one has it.
-
-    Where nothing waits and both pictures look alike, they are folded, after the output.
-    """
+    """The same without the caption, which the last fault of a page has; pictures that look alike are folded, after the output."""
     broken = f"{name}_broken"
     seen = console(broken) + stuck(broken) + start_method_table(broken)
     seen += "<p>The fixed program:</p>" + console(f"{name}_fixed")
@@ -212,8 +209,7 @@ def start_method_table(name: str) -> str:
     if len({CHANGING.sub("", "".join(row[1:]).replace("<wbr>", "")) for row in rows}) == 1:
         *methods, end = [method for method, _, _ in rows]
         under = f"The same under {', '.join(methods)} and {end}" if methods else f"Under {end}"
-        _, does, last = rows[0]
-        return f"<p>{under}: it {does}, and its last line is {last}.</p>"
+        return f"<p>{under}: it {rows[0][1]}, and its last line is {rows[0][2]}.</p>"
     return table(("Start method", "What it does", "Last line"), rows)
 
 

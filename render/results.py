@@ -50,10 +50,7 @@ KINDS = {
     "peers": Kind(tables.parse_throughput, "Library", MESSAGES),
     "latency": Kind(tables.parse_latency, "Channel", "Microseconds, medians of the rounds"),
     "old_answer": Kind(
-        tables.parse_integers,
-        "Channel",
-        "Seconds, for so many integers",
-        number="{:.4f}".format,
+        tables.parse_integers, "Channel", "Seconds, for so many integers", (), "{:.4f}".format
     ),
     "worker_sweep": Kind(
         parse_workers, "Workers", "Milliseconds, medians of the runs", number="{:.1f}".format
