@@ -3,6 +3,7 @@
 import ast
 import difflib
 import re
+import textwrap
 from collections.abc import Sequence
 from html import escape
 from pathlib import Path
@@ -19,13 +20,14 @@ from render.figures import seconds
 from render.runs import ROOT, PageError, file_of
 from render.story import Story
 from render.timeline import ending as draw_ending
-from render.timeline import feeders_of, reach, shared_legend
+from render.timeline import feeders_of, reach, shared_heights, shared_legend
 from render.timeline import timeline as draw_timeline
 
 EVIDENCE = {
     "kernel": "The kernel shows that every remaining thread waited without a time limit, and that nothing from outside could wake one.",
     "stillness": "No process used any processor time, and none printed anything.",
 }
+COLUMNS = re.compile(r"^.*\S {2,}\S", re.MULTILINE)  # a line of a table
 CONTROL_PICTURES = {code: 0x2400 + code for code in range(32)} | {127: 0x2421}
 CSI = re.compile(r"\x1b(?:\[[0-?]*[ -/]*[@-~]|\][^\x07\x1b]*(?:\x07|\x1b\\)|[@-Z\\-_])")
 
@@ -47,7 +49,8 @@ def console(name: str) -> str:
     recording = recording_of(name)
     command = escape(recording.command)
     output = "".join(f"{escape(terminal_line(line.text))}\n" for line in recording.lines)
-    code = f'<span class="gp">$ </span>{command}\n<span class="go">{output}</span>'
+    columns = " columns" * (len(COLUMNS.findall(output)) > 2)  # then no line may wrap
+    code = f'<span class="gp">$ </span>{command}\n<span class="go{columns}">{output}</span>'
     return code_block("console", code, f' data-typed="{command}"')
 
 
@@ -70,10 +73,11 @@ def pair(name: str) -> str:
         ]
     until = max(map(reach, recordings.values()))  # one axis for both
     feeders = feeders_of(recordings.values())
+    heights = shared_heights(recordings.values(), until, feeders)
     keys = with_terms(shared_legend(recordings.values(), until))
     sides = "".join(
         f'<figure data-search-exclude><figcaption>{label} <strong class="{label}">{says}</strong>'
-        f"</figcaption>{draw_timeline(recording, until, legend=False, feeders=feeders)}</figure>"
+        f"</figcaption>{draw_timeline(recording, until, 0, False, feeders, heights)}</figure>"
         for (label, recording), says in zip(recordings.items(), verdicts, strict=True)
     )
     return f'<div class="pair">{keys}{sides}</div>'
@@ -83,8 +87,9 @@ def verdict(recording: Recording, fixed: bool = False) -> str:
     """How a run came out, in a few words; a fixed one that reports a death does so on purpose."""
     if recording.hung:
         return "hangs for ever"
-    last = f"<samp>{telling_line(recording)}</samp>"
-    end = "ends and says" if fixed else f"exit code {recording.status}"
+    name = re.sub(r"(?:\w+\.)*(\w+Error|Broken\w+): .*", r"\1", telling_line(recording))
+    last = f"<samp>{name}</samp>"  # of an error no more than its name: the output has the rest
+    end = "ends" if fixed else f"exit code {recording.status}"
     return last if recording.status == 0 else f"{end}: {last}"
 
 
@@ -103,16 +108,18 @@ def breakable(text: str) -> str:
     return re.sub(r"(?<=[a-z])(?=[A-Z])|(?<=[_/])", "<wbr>", text)
 
 
-def happened(name: str) -> str:
+def happened(name: str, fold: bool = False) -> str:
     """What became of a fault and of its fix, and on what they were recorded."""
-    return variant(name) + caption(f"{name}_broken")
+    return variant(name, fold) + caption(f"{name}_broken")
 
 
-def variant(name: str) -> str:
-    """The same without the caption, for a page with several faults: the last one has it."""
+def variant(name: str, fold: bool = False) -> str:
+    """The same without the caption, which the last fault of a page has; pictures that look alike are folded, after the output."""
     broken = f"{name}_broken"
     seen = console(broken) + stuck(broken) + start_method_table(broken)
-    return pair(name) + seen + "<p>The fixed program:</p>" + console(f"{name}_fixed")
+    seen += "<p>The fixed program:</p>" + console(f"{name}_fixed")
+    folded = f"<details><summary>How both ran</summary>{pair(name)}</details>"
+    return seen + folded if fold else pair(name) + seen
 
 
 def caption(name: str, method: bool = True) -> str:
@@ -183,8 +190,12 @@ def terms() -> dict[str, str]:
 NOISE = re.compile(r"Fatal Python error: Aborted|Extension modules: |<.*truncated.*>")
 
 
+# What differs from run to run and tells nothing: names, addresses, process numbers, times.
+CHANGING = re.compile(r"\b(psm_|pymp-|0x|[Pp]rocess (ID:? )?)\w+|\d[\d.]* (ms|s|seconds)\b")
+
+
 def start_method_table(name: str) -> str:
-    """What became of the same program under each of its start methods."""
+    """What became of the same program under each of its start methods; a sentence where it is the same."""
     rows = [
         (
             f"<code>{recording.start_method}</code>",
@@ -195,6 +206,10 @@ def start_method_table(name: str) -> str:
         )
         for recording in build.recordings(name)
     ]
+    if len({CHANGING.sub("", "".join(row[1:]).replace("<wbr>", "")) for row in rows}) == 1:
+        *methods, end = [method for method, _, _ in rows]
+        under = f"The same under {', '.join(methods)} and {end}" if methods else f"Under {end}"
+        return f"<p>{under}: it {rows[0][1]}, and its last line is {rows[0][2]}.</p>"
     return table(("Start method", "What it does", "Last line"), rows)
 
 
@@ -221,7 +236,7 @@ def program(path: str, *lit: str) -> str:
         for number, line in enumerate(coloured(text).splitlines(), 1)
     )
     return (
-        f'<div class="program highlight"><div class="bar" data-search-exclude><span class="name">{Path(name).name}'
+        f'<div class="program highlight"><div class="bar" data-search-exclude><span class="name">{breakable(Path(name).name)}'
         '</span><button type="button" class="copy" hidden>Copy</button>'
         f'<a href="{path}" download aria-label="Download {Path(name).name}">Download</a></div>'
         f"<pre data-search-exclude><code>{lines}</code></pre></div>"
@@ -271,7 +286,10 @@ def fix(name: str, *parts: str) -> str:
         name: What both programs are called before `_broken.py` and `_fixed.py`.
         parts: Show no more than the changes in these functions, or with these words, and link to the rest.
     """
-    return changes(f"faults/{name}_broken.py", f"faults/{name}_fixed.py", *parts)
+    link = f'<a href="#{name}_fixed-1">the fixed program</a>'
+    rest = f"This is the heart of the change; {link} has every changed line highlighted."
+    shown = changes(f"faults/{name}_broken.py", f"faults/{name}_fixed.py", *parts)
+    return shown + f"<p>{rest}</p>" * bool(parts)
 
 
 def changes(before: str, after: str, *parts: str) -> str:
@@ -289,11 +307,7 @@ def changes(before: str, after: str, *parts: str) -> str:
     for line in lines:
         kind = kinds.get(line[:3]) or kinds.get(line[:1], "same")
         marked += f'<span class="{kind}">{escape(line)}\n</span>'
-    link = f'<a href="#{Path(after).stem}-1">the fixed program</a>'
-    rest = (
-        f"<p>This is the heart of the change; {link} has every changed line highlighted.</p>"
-    )
-    return code_block("diff", marked) + (rest if shown != new else "")
+    return code_block("diff", marked)
 
 
 def with_changes(old: list[str], new: list[str], parts: Sequence[str]) -> list[str]:
@@ -320,10 +334,12 @@ def lines_with(lines: list[str], part: str) -> set[int]:
 
 
 def part_lines(lines: list[str], name: str) -> range:
-    """The indexes of the lines of a function or class of a program, or of what it does when it is run."""
-    for node in ast.parse("\n".join(lines)).body:
+    """The indexes of the lines of a function, class or loop of a program, or of what it does when it is run."""
+    nodes = ast.walk(ast.parse("\n".join(lines)))
+    for node in (one for one in nodes if isinstance(one, ast.stmt)):
         is_main = isinstance(node, ast.If) and "__name__" in ast.unparse(node.test)
-        if getattr(node, "name", "__main__" if is_main else None) == name:
+        head = f"while {ast.unparse(node.test)}" if isinstance(node, ast.While) else None
+        if getattr(node, "name", "__main__" if is_main else head) == name:
             first = min(
                 [node.lineno, *(d.lineno for d in getattr(node, "decorator_list", []))]
             )
@@ -332,17 +348,27 @@ def part_lines(lines: list[str], name: str) -> range:
 
 
 def source_of(program: str, name: str) -> str:
-    """One function or class of a program, or what it does when it is run (`__main__`).
+    """One part of a program, each docstring with its first line only.
 
     Args:
         program: The program, as a path below `examples/`.
-        name: The function's name, or `__main__`.
+        name: The name of a function or class, `__main__`, or the head of a loop: `while waiting`.
     """
-    lines = read_program(program).splitlines()
+    lines = brief(read_program(program))
     shown = [lines[at] for at in part_lines(lines, name)]
     if not shown:
         raise PageError(f"examples/{program} has no part named {name}")
-    return code_block("python", coloured("\n".join(shown)))
+    return code_block("python", coloured(textwrap.dedent("\n".join(shown))))
+
+
+def brief(text: str) -> list[str]:
+    """The lines of a program, with no more than the first line of each docstring."""
+    lines = text.splitlines()
+    found = filter(None, map(docstring, ast.walk(ast.parse(text))))
+    for one in sorted(found, key=lambda node: -node.lineno):
+        if one.end_lineno != one.lineno:
+            lines[one.lineno - 1 : one.end_lineno] = [lines[one.lineno - 1] + '"""']
+    return lines
 
 
 def read_program(program: str) -> str:

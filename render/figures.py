@@ -18,8 +18,8 @@ def seconds(value: float) -> str:
 
 
 def times(value: float, digits: int = 2) -> str:
-    """A ratio, for example 1.98 times."""
-    return figure(f"{value:.{digits}f} times")
+    """A ratio, for example 1.98 times; from 100 on without decimals."""
+    return figure(f"{value:,.{digits if value < 100 else 0}f} times")
 
 
 def mebibytes(value: float) -> str:

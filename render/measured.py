@@ -135,10 +135,9 @@ def message_cost(channel: str, case: str) -> str:
 
 
 def message_share(channel: str, case: str, work: float) -> str:
-    """What one message costs, beside so many seconds of work."""
-    return figure(
-        f"{tables.three_digits(100 / row_of('throughput', channel, case).median / work)} %"
-    )
+    """What one message costs, beside so many seconds of work: two digits tell enough."""
+    share = 100 / row_of("throughput", channel, case).median / work
+    return figure(f"{share:.2g} %" if share < 99 else f"{share:.0f} %")
 
 
 def message_size(run: str) -> str:

@@ -145,7 +145,7 @@ def worker_sweep(recording: Recording) -> str:
     if sizes[0] == 1:
         one = min(row.median for row in rows if row.size == 1)
         corners = sorted({*sizes, min(cores, sizes[-1])})
-        lines.append(Line(f"÷ {cores} cores", [(n, one / min(n, cores)) for n in corners]))
+        lines.append(Line("work ÷ cores", [(n, one / min(n, cores)) for n in corners]))
     wide = chart.NARROW - LEFT - NAMES
     ticks = chart.thinned(x, sizes[::-1], wide / 98, lambda size: 8 * len(str(size)) + 8)
     ends = (0, max(row.high for row in rows))

@@ -51,12 +51,10 @@ def fails_under(*runs: str) -> str:
         if one in build.run(runs[0]).interpreters():
             methods = [m for run in runs for m in build.run(run).failing_start_methods(one)]
             answers.append((one.name, tuple(dict.fromkeys(methods))))
-    failing = (
-        f"{''.join(f'<code>{method}</code> ' for method in methods)}on CPython {python_cell(pythons)}"
+    return "; ".join(
+        f"{', '.join(map(code, methods)) or 'none'} (run on CPython {python_cell(pythons)})"
         for methods, pythons in same_together(answers)
-        if methods
     )
-    return ", ".join(failing) or "none here"
 
 
 def by_python(run: str) -> list[tuple[str, list[Recording]]]:
@@ -159,7 +157,7 @@ def verdict(run: str, recording: Recording) -> str:
     outcomes = build.run(run).expected(recording.start_method, recording.machine.python)
     came = next(one for one in outcomes if not list(one.differences(recording)))
     if not came.fault:
-        return "no\N{NO-BREAK SPACE}fault"
+        return "works"
     if recording.hung:
         return "<strong>hangs</strong>"
     if recording.status == 0:

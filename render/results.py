@@ -50,10 +50,10 @@ KINDS = {
     "peers": Kind(tables.parse_throughput, "Library", MESSAGES),
     "latency": Kind(tables.parse_latency, "Channel", "Microseconds, medians of the rounds"),
     "old_answer": Kind(
-        tables.parse_integers, "Channel", "Seconds, for so many integers", number="{:g}".format
+        tables.parse_integers, "Channel", "Seconds, for so many integers", (), "{:.4f}".format
     ),
     "worker_sweep": Kind(
-        parse_workers, "Workers", "Milliseconds, medians of the runs", number="{:g}".format
+        parse_workers, "Workers", "Milliseconds, medians of the runs", number="{:.1f}".format
     ),
     "start_cost": Kind(
         tables.parse_starts, "Start method", "Milliseconds, medians of the starts"

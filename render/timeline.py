@@ -131,13 +131,18 @@ class Plan:
         told = ends & {"stopped" if self.roomy else "badly"}
         return [*found, ("tick", chart.TEXT, "output"), *(ENDS[kind] for kind in told)]
 
-    def place(self, top: float) -> float:
-        """Place the lanes below a height; return where they end."""
+    def heights(self) -> list[float]:
+        """What each lane needs above it for words."""
         if len(self.lanes) <= FEW:
             self.raise_words()
+        return [max(WORDS * bool(lane.words), lane.raised) for lane in self.lanes]
+
+    def place(self, top: float, heights: Sequence[float] = ()) -> float:
+        """Place the lanes below a height, each with its own or so much above it; return where they end."""
         top += 0 if self.pressed is None else WORDS
-        for lane in self.lanes:
-            top += self.pitch + max(WORDS * bool(lane.words), lane.raised)
+        own = self.heights()
+        for lane, above in zip(self.lanes, heights or own, strict=False):
+            top += self.pitch + above
             lane.floor = top
         return top
 
@@ -262,6 +267,14 @@ def shared_legend(recordings: Collection[Recording], until: float) -> str:
     return f'<p class="keys" data-search-exclude>{"".join(shown)}</p>'
 
 
+def shared_heights(
+    recordings: Collection[Recording], until: float, feeders: Collection[str]
+) -> list[float]:
+    """What the lanes of timelines beside each other need above them, so that they are level."""
+    needed = (Plan(one, until, feeders=feeders).heights() for one in recordings)
+    return [max(lane) for lane in itertools.zip_longest(*needed, fillvalue=0)]
+
+
 def reach(recording: Recording, since: float = 0) -> float:
     """Up to when an axis must go: where a hang is proven, so far that one sees it go on."""
     ever = EVER if recording.evidence == "kernel" and recording.hung else 0
@@ -284,6 +297,7 @@ def timeline(
     since: float = 0,
     legend: bool = True,
     feeders: Collection[str] = (),
+    heights: Sequence[float] = (),
 ) -> str:
     """Draw when each process ran on a core, why it waited, how it ended, and when output came.
 
@@ -293,11 +307,12 @@ def timeline(
         since: The seconds at which it begins.
         legend: Whether it says itself what its colours mean.
         feeders: The roles of processes whose other thread is a feeder, as another run has proven.
+        heights: What each lane has above it, so that it is level with that of another picture.
     """
     plan = Plan(recording, until, since, feeders)
     x, left = plan.x, plan.left
     explained, top = chart.legend(plan.legend(), left) if legend else ("", 8.0)
-    bottom = plan.place(top)
+    bottom = plan.place(top, heights)
     parts = [*plan.bars(), *plan.waits(), *(plan.ends() if plan.roomy else ()), plan.words()]
     parts += plan.press(top, bottom + 2)
     above = min(6, plan.pitch / 2)  # the lower edge, to the middle of the name

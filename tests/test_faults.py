@@ -184,6 +184,17 @@ def test_a_part_of_a_fix_that_is_not_there():
         fix("ctrl_c", "work", "elsewhere")
 
 
+def test_of_a_program_a_part_is_shown_with_one_line_of_its_docstring():
+    def shown(*part):
+        return BeautifulSoup(blocks.source_of("pipe_totals.py", *part), "html.parser").text
+
+    whole, loop = shown("main"), shown("while waiting")
+    assert 'as it comes out of its pipe."""\n    print(' in whole and "Args:" not in whole
+    assert loop.startswith("while waiting:\n    for ") and "finally" not in loop
+    with pytest.raises(PageError, match="no part named while sleeping"):
+        shown("while sleeping")
+
+
 def test_a_fault_that_raises_shows_no_hang(monkeypatch):
     """What hangs in one release of Python raises in another: the same page shows either."""
     monkeypatch.setattr(blocks, "recording_of", lambda *_: recording(status=1))
@@ -193,12 +204,30 @@ def test_a_fault_that_raises_shows_no_hang(monkeypatch):
 def test_the_line_that_says_how_a_run_ended():
     notes = ("PicklingError: no", "when serializing a dict", "when serializing an object", "")
     run = recording(status=1, lines=tuple(Line(0.5, text) for text in notes))
-    assert blocks.verdict(run) == "exit code 1: <samp>PicklingError: no</samp>"
+    assert blocks.verdict(run) == "exit code 1: <samp>PicklingError</samp>"
     warning = ("x.py:9: UserWarning: resource_tracker: a block", "  warnings.warn('a block')")
     run = recording(status=1, lines=tuple(Line(0.5, one) for one in ("OSError: no", *warning)))
-    assert blocks.verdict(run) == "exit code 1: <samp>OSError: no</samp>"
-    assert blocks.verdict(run, fixed=True) == "ends and says: <samp>OSError: no</samp>"
+    assert blocks.verdict(run) == "exit code 1: <samp>OSError</samp>"
+    assert blocks.verdict(run, fixed=True) == "ends: <samp>OSError</samp>"
     assert blocks.verdict(recording(ended="hang")) == "hangs for ever"
+
+
+def test_what_is_the_same_under_each_start_method_is_said_once(monkeypatch):
+    last = {"fork": "OSError: '/psm_ab12' in 0.5 s", "spawn": "OSError: '/psm_9c' in 1.25 s"}
+
+    def said(**lines):
+        runs = [
+            recording(status=1, start_method=method, lines=(Line(0.5, text),))
+            for method, text in lines.items()
+        ]
+        monkeypatch.setattr(build, "recordings", lambda name: runs)
+        return BeautifulSoup(blocks.start_method_table("x"), "html.parser")
+
+    told = "it ends with exit code 1, and its last line is OSError: '/psm_ab12' in 0.5 s."
+    assert said(**last).p.get_text() == f"The same under fork and spawn: {told}"
+    assert said(fork=last["fork"]).p.get_text() == f"Under fork: {told}"
+    differing = said(**last, forkserver="OSError: 24")
+    assert [row.td.get_text() for row in differing.select("tbody tr")] == [*START_METHODS]
 
 
 def test_a_pair_that_ends_alike_counts_its_lines(monkeypatch):

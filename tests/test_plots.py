@@ -50,8 +50,8 @@ def series(picture):
 def test_the_sweep_shows_each_median_its_spread_and_the_ideal():
     picture = plot(plots.worker_sweep, SWEEP)
     found = series(picture)
-    assert list(found) == ["Pipe", "Queue", "÷ 2 cores"]  # from above
-    assert len(found["Pipe"]) == 3 and found["÷ 2 cores"] == []
+    assert list(found) == ["Pipe", "Queue", "work ÷ cores"]  # from above
+    assert len(found["Pipe"]) == 3 and found["work ÷ cores"] == []
     (x1, y1), (x10, y10), (x100, y100) = found["Queue"]
     assert x100 - x10 == near(x10 - x1, 0.2)  # a logarithmic scale
     second = (y10 - y1) / 0.4

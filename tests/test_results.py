@@ -72,9 +72,9 @@ def test_the_sizes_are_columns_and_a_limit_of_another_size_is_no_row(show):
 def test_numbers_are_as_exact_as_they_were_printed(show):
     assert rows(show("old_answer", OLD))[1:] == [
         ["Pipe", "0.0018", "0.0051"],
-        ["JoinableQueue", "0.002", "0.0768"],
+        ["JoinableQueue", "0.0020", "0.0768"],
     ]
-    assert rows(show("worker_sweep", SWEEP))[1] == ["1", "800", "700"]
+    assert rows(show("worker_sweep", SWEEP))[1] == ["1", "800.0", "700.0"]
     assert rows(show("ring_1_mib", RING))[2] == [
         "ring, copied out",
         "24.29",

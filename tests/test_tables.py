@@ -201,5 +201,15 @@ def test_three_digits(number, text):
 
 
 def test_figures():
-    texts = [figures.seconds(5.634), figures.times(1.976, 1), figures.mebibytes(3 * 2**20)]
-    assert [without_tags(text) for text in texts] == ["5.63 s", "2.0 times", "3 MiB"]
+    texts = [
+        figures.seconds(5.634),
+        figures.times(1.976, 1),
+        figures.times(8445.8),
+        figures.mebibytes(3 * 2**20),
+    ]
+    assert [without_tags(text) for text in texts] == [
+        "5.63 s",
+        "2.0 times",
+        "8,446 times",
+        "3 MiB",
+    ]

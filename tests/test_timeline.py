@@ -11,7 +11,7 @@ import pytest
 from recorder.recording import Frame, Line, Pipe, Process, Thread, Wait
 from recorder.waits import match_stacks
 from render.runs import ROOT
-from render.timeline import ending, feeders_of, shared_legend, timeline
+from render.timeline import ending, feeders_of, shared_heights, shared_legend, timeline
 from tests.pictures import Picture, near
 from tests.recordings import recording
 
@@ -421,6 +421,18 @@ def test_a_feeder_that_the_other_run_has_proven_has_the_same_name():
     assert "its thread" in Timeline(fixed).texts("name")
     names = Timeline(fixed, feeders={"worker"}).texts("name")
     assert names == ["parent", "worker", "its feeder", "pipe", "output"]
+
+
+def test_pictures_beside_each_other_have_their_rows_level():
+    lives = [process(100, 0, 4, role="parent"), process(101, 0.5, 3)]
+    runs = [hung(), run_of(lives)]
+    heights = shared_heights(runs, 4.0, ())
+    rows = [[y for _, _, y, *_ in Timeline(one, legend=False).boxes("life")] for one in runs]
+    level = [
+        [y for _, _, y, *_ in Timeline(one, legend=False, heights=heights).boxes("life")]
+        for one in runs
+    ]
+    assert rows[0][:2] != rows[1] and level[0][:2] == level[1]
 
 
 def test_words_name_what_the_program_called_and_nothing_of_the_library():

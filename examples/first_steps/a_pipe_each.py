@@ -1,9 +1,9 @@
-"""Count in five worker processes, and receive each one's result through a Pipe of its own.
+"""Count in five worker processes, and receive each result through its own Pipe.
 
 python a_pipe_each.py
 
-If a worker dies before it sends its result, recv() raises EOFError and the program ends with a
-traceback. pipe_totals.py says which worker died, and takes results in the order they come.
+If a worker dies before it sends its result, recv() raises EOFError: the program
+ends. pipe_totals.py says who died, and takes results in the order they come.
 """
 
 import time
