@@ -85,12 +85,13 @@ def on_post_build(config: Any) -> None:
     handlers = logging.getLogger("mkdocs").handlers
     if any(isinstance(each, CountHandler) and each.get_counts() for each in handlers):
         return  # with warnings, strict ends the build right after
-    downloads.add_to(Path(config.site_dir), config.nav, state.get("site"))
-    if state["command"] != "build":
-        return
-    new, site = Path(config.site_dir), state["site"]
+    new = Path(config.site_dir)
     style = new / "style.css"  # a quarter of it are comments, which no reader needs to load
     style.write_text(re.sub(r"/\*.*?\*/\s*", "", style.read_text(), flags=re.DOTALL))
+    downloads.add_to(new, config.nav, state.get("site"))
+    if state["command"] != "build":
+        return
+    site = state["site"]
     with locked(site.parent):
         if site.exists():
             site.rename(new.with_name("old"))
