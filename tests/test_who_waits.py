@@ -182,6 +182,17 @@ def test_a_fault(tmp_path, name, method):
     assert all((EXAMPLES.parent / f"docs/faults/{one}.md").exists() for one in pages_of(lines))
 
 
+def test_the_chain_begins_with_the_main_thread_whatever_its_number():
+    """The kernel counts on from 1 after its highest number: a thread's can be below its process's."""
+    wait = who_waits.Wait
+    own, room = wait("own", "its thread", {32767}), wait("room", "room in a pipe", {32767})
+    main = who_waits.Thread(32767, 32767, "futex", waits=[own])
+    feeder = who_waits.Thread(32767, 304, "write", waits=[room])
+    look = object.__new__(who_waits.Look)
+    look.root, look.threads, look.still = 32767, {304: feeder, 32767: main}, [feeder, main]
+    assert look.chain() == ([main, feeder], 0)
+
+
 SLOW = (
     "asyncio",
     "concurrent.futures",

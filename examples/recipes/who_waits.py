@@ -87,6 +87,11 @@ class Thread:
     signals: str = ""  # for which its process has a handler: only a main thread runs it
     waits: list[Wait] = field(default_factory=list)
 
+    @property
+    def place(self):
+        """Where it stands in order: a main thread first, as numbers begin again at the highest."""
+        return self.tid != self.pid, self.tid
+
 
 def read(name):
     """The text of a file of /proc; "" if it is not there or may not be read."""
@@ -521,7 +526,7 @@ class Look:
     def chain(self):
         """The stuck threads from one to the next that it waits for, and where the ring begins."""
         stuck = self.still
-        path, at = [], min(stuck, key=lambda one: (one.pid != self.root, one.tid))
+        path, at = [], min(stuck, key=lambda one: (one.pid != self.root, *one.place))
         while at not in path:
             path.append(at)
             wakers = [one for one in self.wakers(at.tid) if one in stuck]
@@ -534,7 +539,7 @@ class Look:
         """Who is to come next in a chain: the least of those who could wake the last one."""
         at, seen, kind = path[-1], [other.pid for other in path], one.waits[0].kind
         if one.pid == at.pid:  # no other process, and rather not what waits for a thread, too
-            return True, kind in ("own", "request"), len(one.waits), one.tid
+            return True, kind in ("own", "request"), len(one.waits), *one.place
         wait, new = at.waits[0], one.pid not in seen
         # It serves, and has no request.
         idle = kind == "request" or (one.pid in self.managers and kind == "data")
@@ -551,7 +556,7 @@ class Look:
             new,
             one.pid != self.root,
         )
-        return False, *order, one.tid
+        return False, *order, *one.place
 
     def relays(self, thread):
         """Whether somebody who could send to a thread waits for data of another channel."""
