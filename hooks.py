@@ -87,7 +87,7 @@ def on_post_build(config: Any) -> None:
         return  # with warnings, strict ends the build right after
     new = Path(config.site_dir)
     style = new / "style.css"  # a quarter of it are comments, which no reader needs to load
-    style.write_text(re.sub(r"/\*.*?\*/\s*", "", style.read_text(), flags=re.DOTALL))
+    style.write_bytes(re.sub(rb"/\*.*?\*/\s*", b"", style.read_bytes(), flags=re.DOTALL))
     downloads.add_to(new, config.nav, state.get("site"))
     if state["command"] != "build":
         return

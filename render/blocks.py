@@ -191,7 +191,9 @@ NOISE = re.compile(r"Fatal Python error: Aborted|Extension modules: |<.*truncate
 
 
 # What differs from run to run and tells nothing: names, addresses, process numbers, times.
-CHANGING = re.compile(r"\b(psm_|pymp-|0x|[Pp]rocess (ID:? )?)\w+|\d[\d.]* (ms|s|seconds)\b")
+CHANGING = re.compile(
+    r"\b(psm_|pymp-|0x)\w+|\b[Pp]rocess (ID:? )?\d+|\d[\d.]* (ms|s|seconds)\b"
+)
 
 
 def start_method_table(name: str) -> str:

@@ -225,6 +225,8 @@ def test_what_is_the_same_under_each_start_method_is_said_once(monkeypatch):
 
     told = "it ends with exit code 1, and its last line is OSError: '/psm_ab12' in 0.5 s."
     assert said(**last).p.get_text() == f"The same under fork and spawn: {told}"
+    assert not said(fork="Process ID: 12", spawn="Process ID: 7").table
+    assert said(fork="the process ended", spawn="the process died").table
     assert said(fork=last["fork"]).p.get_text() == f"Under fork: {told}"
     differing = said(**last, forkserver="OSError: 24")
     assert [row.td.get_text() for row in differing.select("tbody tr")] == [*START_METHODS]
