@@ -33,7 +33,9 @@ addEventListener("DOMContentLoaded", () => {
     })),
   );
   filter.addEventListener("input", ({ target }) => {
-    const typed = said(target.value);
+    const all = said(target.value);
+    const telling = all.filter((word) => !/^[a-z]{1,2}$/i.test(word)); // "my" begins MySQL, "is" stands anywhere
+    const typed = telling.length ? telling : all;
     for (const each of [...rows, ...groups]) each.score = 0;
     for (const word of typed) {
       const start = ` ${word.toLowerCase()}`;

@@ -481,7 +481,7 @@ PROGRAMS = [
         r"sys\.exit\(3\): Pool: no answer, executor: SystemExit\n"
         r"os\._exit\(3\): Pool: no answer, executor: BrokenProcessPool\n"
         r"SIGKILL: Pool: no answer, executor: BrokenProcessPool\n"
-        r"an exception that can't be built again: executor: BrokenProcessPool\n",
+        r"an exception that can't be rebuilt: executor: BrokenProcessPool\n",
         methods=tuple(START_METHODS),
         long=None,
     ),

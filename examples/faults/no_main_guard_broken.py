@@ -12,9 +12,11 @@ def answer(sender):
     sender.send(42)
 
 
-def main(start_method=None):
+def main():
     """Return the worker's answer."""
-    context = multiprocessing.get_context(start_method)
+    parser = argparse.ArgumentParser()
+    parser.add_argument("--start-method", choices=multiprocessing.get_all_start_methods())
+    context = multiprocessing.get_context(parser.parse_args().start_method)
     receiver, sender = context.Pipe(duplex=False)
     worker = context.Process(target=answer, args=(sender,), daemon=True)
     worker.start()
@@ -25,7 +27,4 @@ def main(start_method=None):
     return number
 
 
-# Under spawn and forkserver the worker imports this file, and so it comes by here as well.
-parser = argparse.ArgumentParser()
-parser.add_argument("--start-method", choices=multiprocessing.get_all_start_methods())
-main(parser.parse_args().start_method)
+main()  # under spawn and forkserver the worker comes by here as well

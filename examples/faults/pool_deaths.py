@@ -11,7 +11,7 @@ import sys
 
 
 class Refused(Exception):
-    """An exception that can't be built again: pickle keeps one argument of two."""
+    """An exception that can't be rebuilt: pickle keeps one argument of two."""
 
     def __init__(self, number, reason):
         super().__init__(f"job {number}: {reason}")
@@ -60,7 +60,7 @@ def main(start_method=None):
         print(f"{how}: Pool: {answers[0]}, executor: {answers[1]}", flush=True)
         found.append((how, *answers))
     found.append(("Refused", "", with_executor("Refused", context)))
-    print(f"an exception that can't be built again: executor: {found[-1][2]}", flush=True)
+    print(f"an exception that can't be rebuilt: executor: {found[-1][2]}", flush=True)
     return found
 
 

@@ -1,4 +1,4 @@
-"""Raise an exception that can't be built again in a Pool: map() waits for ever.
+"""Raise an exception that can't be rebuilt in a Pool: map() waits for ever.
 
 python pool_exception_broken.py --start-method spawn
 """
