@@ -7,7 +7,8 @@ import pytest
 
 from tests.harness import on_posix, run
 
-WAYS = ["thread", *["subinterpreter"] * (sys.version_info >= (3, 14))]
+HAS_INTERPRETERS = sys.version_info >= (3, 14)
+WAYS = ["thread", *["subinterpreter"] * HAS_INTERPRETERS]
 
 
 @on_posix
@@ -21,3 +22,15 @@ def test_a_crash_ends_the_program(tmp_path, way):
 def test_a_crash_of_a_process_does_not(tmp_path):
     status, out, _ = run(tmp_path, "questions/crash.py", "--way", "process")
     assert (status, out) == (0, "program: goes on after BrokenProcessPool\n")
+
+
+@pytest.mark.skipif(HAS_INTERPRETERS, reason="nothing is missing")
+@pytest.mark.parametrize(
+    ("command", "says"),
+    [
+        ("questions/crash.py --way subinterpreter", "--way subinterpreter needs Python 3.14"),
+        ("questions/interpreter_queue.py", "interpreter_queue.py needs Python 3.14"),
+    ],
+)
+def test_an_older_python_is_told_in_one_line(tmp_path, command, says):
+    assert run(tmp_path, *command.split()) == (1, "", f"{says} or newer\n")

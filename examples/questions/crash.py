@@ -6,6 +6,7 @@ python crash.py --way process
 import argparse
 import concurrent.futures
 import os
+import sys
 
 EXECUTORS = {
     "thread": "ThreadPoolExecutor",
@@ -21,7 +22,10 @@ def crash():
 
 def main(way):
     """Let a worker crash, and say that the program is still there."""
-    with getattr(concurrent.futures, EXECUTORS[way])(1) as workers:
+    executor = getattr(concurrent.futures, EXECUTORS[way], None)
+    if executor is None:
+        sys.exit(f"--way {way} needs Python 3.14 or newer")
+    with executor(1) as workers:
         error = workers.submit(crash).exception()
     print(f"program: goes on after {type(error).__name__}", flush=True)
 

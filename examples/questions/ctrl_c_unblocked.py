@@ -6,6 +6,7 @@ python ctrl_c_unblocked.py --start-method spawn
 import argparse
 import multiprocessing
 import signal
+import sys
 
 
 def work():
@@ -14,6 +15,8 @@ def work():
 
 def main(start_method=None):
     """Start a worker while Ctrl-C is blocked, and look at what is blocked then."""
+    if sys.platform == "win32":
+        sys.exit("Windows can't block signals")
     context = multiprocessing.get_context(start_method)
     signal.pthread_sigmask(signal.SIG_BLOCK, [signal.SIGINT])
     worker = context.Process(target=work)

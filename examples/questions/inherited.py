@@ -41,6 +41,8 @@ def run(worker):
 def main(start_method=None):
     """Start a worker, change some things, and start another."""
     global setting
+    if sys.platform == "win32":
+        sys.exit("Windows can't block signals")
     context = multiprocessing.get_context(start_method)
     run(context.Process(target=do_nothing))  # under forkserver the server begins here
     setting = "changed"

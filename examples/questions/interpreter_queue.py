@@ -4,7 +4,12 @@ python interpreter_queue.py --count 10000000
 """
 
 import argparse
-from concurrent import interpreters
+import sys
+
+try:
+    from concurrent import interpreters
+except ImportError:
+    sys.exit("interpreter_queue.py needs Python 3.14 or newer")
 
 
 def count_up(number, count, results):
