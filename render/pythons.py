@@ -31,7 +31,7 @@ def pythons_here() -> str:
     found = [interpreters.feature_release(one) for one in here()]
     missing = [name for name in WANTED if name not in found]
     names = ", ".join(figure(short_name(one.name)) for one in here())
-    text = f"Run here: {names}."
+    text = f"Pythons that ran here: {names}."
     if QUICK:
         text += " This is a quick build: it did not look for others."
     elif missing:

@@ -65,6 +65,11 @@ KINDS = {
         ("times the first",),
     ),
     "reuse_buffer": Kind(tables.parse_ways, "The way", MESSAGES, ("times a Queue",)),
+    "work_queue_throughput": Kind(
+        tables.parse_jobs,
+        "The way",
+        "Jobs a second, by how long a job takes; medians of the rounds",
+    ),
     "ring_1_mib": RING,
     "ring_64_mib": RING,
 }

@@ -2,7 +2,7 @@
 
 import multiprocessing
 import re
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from html import escape, unescape
 from pathlib import Path
 from typing import Any
@@ -103,13 +103,16 @@ def faults_list(group: str) -> str:
     for page, title, symptom in page_fields(pages_of(group), "You see"):
         first, _, rest = symptom.partition(". ")
         seen = f'<a href="{page.stem}.html">{first}</a>{"." if rest else ""} {rest}'
-        methods = dict.fromkeys(
-            m for run in broken_runs(page) for m in run.failing_start_methods()
-        )
-        everywhere = len(methods) == len(multiprocessing.get_all_start_methods())
-        only = "" if everywhere else f" <span>only {', '.join(methods)}</span>"
-        items += f"<li>{seen}<br><small>{title}{only}</small></li>"
+        methods = [m for run in broken_runs(page) for m in run.failing_start_methods()]
+        items += f"<li>{seen}<br><small>{title}{only_under(methods)}</small></li>"
     return f'<ul class="faults">{items}</ul>'
+
+
+def only_under(methods: Iterable[str]) -> str:
+    """Under which start methods alone a fault shows; "" where it does under all, or none is named."""
+    named = sorted({*methods}, key=("fork", "spawn", "forkserver").index)
+    everywhere = len(named) in (0, len(multiprocessing.get_all_start_methods()))
+    return "" if everywhere else f" <span>only {', '.join(named)}</span>"
 
 
 def symptoms_list(group: str) -> str:
@@ -134,9 +137,14 @@ def symptoms_list(group: str) -> str:
                         shown = first.setdefault(CHANGING.sub("0", line), line)
                         methods = seen.setdefault(shown, {}).setdefault(link, [])
                         methods += [recording.start_method]
+        for error in re.findall(
+            r"<code>(\w+Error)\b", symptom
+        ):  # which no broken run may print
+            if not any(error in shown and link in pages for shown, pages in seen.items()):
+                seen.setdefault(f"<code>{error}</code>", {})[link] = []
     items = ""
     for shown, links in seen.items():
-        pages = (f"{link} ({', '.join(dict.fromkeys(m))})" for link, m in links.items())
+        pages = (f"{link}{only_under(methods)}" for link, methods in links.items())
         also = escape(" ".join(words[link] for link in links))  # what people type besides
         items += f'<li data-words="{also}">{shown}<br><small>{" · ".join(pages)}</small></li>'
     return f'<ul class="faults symptoms">{items}</ul>'
@@ -150,9 +158,7 @@ def words_on_screen(recording: Recording) -> list[str]:
     """The errors that a run printed, and in which call it stood still, as HTML."""
     lines = list(filter(None, (terminal_line(line.text).strip() for line in recording.lines)))
     found = [
-        " ".join(lines[at : at + 1 + line.endswith(":")])
-        for at, line in enumerate(lines)
-        if ERROR.match(line)
+        error_text(line, lines[at + 1 :]) for at, line in enumerate(lines) if ERROR.match(line)
     ]
     found = [re.sub(r"\b(psm_|pymp-)\w{8}", r"\1...", line[:160]) for line in found]
     told = [f"<code>{escape(line)}</code>" for line in dict.fromkeys(found)]
@@ -160,6 +166,14 @@ def words_on_screen(recording: Recording) -> list[str]:
     if recording.hung and main and (call := place_of(main[0])[0]):
         told += [f"The parent hangs in <code>{call}</code>."]
     return told
+
+
+def error_text(line: str, rest: Sequence[str]) -> str:
+    """The line of an error; where it is no more than a name, with the sentence below it."""
+    if line.endswith(":") and ERROR.fullmatch(line[:-1]):
+        ends = (number for number, one in enumerate(rest, 1) if one.endswith("."))
+        return " ".join([line, *rest[: next(ends, 1)]])
+    return line
 
 
 def rules_list(group: str) -> str:

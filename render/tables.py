@@ -13,6 +13,8 @@ UNITS = {"B": 1, "KiB": 2**10, "MiB": 2**20, "workers": 1}
 NOTHING = "no difference measured here"
 FASTER = "{more} carries {times} as many messages as {less} ({rates})"
 SOONER = "{less} takes {share} of the time that {more} takes ({trips})"
+SAME_RATE = f"{{more}} and {{less}}: {NOTHING} ({{rates}}: {{why}})"
+SAME_TRIP = f"{{less}} and {{more}}: {NOTHING} ({{trips}}: {{why}})"
 
 
 @dataclass(frozen=True)
@@ -85,6 +87,15 @@ def parse_latency(output: str) -> list[Measurement]:
     ]
 
 
+def parse_jobs(output: str) -> list[Measurement]:
+    """The table of `work_queue_throughput.py`, in jobs a second; the case is how long a job takes."""
+    bare = re.sub(
+        r" *(\d+\.\d%)?$", "", output, flags=re.MULTILINE
+    )  # without its share of the ideal
+    rows = read_table(bare, r"(\d+(?: [µm]s)?) +(\S.*?)")
+    return [Measurement.of(row.case, row.name, row.numbers) for row in rows]
+
+
 def parse_sweep(output: str) -> list[Measurement]:
     """The table of `worker_sweep.py`, in milliseconds; the case is the number of workers."""
     unit = 1 if "milliseconds" in output else 1000
@@ -121,10 +132,11 @@ def three_digits(number: float) -> str:
 
 def compared(one: Measurement, other: Measurement, sentence: str) -> str:
     """A sentence on two measurements, FASTER or SOONER, unless they can't be told apart."""
-    if not spreads_differ(one, other):
-        return html.escape(f"{one.name} and {other.name}: {NOTHING}")
     less, more = sorted((one, other), key=lambda row: row.median)
     low, high = three_digits(less.median), three_digits(more.median)
+    has_spreads = one.low < one.high and other.low < other.high
+    if not spreads_differ(one, other):
+        sentence = SAME_RATE if sentence == FASTER else SAME_TRIP
     return sentence.format(
         less=html.escape(less.name),
         more=html.escape(more.name),
@@ -132,6 +144,7 @@ def compared(one: Measurement, other: Measurement, sentence: str) -> str:
         share=figure(f"{100 * less.median / more.median:.0f} %"),
         rates=figure(f"{high} against {low} a second"),
         trips=figure(f"{low} against {high} µs"),
+        why="the spreads overlap" if has_spreads else "one round has no spread",
     )
 
 

@@ -292,6 +292,7 @@ PASTED = {
     "AttributeError: Can't get attribute 'f' on <module '__main__' from 'x.py'>": "notebook",
     'File "x.py", line 3, in <module> raise EOFError': "dead-worker no-main-guard",
     "Process Process-7:": "worker-exception",
+    "my program hangs": "join-before-get",
 }
 
 

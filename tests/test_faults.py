@@ -246,9 +246,9 @@ def test_a_pair_that_ends_alike_counts_its_lines(monkeypatch):
 
 
 def test_the_words_on_a_screen():
-    lines = ("Traceback", "RuntimeError: ", "  an attempt", "queue.Empty", "the end")
+    lines = ("RuntimeError: ", "  an attempt", "  of two lines.", "queue.Empty", "the end")
     run = recording(status=1, lines=tuple(Line(0.5, text) for text in lines))
-    words = ["<code>RuntimeError: an attempt</code>", "<code>queue.Empty</code>"]
+    words = ["<code>RuntimeError: an attempt of two lines.</code>", "<code>queue.Empty</code>"]
     assert words_on_screen(run) == words
     assert words_on_screen(recording(lines=(Line(0.5, "the end"),))) == []
     main = Thread(10, frames=(Frame("<python>/q.py", 103, "get"), Frame("x.py", 3, "main")))
@@ -274,7 +274,7 @@ def test_the_list_of_symptoms_says_once_what_differs_in_figures_only(monkeypatch
     listed = BeautifulSoup(symptoms_list("It raises"), "html.parser")
     said = [code.get_text() for code in listed.select("li > code")]
     assert said == ["FileNotFoundError: '/psm_ab12'", "OSError: 24", "OSError: none"]
-    assert "(fork, spawn)" in listed.li.small.get_text()
+    assert "only fork, spawn" in listed.li.small.get_text()
     assert (
         "clean up at shutdown" in listed.li["data-words"]
     )  # what its page says that one sees
@@ -289,6 +289,16 @@ def test_where_no_error_is_printed_the_symptom_stands_in_the_list(monkeypatch):
     _, _, symptom = next(page_fields(pages, "You see"))
     said = BeautifulSoup(symptom, "html.parser").get_text()
     assert [item.get_text().startswith(said) for item in listed.select("li")] == [True]
+
+
+def test_an_error_that_a_page_names_stands_in_the_list_though_no_run_printed_it(monkeypatch):
+    pages = [page for page in pages_of("It hangs") if page.stem == "dead-worker"]
+    monkeypatch.setattr("render.site.pages_of", lambda group: pages)
+    printed = recording(start_method="fork", lines=(Line(0.5, "EOFError: x"),))
+    monkeypatch.setattr(build, "recordings", lambda name: [printed])
+    listed = BeautifulSoup(symptoms_list("It hangs"), "html.parser")
+    said = [code.get_text() for code in listed.select("li > code")]
+    assert said == ["EOFError: x", "ConnectionResetError", "BrokenPipeError"]
 
 
 def test_the_list_of_faults_says_where_a_fault_is_not_everywhere():

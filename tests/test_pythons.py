@@ -399,8 +399,11 @@ def test_the_page_names_the_pythons_that_are_missing(found):
     html = pythons.pythons_here()
     assert cells(f"<tr><td>{html}</td></tr>") == [
         [
-            "Run here: |3.11.7|, |3.14.2|, |3.14.2t|, |3.15.0|. Not installed where this site was built: 3.12, 3.13, 3.15t."
+            "Pythons that ran here: |3.11.7|, |3.14.2|, |3.14.2t|, |3.15.0|. Not installed where this site was built: 3.12, 3.13, 3.15t."
         ]
     ]
     found(OWN, quick=True)
-    assert "Run here: " in pythons.pythons_here() and "Not found" not in pythons.pythons_here()
+    assert (
+        "Pythons that ran here: " in pythons.pythons_here()
+        and "Not found" not in pythons.pythons_here()
+    )

@@ -19,6 +19,13 @@ JoinableQueue      1,000    0.0020    0.0020    0.0020
 Pipe              10,000    0.0051    0.0051    0.0051
 JoinableQueue     10,000    0.0768    0.0768    0.0768
 """
+JOBS = """\
+Start method fork, workers: 4, rounds: 3
+job      way                                         jobs/s      lowest     highest  of ideal
+0        work_queue                                  51,837      50,381      60,154
+0        work_queue, batch=16                       715,100     560,822     755,642
+10 ms    work_queue                                     387         384         387     98.1%
+"""
 OUTPUTS = {
     "throughput": THROUGHPUT,
     "peers": THROUGHPUT,
@@ -30,6 +37,7 @@ OUTPUTS = {
     "reuse_buffer": RING,
     "ring_1_mib": RING,
     "ring_64_mib": RING,
+    "work_queue_throughput": JOBS,
 }
 
 
@@ -67,6 +75,14 @@ def test_the_sizes_are_columns_and_a_limit_of_another_size_is_no_row(show):
     sizes = re.findall(r"^Queue +(\d+ \w+)", THROUGHPUT, re.MULTILINE)
     assert head == ["Channel", *sizes]
     assert "memory copy" not in [row[0] for row in body]
+
+
+def test_the_lengths_of_jobs_are_columns_and_a_way_may_lack_some(show):
+    assert rows(show("work_queue_throughput", JOBS)) == [
+        ["The way", "0", "10 ms"],
+        ["work_queue", "51,837", "387"],
+        ["work_queue, batch=16", "715,100", ""],
+    ]
 
 
 def test_numbers_are_as_exact_as_they_were_printed(show):
