@@ -104,14 +104,14 @@ def end_with_parent():
 
 def receive(receiver, worker):
     """Return the worker's subtotal, unless it died before it had sent all of it."""
-    try:
-        return receiver.recv()
-    except (EOFError, OSError):  # it has ended: nobody else holds the sending end
-        worker.join()
-        raise ChildProcessError(
-            f"{worker.name} (process ID {worker.pid}) ended without a result, "
-            f"exit code {worker.exitcode}"
-        ) from None
+    with contextlib.suppress(EOFError, OSError):  # at the end of its pipe
+        if receiver.poll():  # else it is dead, and somebody else holds the sending end, too
+            return receiver.recv()
+    worker.join()
+    raise ChildProcessError(
+        f"{worker.name} (process ID {worker.pid}) ended without a result, "
+        f"exit code {worker.exitcode}"
+    )
 
 
 def main(workers=5, count=100_000_000, start_method=None):
@@ -145,7 +145,8 @@ def main(workers=5, count=100_000_000, start_method=None):
             sender.close()  # now, before the next worker is forked and inherits it
             waiting[receiver] = worker
         while waiting:
-            for receiver in multiprocessing.connection.wait(waiting):
+            ready = multiprocessing.connection.wait(waiting, timeout=1)
+            for receiver in ready or [end for end in waiting if not waiting[end].is_alive()]:
                 worker = waiting.pop(receiver)
                 subtotal = receive(receiver, worker)  # first its result,
                 worker.join()  # then join

@@ -89,6 +89,23 @@ program.count_up = count_up
 
 
 @with_start_method
+def test_dead_while_somebody_else_holds_its_end_of_the_pipe(tmp_path, method):
+    """A child of its own may; on Windows its parent does, if it died before it began."""
+    text = """
+def count_up(count, sender):
+    os._exit(7)
+
+program.count_up = count_up
+program.multiprocessing.connection.Connection._close = lambda *_: None
+"""
+    status, _, err = ends(tmp_path, "pipe_totals.py", text, "2, 10", method)
+    assert status == 1
+    assert re.fullmatch(
+        r"Worker \d \(process ID \d+\) ended without a result, exit code 7\n", err
+    )
+
+
+@with_start_method
 def test_killed_with_a_request_unread(tmp_path, method):
     """Then the pipe ends with ConnectionResetError, not with EOFError."""
     text = """
