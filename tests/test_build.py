@@ -186,9 +186,20 @@ FOREIGN = {  # what a program prints, and what a terminal shows of it
     "prompt": ("$ rm -rf nothing\n", None),
     "control": ("\x1b[31mred\x1b[0m \0 \x02wzxhzdk:0\x03 \x07\n", "red ␀ ␂wzxhzdk:0␃ ␇\n"),
     "figure": ("`#!figure queue_totals.cpu`\n```run exec='on'\n", None),
+    "red_label": ("Label: \x1b[31m<7>\x1b[0m|\x07\n", "Label: <7>|␇\n"),
 }
+ELSEWHERE = """
+| Figure |
+|---|
+| `#!figure red_label.Label` |
+
+```run exec="on"
+picture("timeline", "red_label")
+lines_by_python("red_label")
+```
+"""
 FENCES = '''\
-"""A program that holds what ends a block, and asks for runs.
+"""A program that holds what ends a block or a line (\f, \x1c, \u2028), and asks for runs.
 
 ```run exec="on"
 show("hello")
@@ -213,7 +224,7 @@ def test_output_is_inert(copy):
             file.write(f"[{name}]\nprogram = \"{name}.py\"\narguments = \"'a b' '*'\"\n")
         blocks += f'\n## {name}\n\n```run exec="on"\nconsole("{name}")\nstart_method_table("{name}")\n```\n'
     with (copy / "docs/pipe.md").open("a") as file:
-        file.write(blocks)
+        file.write(blocks + ELSEWHERE)
     status, printed = finish(build(copy))
     assert status == 0, printed
     page = Page(copy / "site/pipe.html")
@@ -227,6 +238,15 @@ def test_output_is_inert(copy):
         assert block in page.codes, name
         assert all(block in text for text in told), name
     assert all(FENCES in text for text in told)
+    label = "Label: &lt;7&gt;|␇"
+    for place in (
+        "<data .*?>{}</data>",
+        " s: {}</title>",
+        "<desc>.*: {}.</desc>",
+        "<td>{}</td>",
+    ):
+        shown = label.removeprefix("Label: ") if "data" in place else label
+        assert re.search(place.format(re.escape(shown)), page.text), place
     assert "<script>window" not in page.text and "no-title" not in page.ids
     assert "javascript:" not in "".join(link for link in page.links)
 
