@@ -228,6 +228,8 @@ def program(path: str, *lit: str) -> str:
     """
     name = path.rpartition("programs/")[2]
     text = read_program(name)
+    if missing := [one for one in lit if one not in text]:
+        raise PageError(f"examples/{name} has no line to light with {missing[0]}")
     stem = Path(name).stem
     numbered = enumerate(lines_of(text), 1)
     bright = {n for n, line in numbered if any(one in line for one in lit)}

@@ -44,7 +44,9 @@ class Names(dict[str, Any]):
 def answer(request: str, names: Mapping[str, Any]) -> str:
     """What a request gives, as HTML; when it fails, what is wrong, and the build fails at its end."""
     try:
-        return str(eval(request, {"__builtins__": {}}, names))
+        if given := str(eval(request, {"__builtins__": {}}, names)):
+            return given
+        message = build.fail(PageError(f"{request} gives nothing"))
     except PageError as error:
         message = build.fail(error)
     except Exception as error:  # a mistake on the page, of whatever kind: it is said
