@@ -11,6 +11,7 @@ import logging
 import os
 import re
 import shutil
+import signal
 import time
 from collections.abc import Iterator
 from pathlib import Path
@@ -104,7 +105,8 @@ def on_post_build(config: Any) -> None:
 
 
 def on_shutdown() -> None:
-    """Remove what a build that failed had written, and the old site."""
+    """Remove what a build that failed had written, and the old site; no signal interrupts it."""
+    signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT, signal.SIGTERM, signal.SIGHUP})
     until_the_end.close()
 
 

@@ -7,15 +7,21 @@ import shutil
 import signal
 import socket
 import sys
+import threading
 import urllib.error
 import urllib.request
+from dataclasses import replace
 
 import psutil
 import pytest
 
+from recorder import store
+from render.build import Build
+from render.runs import Outcome, Run
 from tests.conftest import build, mkdocs
 from tests.harness import IN_CI, default_signals, is_alive, wait_until
 from tests.html_page import Page
+from tests.recordings import recording
 
 pytestmark = pytest.mark.skipif(sys.platform == "win32", reason="the site is built on POSIX")
 
@@ -54,6 +60,31 @@ def test_nothing_changed_runs_nothing(copy):
     assert not list(copy.glob(".elsewhere-*"))
     assert (copy / "site").is_symlink() and (copy / "site/queue.html").is_file()
     assert not (copy / "site/old.txt").exists()
+
+
+def test_nothing_runs_beside_a_run_whose_time_is_a_figure(monkeypatch):
+    runs = {
+        n: Run(n, "queue_totals.py", arguments=f"--count {n}", outcomes=(Outcome(),))
+        for n in "123456"
+    }
+    runs |= {n: replace(runs[n], timed=True, timeout=99) for n in "123"}
+    both, running, alone = threading.Barrier(3), set(), set()
+
+    def record(spec, _):
+        running.add(spec)
+        if spec.timed and len(running) == 1 and threading.current_thread() is main:
+            alone.add(spec)
+        elif not spec.timed:
+            both.wait(30)  # the others run side by side
+        running.remove(spec)
+        return recording()
+
+    main = threading.current_thread()
+    monkeypatch.setattr(store, "load", lambda _: None)
+    monkeypatch.setattr(store, "record", record)
+    one = Build()
+    monkeypatch.setattr(one, "_runs", runs)
+    assert len(one.recordings("1")) == 1 and len(alone) == 3
 
 
 def test_one_program_changed_runs_only_that(copy):

@@ -1,8 +1,17 @@
-"""A line of output is shown as a terminal shows it in the end, and nothing in it is lost or hidden."""
+"""What a run printed stands on a page as a terminal shows it, and as text, wherever it goes."""
+
+import html
+from dataclasses import replace
 
 import pytest
 
+from recorder.recording import Line
+from render import blocks, requests, results, site
+from render.build import build
+from render.measured import Figures
+from render.runs import Run
 from render.screen import terminal_line
+from tests.recordings import MACHINE, recording
 
 LINES = {
     "plain ünï ✅": "plain ünï ✅",
@@ -26,3 +35,48 @@ LINES = {
 @pytest.mark.parametrize("text", LINES)
 def test_what_a_terminal_shows(text):
     assert terminal_line(text) == LINES[text]
+
+
+FOREIGN = "<b>&amp;"
+SAFE = html.escape(FOREIGN)
+SHOWN = {
+    "console": lambda _: blocks.console("x"),
+    "last line": blocks.telling_line,
+    "start methods": lambda _: blocks.start_method_table("x"),
+    "stacks": lambda _: blocks.stuck("x").partition("<details")[2],
+    "symptoms": lambda one: " ".join(site.words_on_screen(one)),
+    "runs": lambda _: str([*site.run_rows(Run("x", "x.py"))]),
+    "figure": lambda one: Figures(one).Error,
+    "results": lambda _: results.html_table("", ["a"], {FOREIGN: ["1"]}, ""),
+    "failure": lambda _: requests.answer(f"'{FOREIGN}'.x", {}),
+}
+
+
+@pytest.mark.parametrize("place", SHOWN)
+def test_foreign_text_is_escaped_once(monkeypatch, place):
+    ran = recording(
+        arguments=(FOREIGN,),
+        lines=(Line(0.5, f"Error: {FOREIGN}"),),
+        ended="hang",
+        evidence="kernel",
+    )
+    stuck = replace(ran.processes[0], stack=(f"in {FOREIGN}",))
+    ran = replace(ran, processes=(stuck, *ran.processes[1:]))
+    monkeypatch.setattr(build, "recordings", lambda _: [ran])
+    monkeypatch.setattr(build, "fail", str)
+    shown = SHOWN[place](ran).replace("<wbr>", "")
+    assert SAFE in shown and FOREIGN not in shown and html.escape(SAFE) not in shown
+
+
+def test_what_is_said_of_a_run_is_said_of_it(monkeypatch):
+    machine = replace(MACHINE, cores=7)
+    ran = recording(wall=1.5, cpu=0.25, peak_memory=3 * 2**20, machine=machine)
+    ran = replace(ran, start_method="spawn")
+    monkeypatch.setattr(build, "recordings", lambda _: [ran])
+    figures = Figures(ran)
+    cells = [figures.wall, figures.cpu, figures.peak_memory]
+    values = [cell.partition('value="')[2].partition('"')[0] for cell in cells]
+    assert values == ["1.50 s", "0.25 s", "3 MiB"]
+    assert [list(row[2:5]) for row in site.run_rows(Run("x", "x.py"))] == [cells]
+    assert "Recorded 2026-01-02 03:04 UTC on 7 cores" in blocks.caption("x")
+    assert blocks.caption("x").endswith("<code>spawn</code>.</p>")

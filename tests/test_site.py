@@ -197,6 +197,13 @@ def test_the_reader_of_the_prose_reads_it(pages):
         assert page.share_of_prose() > 0.95, name
 
 
+def test_whatever_is_opened_in_an_article_is_ended(pages):
+    """So no output is taken for elements: a stack has its `<module>`."""
+    for name, page in pages.items():
+        assert not page.unbalanced, f"{name}: {page.unbalanced[:2]}"
+    assert any(" in <module>" in code for code in pages["faults/join-before-get.html"].codes)
+
+
 def test_pages_ask_and_never_tell():
     """A block holds calls of views and nothing else: no import, no sentence, no expectation."""
     lines = 0
