@@ -68,8 +68,7 @@ def program_fence(
     source: str, language: str, class_name: str, options: Any, md: Any, **_: Any
 ) -> str:
     """Show the program whose path from the page a fence holds; further lines say what is lit."""
-    path, *lit = source.splitlines()
-    return answer("program(path, *lit)", {"program": blocks.program, "path": path, "lit": lit})
+    return answer("program(*lines)", {"program": blocks.program, "lines": source.splitlines()})
 
 
 # For markdown-exec it is one more language.

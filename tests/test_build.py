@@ -1,8 +1,10 @@
 """Builds that must fail, that are interrupted, or that have little to do, each on a copy of the project."""
 
 import contextlib
+import functools
 import os
 import re
+import resource
 import shutil
 import signal
 import socket
@@ -15,6 +17,7 @@ from dataclasses import replace
 import psutil
 import pytest
 
+from hooks import locked
 from recorder import store
 from render.build import Build
 from render.runs import Outcome, Run
@@ -54,7 +57,10 @@ def test_nothing_changed_runs_nothing(copy):
     (copy / "elsewhere/old.txt").write_text("old")
     (copy / ".elsewhere-0123abcd").mkdir()  # what a killed build has left
     (copy / ".elsewhere-0123abcd/index.html").write_text("half")
-    status, printed = finish(build(copy))
+    (copy / ".elsewhere-living").mkdir()  # another build is at work there
+    with locked(copy / ".elsewhere-living"):
+        status, printed = finish(build(copy))
+    (copy / ".elsewhere-living").rmdir()
     assert status == 0 and not programs_run(printed)
     assert "of which the programs ran for 0.0 s" in printed
     assert not list(copy.glob(".elsewhere-*"))
@@ -115,6 +121,9 @@ show(pipe_totals)
 source_of("hello.py", "nothing")
 ```
 
+```program
+```
+
 `#!figure helo.cpu` and `#!figure hello.Speed`
 """
 MESSAGES = [
@@ -124,6 +133,7 @@ MESSAGES = [
     r"^docs/index.md: examples/runs.toml has no run named 'pipe_total'$",
     r"^docs/index.md: show\(pipe_totals\): NameError: name 'pipe_totals' is not defined",
     r"^docs/index.md: examples/hello.py has no part named nothing$",
+    r"^docs/index.md: program\(\*lines\): TypeError: program\(\) missing 1 required .*'path'$",
     r"^docs/index.md: examples/runs.toml has no run named 'helo'$",
     r"^docs/index.md: python hello.py printed no line that starts with Speed: $",
 ]
@@ -165,6 +175,16 @@ def test_a_build_that_fails_says_why_and_keeps_the_old_site(copy, change, messag
     status, printed = finish(build(copy))
     assert status != 0 and "Traceback" not in printed
     assert re.search(message, printed, re.MULTILINE), printed
+    assert_kept(copy, before)
+
+
+@pytest.mark.parametrize("size", [1000, 150_000])
+def test_a_full_disk_is_said_in_one_line(copy, size):
+    before = (copy / "site/index.html").stat()
+    limit = functools.partial(resource.setrlimit, resource.RLIMIT_FSIZE, (size, size))
+    status, printed = finish(build(copy, preexec_fn=limit))
+    assert status == 1 and "Traceback" not in printed
+    assert re.search(r"^\[Errno 27\] File too large", printed, re.MULTILINE), printed
     assert_kept(copy, before)
 
 
@@ -284,6 +304,7 @@ def test_output_is_inert(copy):
 
 def test_while_serving_a_wrong_page_says_so_and_the_others_are_served(copy):
     edit(copy / "docs/pipe.md", 'show("pipe_totals")', 'show("pipe_total")')
+    broken_link(copy)
     # On Linux each process has a loopback address of its own, where nobody else takes the port.
     host = f"127.{os.getpid() % 250 + 1}.0.1" if sys.platform == "linux" else "127.0.0.1"
     with socket.socket() as free:

@@ -64,12 +64,12 @@ def test_machines_read_every_program_that_a_page_shows(project):
 
 def test_code_ends_no_fence_and_a_picture_is_told():
     page = """<article><h1>A title<a class="headerlink" href="#x">¶</a></h1>
-    <div class="language-console highlight"><pre><code>$ x
+    <button>Copy</button><div class="language-console highlight"><pre><code>$ x
 ````
 --8&lt;-- "y"
 </code></pre></div><div><svg class="bp-picture" aria-label="Timeline"><desc>It ran.</desc><svg></svg></svg></div></article>"""
     text = downloads.as_markdown(page)
-    assert text.startswith("# A title\n")
+    assert text.startswith("# A title\n") and "Copy" not in text
     assert '`````console\n$ x\n````\n--8<-- "y"\n`````\n' in text
     assert "Picture: Timeline: It ran." in text
 

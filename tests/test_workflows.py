@@ -46,6 +46,7 @@ def test_nothing_is_installed_whose_hash_is_not_locked():
         for line in re.findall(r".*pip install.*", text):
             assert "--require-hashes" in line
     for lock in ("requirements.txt", "requirements-dev.txt"):
-        assert "==" in (text := (ROOT / lock).read_text(encoding="utf-8"))
+        text = (ROOT / lock).read_text(encoding="utf-8")
+        assert "==" in text
         for package in re.split(r"\n(?=\w)", text)[1:]:
             assert "--hash=sha256:" in package, package
