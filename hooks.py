@@ -54,7 +54,6 @@ def on_config(config: Any) -> None:
         _ = build.runs  # reads runs.toml: what is wrong there is said once, before any page
     except PageError as error:
         raise Abort(str(error)) from None
-    config.mdx_configs["pymdownx.snippets"]["base_path"] = [str(EXAMPLES), config.docs_dir]
     if state["command"] != "build":
         # While writing, a wrong page says so, and the others are served: no warning is counted.
         for counter in [one for one in logger.handlers if isinstance(one, CountHandler)]:

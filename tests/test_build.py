@@ -20,7 +20,7 @@ import pytest
 from hooks import locked
 from recorder import store
 from render.build import Build
-from render.runs import Outcome, Run
+from render.runs import Outcome, PageError, Run
 from tests.conftest import build, mkdocs
 from tests.harness import IN_CI, default_signals, is_alive, wait_until
 from tests.html_page import Page
@@ -91,6 +91,18 @@ def test_nothing_runs_beside_a_run_whose_time_is_a_figure(monkeypatch):
     one = Build()
     monkeypatch.setattr(one, "_runs", runs)
     assert len(one.recordings("1")) == 1 and len(alone) == 3
+
+
+def test_a_run_that_came_out_wrong_is_run_again(monkeypatch, tmp_path):
+    kept = tmp_path / "kept"
+    kept.touch()
+    monkeypatch.setattr(store.RunSpec, "file", lambda _: kept)
+    monkeypatch.setattr(store, "load", lambda _: recording(status=1))
+    one = Build()
+    monkeypatch.setattr(one, "_runs", {"1": Run("1", "x.py", outcomes=(Outcome(),))})
+    with pytest.raises(PageError, match="expected exit status 0, got 1"):
+        one.recordings("1")
+    assert not kept.exists()
 
 
 def test_one_program_changed_runs_only_that(copy):

@@ -36,7 +36,10 @@ def page_of(source):
     return source.relative_to(ROOT / "docs").with_suffix(".html").as_posix()
 
 
-def test_every_page_is_there(pages):
+def test_every_page_is_there_and_of_the_examples_the_programs(pages, project):
+    found = [file.name for file in (project / "site/programs").rglob("*.*")]
+    assert [name for name in found if not name.endswith(".py")] == ["programs.zip"]
+    assert "__init__.py" not in found
     assert set(pages) == {page_of(source) for source in SOURCES} | {"404.html"}
 
 
@@ -279,6 +282,11 @@ def test_no_outside_request(pages, project):
         assert page.loads and not [url for url in page.loads if urlsplit(url).netloc], name
     for style in (project / "site").rglob("*.css"):
         assert not re.search(r"url\(['\"]?(https?:)?//", style.read_text(encoding="utf-8"))
+
+
+def test_no_comment_is_loaded(project):
+    style = (project / "site/style.css").read_text(encoding="utf-8")
+    assert "/*" not in style and ".md-typeset" in style
 
 
 def test_the_text_comes_first(pages):
