@@ -4,12 +4,13 @@ import html
 from dataclasses import replace
 
 import pytest
+from bs4 import BeautifulSoup
 
 from recorder.recording import Line
 from render import blocks, requests, results, site
 from render.build import build
 from render.measured import Figures
-from render.runs import Run
+from render.runs import PageError, Run
 from render.screen import terminal_line
 from tests.recordings import MACHINE, recording
 
@@ -48,6 +49,8 @@ SHOWN = {
     "runs": lambda _: str([*site.run_rows(Run("x", "x.py"))]),
     "figure": lambda one: Figures(one).Error,
     "results": lambda _: results.html_table("", ["a"], {FOREIGN: ["1"]}, ""),
+    "program": lambda _: blocks.program("programs/x.py"),
+    "difference": lambda _: blocks.changes("x.py", "y.py"),
     "failure": lambda _: requests.answer(f"'{FOREIGN}'.x", {}),
 }
 
@@ -64,8 +67,24 @@ def test_foreign_text_is_escaped_once(monkeypatch, place):
     ran = replace(ran, processes=(stuck, *ran.processes[1:]))
     monkeypatch.setattr(build, "recordings", lambda _: [ran])
     monkeypatch.setattr(build, "fail", str)
+    monkeypatch.setattr(blocks, "read_program", lambda name: f"# {FOREIGN} {name}\n")
     shown = SHOWN[place](ran).replace("<wbr>", "")
     assert SAFE in shown and FOREIGN not in shown and html.escape(SAFE) not in shown
+
+
+def test_the_lines_that_matter_are_lit_and_no_others():
+    shown = BeautifulSoup(
+        blocks.program("programs/queue_totals.py", "worker.join"), "html.parser"
+    )
+    lit = [line.get_text() for line in shown.select(".lit")]
+    assert lit and all("worker.join" in line for line in lit)
+    with pytest.raises(PageError, match="no line to light with worker.joyn"):
+        blocks.program("programs/queue_totals.py", "worker.joyn")
+
+
+def test_of_a_traced_run_no_figure_is_told():
+    with pytest.raises(PageError, match="in_order_trace is traced"):
+        _ = requests.Names()["in_order_trace"]
 
 
 def test_what_is_said_of_a_run_is_said_of_it(monkeypatch):
