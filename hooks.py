@@ -11,6 +11,7 @@ import logging
 import os
 import re
 import shutil
+import signal
 import time
 from collections.abc import Iterator
 from pathlib import Path
@@ -33,6 +34,7 @@ STANDARD_TYPES.update(
     dict.fromkeys((Name, Name.Namespace, Operator, Punctuation, Whitespace), "")
 )
 
+logger = logging.getLogger("mkdocs")
 state: dict[str, Any] = {}
 until_the_end = contextlib.ExitStack()
 
@@ -52,9 +54,10 @@ def on_config(config: Any) -> None:
         _ = build.runs  # reads runs.toml: what is wrong there is said once, before any page
     except PageError as error:
         raise Abort(str(error)) from None
-    config.mdx_configs["pymdownx.snippets"]["base_path"] = [str(EXAMPLES), config.docs_dir]
     if state["command"] != "build":
-        config.strict = False  # while writing, a wrong page says so, and the others are served
+        # While writing, a wrong page says so, and the others are served: no warning is counted.
+        for counter in [one for one in logger.handlers if isinstance(one, CountHandler)]:
+            logger.removeHandler(counter)
         return
     site = state["site"] = Path(config.site_dir).resolve()  # it may be a link
     try:
@@ -79,11 +82,18 @@ def on_env(env: Any, config: Any, **_: Any) -> None:
     config.extra_css = [one for one in config.extra_css if "_mkdocstrings" not in str(one)]
 
 
+def on_build_error(error: Exception, **_: Any) -> None:
+    """Say in one line that something can't be read or written: a full disk, a page that is no text."""
+    if isinstance(error, (OSError, UnicodeError)) and state["command"] == "build":
+        raise Abort(
+            f"{build.page}: {error}" if isinstance(error, UnicodeError) else str(error)
+        )
+
+
 @event_priority(-100)
 def on_post_build(config: Any) -> None:
     """Swap the new site for the old one, and say how long it took."""
-    handlers = logging.getLogger("mkdocs").handlers
-    if any(isinstance(each, CountHandler) and each.get_counts() for each in handlers):
+    if any(isinstance(one, CountHandler) and one.get_counts() for one in logger.handlers):
         return  # with warnings, strict ends the build right after
     new = Path(config.site_dir)
     style = new / "style.css"  # a quarter of it are comments, which no reader needs to load
@@ -97,14 +107,15 @@ def on_post_build(config: Any) -> None:
             site.rename(new.with_name("old"))
         new.rename(site)
     took = time.perf_counter() - state["started"]
-    logging.getLogger("mkdocs.site").info(
+    logger.getChild("site").info(
         f"The site is in {site.name}/. It took {took:.1f} s, "
         f"of which the programs ran for {build.seconds:.1f} s."
     )
 
 
 def on_shutdown() -> None:
-    """Remove what a build that failed had written, and the old site."""
+    """Remove what a build that failed had written, and the old site; no signal interrupts it."""
+    signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT, signal.SIGTERM, signal.SIGHUP})
     until_the_end.close()
 
 

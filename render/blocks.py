@@ -28,8 +28,6 @@ EVIDENCE = {
     "stillness": "No process used any processor time, and none printed anything.",
 }
 COLUMNS = re.compile(r"^.*\S {2,}\S", re.MULTILINE)  # a line of a table
-CONTROL_PICTURES = {code: 0x2400 + code for code in range(32)} | {127: 0x2421}
-CSI = re.compile(r"\x1b(?:\[[0-?]*[ -/]*[@-~]|\][^\x07\x1b]*(?:\x07|\x1b\\)|[@-Z\\-_])")
 
 
 def show(name: str) -> str:
@@ -48,7 +46,7 @@ def console(name: str) -> str:
     """The command and its output, as a reader sees them in a terminal."""
     recording = recording_of(name)
     command = escape(recording.command)
-    output = "".join(f"{escape(terminal_line(line.text))}\n" for line in recording.lines)
+    output = "".join(f"{escape(line.text)}\n" for line in recording.lines)
     columns = " columns" * (len(COLUMNS.findall(output)) > 2)  # then no line may wrap
     code = f'<span class="gp">$ </span>{command}\n<span class="go{columns}">{output}</span>'
     return code_block("console", code, f' data-typed="{command}"')
@@ -98,8 +96,8 @@ ADDED = re.compile(r"when serializing |.*Warning: resource_tracker: |  warnings\
 
 def telling_line(recording: Recording) -> str:
     """The last line that a run printed, as HTML; what pickle or the resource tracker adds is not it."""
-    lines = [terminal_line(line.text) for line in recording.lines]
-    lines = [line for line in lines if line and not ADDED.match(line)]
+    texts = [line.text for line in recording.lines]
+    lines = [line for line in texts if line and not ADDED.match(line)]
     return escape(lines[-1]) if lines else "no output"
 
 
@@ -164,10 +162,13 @@ def stuck(name: str) -> str:
 def marked_up(sentence: str, recording: Recording) -> str:
     """A sentence of a story as HTML: its code, and links to the lines of the program."""
     stem = Path(recording.program).stem
-    linked = re.sub(
-        r"\bline (\d+)(?! of)", rf'<a href="#{stem}-\1">line \1</a>', escape(sentence)
+    parts = escape(sentence).split("`")  # every second one is code
+    parts[1::2] = (f"<code>{code}</code>" for code in parts[1::2])
+    parts[::2] = (
+        re.sub(r"\bline (\d+)(?! of)", rf'<a href="#{stem}-\1">line \1</a>', with_terms(text))
+        for text in parts[::2]
     )
-    return with_terms(re.sub("`(.+?)`", r"<code>\1</code>", linked))
+    return "".join(parts)
 
 
 def with_terms(text: str) -> str:
@@ -227,15 +228,17 @@ def program(path: str, *lit: str) -> str:
     """
     name = path.rpartition("programs/")[2]
     text = read_program(name)
+    if missing := [one for one in lit if one not in text]:
+        raise PageError(f"examples/{name} has no line to light with {missing[0]}")
     stem = Path(name).stem
-    numbered = enumerate(text.splitlines(), 1)
+    numbered = enumerate(lines_of(text), 1)
     bright = {n for n, line in numbered if any(one in line for one in lit)}
     bright |= lines_of_its_own(name)
     dim = dim_lines(text)
     lines = "".join(
         f'<span id="{stem}-{number}" class="line{" lit" * (number in bright)}'
         f'{" dim" * (number in dim - bright)}">{line}\n</span>'
-        for number, line in enumerate(coloured(text).splitlines(), 1)
+        for number, line in enumerate(lines_of(coloured(text)), 1)
     )
     return (
         f'<div class="program highlight"><div class="bar" data-search-exclude><span class="name">{breakable(Path(name).name)}'
@@ -251,7 +254,7 @@ def lines_of_its_own(program: str) -> set[int]:
     if not pair:
         return set()
     other = f"{pair[1]}_{'fixed' if pair[2] == 'broken' else 'broken'}.py"
-    steps = compare(*(read_program(one).splitlines() for one in (other, program)))
+    steps = compare(*(lines_of(read_program(one)) for one in (other, program)))
     own = {n for tag, _, _, c, d in steps if tag != "equal" for n in range(c + 1, d + 1)}
     return own - set(range(docstring_end(program) + 1))
 
@@ -299,7 +302,7 @@ def changes(before: str, after: str, *parts: str) -> str:
 
     What only their docstrings differ in is left out; the patch applies all the same.
     """
-    old, new = read_program(before).splitlines(), read_program(after).splitlines()
+    old, new = lines_of(read_program(before)), lines_of(read_program(after))
     names = (Path(before).name, Path(after).name)
     old = [*new[: docstring_end(after)], *old[docstring_end(before) :]]
     shown = with_changes(old, new, parts) if parts else new
@@ -365,7 +368,7 @@ def source_of(program: str, name: str) -> str:
 
 def brief(text: str) -> list[str]:
     """The lines of a program, with no more than the first line of each docstring."""
-    lines = text.splitlines()
+    lines = lines_of(text)
     found = filter(None, map(docstring, ast.walk(ast.parse(text))))
     for one in sorted(found, key=lambda node: -node.lineno):
         if one.end_lineno != one.lineno:
@@ -378,31 +381,15 @@ def read_program(program: str) -> str:
     return file_of(program).read_text(encoding="utf-8")
 
 
+def lines_of(text: str) -> list[str]:
+    """The lines of a program, as an editor and the compiler count them: other signs end none."""
+    return text.removesuffix("\n").split("\n")
+
+
 def docstring_end(program: str) -> int:
     """The number of lines of a program up to the end of its docstring."""
     found = docstring(ast.parse(read_program(program)))
     return found.end_lineno or 0 if found else 0
-
-
-def terminal_line(text: str) -> str:
-    """What a terminal shows of a line in the end: no colours, tabs as columns, `\\r` goes back.
-
-    What no terminal shows stays visible: a control character is written as its picture.
-    """
-    shown: list[str] = []
-    at = 0
-    for letter in CSI.sub("", text):
-        if letter == "\r":
-            at = 0
-        elif letter == "\b":
-            at = max(at - 1, 0)
-        elif letter == "\t":
-            shown += " " * (at // 8 * 8 + 8 - len(shown))
-            at = at // 8 * 8 + 8
-        else:
-            shown[at : at + 1] = letter.translate(CONTROL_PICTURES)
-            at += 1
-    return "".join(shown)
 
 
 def code_block(language: str, code: str, attributes: str = "") -> str:

@@ -7,12 +7,14 @@ import time
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
+from dataclasses import replace
 
 from recorder import store
 from recorder.machine import cores, this_machine
 from recorder.recording import Recording
 from recorder.store import RunSpec
 from render.runs import PageError, Run, read_runs
+from render.screen import terminal_line
 
 SIDE_BY_SIDE = 3  # runs on each core, whose time is no figure: they wait more than they work
 
@@ -120,6 +122,9 @@ class Build:
         self._keep(run, spec, recording)
 
     def _keep(self, run: Run, spec: RunSpec, recording: Recording) -> None:
+        """Check what came out; pages have it as a terminal shows it."""
+        lines = (replace(line, text=terminal_line(line.text)) for line in recording.lines)
+        recording = replace(recording, lines=tuple(lines))
         try:
             run.check(recording, spec.start_method)
         except PageError as error:

@@ -84,8 +84,8 @@ def messages(name: str, first: int = 5, last: int = 3, line: str = "", who: str 
     picture = Picture(recording, first, last, line, who)
     if who and picture.found and not picture.chosen:
         raise PageError(f"{name}: no message goes to {who} or comes from it")
-    if not picture.chosen:  # a Python that lacks what is traced
-        return ""
+    if not picture.chosen:
+        return "<!-- This Python lacks what is traced. -->"
     drawn = picture.draw()
     arrows = "An arrow leaves where a message enters its channel, and ends where it is taken."
     read = arrows if 'class="bp-message"' in drawn else "A bar is as long as its call."

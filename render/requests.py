@@ -44,7 +44,9 @@ class Names(dict[str, Any]):
 def answer(request: str, names: Mapping[str, Any]) -> str:
     """What a request gives, as HTML; when it fails, what is wrong, and the build fails at its end."""
     try:
-        return str(eval(request, {"__builtins__": {}}, names))
+        if given := str(eval(request, {"__builtins__": {}}, names)):
+            return given
+        message = build.fail(PageError(f"{request} gives nothing"))
     except PageError as error:
         message = build.fail(error)
     except Exception as error:  # a mistake on the page, of whatever kind: it is said
@@ -66,8 +68,7 @@ def program_fence(
     source: str, language: str, class_name: str, options: Any, md: Any, **_: Any
 ) -> str:
     """Show the program whose path from the page a fence holds; further lines say what is lit."""
-    path, *lit = source.splitlines()
-    return answer("program(path, *lit)", {"program": blocks.program, "path": path, "lit": lit})
+    return answer("program(*lines)", {"program": blocks.program, "lines": source.splitlines()})
 
 
 # For markdown-exec it is one more language.

@@ -12,7 +12,7 @@ import yaml
 
 from recorder.machine import this_machine
 from recorder.recording import Recording
-from render.blocks import table, terminal_line, terms
+from render.blocks import table, terms
 from render.build import build
 from render.figures import mebibytes, seconds
 from render.runs import ROOT, PageError, Run
@@ -156,7 +156,7 @@ ERROR = re.compile(r"(\w+\.)*\w*(Error|Exception|Interrupt|Warning|Empty|Full)\b
 
 def words_on_screen(recording: Recording) -> list[str]:
     """The errors that a run printed, and in which call it stood still, as HTML."""
-    lines = list(filter(None, (terminal_line(line.text).strip() for line in recording.lines)))
+    lines = list(filter(None, (line.text.strip() for line in recording.lines)))
     found = [
         error_text(line, lines[at + 1 :]) for at, line in enumerate(lines) if ERROR.match(line)
     ]

@@ -27,6 +27,7 @@ class Page(html.parser.HTMLParser):
         self.file, self.text = file, file.read_text(encoding="utf-8")
         self.ids, self.links, self.loads, self.codes = set(), [], [], []
         self.prose, self.open = "", []
+        self.unbalanced = []  # end tags that end nothing, or what is open, and where
         self.feed(self.text)
         self.close()
 
@@ -46,6 +47,8 @@ class Page(html.parser.HTMLParser):
         self.prose += " "  # else the words of two elements become one
 
     def handle_endtag(self, tag):
+        if "article" in self.open and self.open[-1] != tag:
+            self.unbalanced.append((tag, self.open[-3:], self.getpos()))
         if tag in self.open:  # an end tag too many closes nothing, least of all the article
             while self.open.pop() != tag:
                 pass

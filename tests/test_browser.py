@@ -169,6 +169,13 @@ def test_a_page_of_each_kind(window, part):
         assert_programs_are_copied_and_downloaded(page, name)
 
 
+def test_commands_to_type_are_copied_without_their_prompt(window):
+    page = window()
+    page.goto("rebuild.html")
+    assert page.locator(".gp").count() > 2
+    assert_console_blocks_are_copied_as_typed(page, "rebuild.html")
+
+
 def assert_light_and_still(page, name, came):
     bodies = [response.body() for response in came]
     weight = sum(len(gzip.compress(body)) for body in bodies)

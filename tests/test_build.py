@@ -1,21 +1,30 @@
 """Builds that must fail, that are interrupted, or that have little to do, each on a copy of the project."""
 
 import contextlib
+import functools
 import os
 import re
+import resource
 import shutil
 import signal
 import socket
 import sys
+import threading
 import urllib.error
 import urllib.request
+from dataclasses import replace
 
 import psutil
 import pytest
 
+from hooks import locked
+from recorder import store
+from render.build import Build
+from render.runs import Outcome, PageError, Run
 from tests.conftest import build, mkdocs
 from tests.harness import IN_CI, default_signals, is_alive, wait_until
 from tests.html_page import Page
+from tests.recordings import recording
 
 pytestmark = pytest.mark.skipif(sys.platform == "win32", reason="the site is built on POSIX")
 
@@ -48,12 +57,52 @@ def test_nothing_changed_runs_nothing(copy):
     (copy / "elsewhere/old.txt").write_text("old")
     (copy / ".elsewhere-0123abcd").mkdir()  # what a killed build has left
     (copy / ".elsewhere-0123abcd/index.html").write_text("half")
-    status, printed = finish(build(copy))
+    (copy / ".elsewhere-living").mkdir()  # another build is at work there
+    with locked(copy / ".elsewhere-living"):
+        status, printed = finish(build(copy))
+    (copy / ".elsewhere-living").rmdir()
     assert status == 0 and not programs_run(printed)
     assert "of which the programs ran for 0.0 s" in printed
     assert not list(copy.glob(".elsewhere-*"))
     assert (copy / "site").is_symlink() and (copy / "site/queue.html").is_file()
     assert not (copy / "site/old.txt").exists()
+
+
+def test_nothing_runs_beside_a_run_whose_time_is_a_figure(monkeypatch):
+    runs = {
+        n: Run(n, "queue_totals.py", arguments=f"--count {n}", outcomes=(Outcome(),))
+        for n in "123456"
+    }
+    runs |= {n: replace(runs[n], timed=True, timeout=99) for n in "123"}
+    both, running, alone = threading.Barrier(3), set(), set()
+
+    def record(spec, _):
+        running.add(spec)
+        if spec.timed and len(running) == 1 and threading.current_thread() is main:
+            alone.add(spec)
+        elif not spec.timed:
+            both.wait(30)  # the others run side by side
+        running.remove(spec)
+        return recording()
+
+    main = threading.current_thread()
+    monkeypatch.setattr(store, "load", lambda _: None)
+    monkeypatch.setattr(store, "record", record)
+    one = Build()
+    monkeypatch.setattr(one, "_runs", runs)
+    assert len(one.recordings("1")) == 1 and len(alone) == 3
+
+
+def test_a_run_that_came_out_wrong_is_run_again(monkeypatch, tmp_path):
+    kept = tmp_path / "kept"
+    kept.touch()
+    monkeypatch.setattr(store.RunSpec, "file", lambda _: kept)
+    monkeypatch.setattr(store, "load", lambda _: recording(status=1))
+    one = Build()
+    monkeypatch.setattr(one, "_runs", {"1": Run("1", "x.py", outcomes=(Outcome(),))})
+    with pytest.raises(PageError, match="expected exit status 0, got 1"):
+        one.recordings("1")
+    assert not kept.exists()
 
 
 def test_one_program_changed_runs_only_that(copy):
@@ -84,6 +133,9 @@ show(pipe_totals)
 source_of("hello.py", "nothing")
 ```
 
+```program
+```
+
 `#!figure helo.cpu` and `#!figure hello.Speed`
 """
 MESSAGES = [
@@ -93,6 +145,7 @@ MESSAGES = [
     r"^docs/index.md: examples/runs.toml has no run named 'pipe_total'$",
     r"^docs/index.md: show\(pipe_totals\): NameError: name 'pipe_totals' is not defined",
     r"^docs/index.md: examples/hello.py has no part named nothing$",
+    r"^docs/index.md: program\(\*lines\): TypeError: program\(\) missing 1 required .*'path'$",
     r"^docs/index.md: examples/runs.toml has no run named 'helo'$",
     r"^docs/index.md: python hello.py printed no line that starts with Speed: $",
 ]
@@ -134,6 +187,16 @@ def test_a_build_that_fails_says_why_and_keeps_the_old_site(copy, change, messag
     status, printed = finish(build(copy))
     assert status != 0 and "Traceback" not in printed
     assert re.search(message, printed, re.MULTILINE), printed
+    assert_kept(copy, before)
+
+
+@pytest.mark.parametrize("size", [1000, 150_000])
+def test_a_full_disk_is_said_in_one_line(copy, size):
+    before = (copy / "site/index.html").stat()
+    limit = functools.partial(resource.setrlimit, resource.RLIMIT_FSIZE, (size, size))
+    status, printed = finish(build(copy, preexec_fn=limit))
+    assert status == 1 and "Traceback" not in printed
+    assert re.search(r"^\[Errno 27\] File too large", printed, re.MULTILINE), printed
     assert_kept(copy, before)
 
 
@@ -186,9 +249,20 @@ FOREIGN = {  # what a program prints, and what a terminal shows of it
     "prompt": ("$ rm -rf nothing\n", None),
     "control": ("\x1b[31mred\x1b[0m \0 \x02wzxhzdk:0\x03 \x07\n", "red ␀ ␂wzxhzdk:0␃ ␇\n"),
     "figure": ("`#!figure queue_totals.cpu`\n```run exec='on'\n", None),
+    "red_label": ("Label: \x1b[31m<7>\x1b[0m|\x07\n", "Label: <7>|␇\n"),
 }
+ELSEWHERE = """
+| Figure |
+|---|
+| `#!figure red_label.Label` |
+
+```run exec="on"
+picture("timeline", "red_label")
+lines_by_python("red_label")
+```
+"""
 FENCES = '''\
-"""A program that holds what ends a block, and asks for runs.
+"""A program that holds what ends a block or a line (\f, \x1c, \u2028), and asks for runs.
 
 ```run exec="on"
 show("hello")
@@ -213,7 +287,7 @@ def test_output_is_inert(copy):
             file.write(f"[{name}]\nprogram = \"{name}.py\"\narguments = \"'a b' '*'\"\n")
         blocks += f'\n## {name}\n\n```run exec="on"\nconsole("{name}")\nstart_method_table("{name}")\n```\n'
     with (copy / "docs/pipe.md").open("a") as file:
-        file.write(blocks)
+        file.write(blocks + ELSEWHERE)
     status, printed = finish(build(copy))
     assert status == 0, printed
     page = Page(copy / "site/pipe.html")
@@ -227,12 +301,22 @@ def test_output_is_inert(copy):
         assert block in page.codes, name
         assert all(block in text for text in told), name
     assert all(FENCES in text for text in told)
+    label = "Label: &lt;7&gt;|␇"
+    for place in (
+        "<data .*?>{}</data>",
+        " s: {}</title>",
+        "<desc>.*: {}.</desc>",
+        "<td>{}</td>",
+    ):
+        shown = label.removeprefix("Label: ") if "data" in place else label
+        assert re.search(place.format(re.escape(shown)), page.text), place
     assert "<script>window" not in page.text and "no-title" not in page.ids
     assert "javascript:" not in "".join(link for link in page.links)
 
 
 def test_while_serving_a_wrong_page_says_so_and_the_others_are_served(copy):
     edit(copy / "docs/pipe.md", 'show("pipe_totals")', 'show("pipe_total")')
+    broken_link(copy)
     # On Linux each process has a loopback address of its own, where nobody else takes the port.
     host = f"127.{os.getpid() % 250 + 1}.0.1" if sys.platform == "linux" else "127.0.0.1"
     with socket.socket() as free:

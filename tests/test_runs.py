@@ -24,6 +24,12 @@ def test_every_run_stands_on_a_page():
     assert [name for name in read_runs() if not page_that_shows(name, pages)] == []
 
 
+def test_every_hang_that_is_expected_says_where():
+    """Else any hang would do."""
+    for name, run in read_runs().items():
+        assert all(one.contains for one in run.outcomes if one.hangs), name
+
+
 def test_the_recorder_knows_whether_the_time_of_a_run_is_a_figure():
     run = Run("hello", "hello.py", timed=True)
     assert run.spec().timed and not replace(run, timed=False).spec().timed

@@ -5,13 +5,16 @@ import os
 import re
 import subprocess
 import sys
+from collections import Counter
 from pathlib import Path
 from urllib.parse import unquote, urljoin, urlsplit
 
 import pytest
 
 from render.requests import MODULES
-from render.runs import EXAMPLES, ROOT
+from render.results import KINDS
+from render.runs import EXAMPLES, ROOT, Run, read_runs
+from render.site import navigation, walk
 from tests.conftest import whole_project
 from tests.html_page import Page
 
@@ -33,7 +36,10 @@ def page_of(source):
     return source.relative_to(ROOT / "docs").with_suffix(".html").as_posix()
 
 
-def test_every_page_is_there(pages):
+def test_every_page_is_there_and_of_the_examples_the_programs(pages, project):
+    found = [file.name for file in (project / "site/programs").rglob("*.*")]
+    assert [name for name in found if not name.endswith(".py")] == ["programs.zip"]
+    assert "__init__.py" not in found
     assert set(pages) == {page_of(source) for source in SOURCES} | {"404.html"}
 
 
@@ -77,6 +83,101 @@ def test_each_shown_program_is_the_file(pages):
     assert shown > 50
 
 
+def test_every_program_stands_whole_on_a_page_or_has_a_reason():
+    """The others measure, or differ from one that is shown by what a page shows of them."""
+    shown = {one for file in SOURCES for one in INCLUDED.findall(file.read_text("utf-8"))}
+    there = {file.relative_to(EXAMPLES).as_posix() for file in EXAMPLES.rglob("[!_]*.py")}
+    assert there - shown == NOT_SHOWN and not shown - there
+
+
+NOT_SHOWN = {
+    *(f"channels/{name}.py" for name in ("batch", "old_answer", "peers", "reuse_buffer")),
+    "channels/ring_throughput.py",
+    "faults/pool_exception_cpu.py",
+    "patterns/in_order.py",
+    "questions/default_start_method.py",
+    "recipes/work_queue_throughput.py",
+    "serial_total.py",
+}
+
+
+def test_the_navigation_has_every_page_once(project):
+    pages = [page for _, page in walk(navigation())]
+    assert sorted(pages) == [file.relative_to(ROOT / "docs").as_posix() for file in SOURCES]
+    listed = (project / "site/llms.txt").read_text(encoding="utf-8")
+    assert re.findall(r"^- \[.+?\]\((\S+\.md)\): .{40}", listed, re.MULTILINE) == pages
+
+
+def test_what_a_page_says_of_a_run_stands_beside_it():
+    """A figure is of a run that its page shows; a time is of one beside which nothing else runs."""
+    runs, figures = read_runs(), 0
+    for source in SOURCES:
+        text = source.read_text(encoding="utf-8")
+        shown = set(re.findall(r'"(\w+)"', "".join(BLOCK.findall(text))))
+        shown |= {f"{name}_{side}" for name in shown for side in ("broken", "fixed")}
+        shown |= {name for name, run in runs.items() if run.program in INCLUDED.findall(text)}
+        requests = " ".join(re.findall(r"#!figure ([^`]+)`", text))
+        for name, label in re.findall(r"\b(\w+)\.(\w+)", requests):
+            if name in runs:
+                assert name in shown | OF_OTHER_PAGES, f"{source}: {name}"
+                assert runs[name].timed or label not in TIMES, f"{source}: {name}.{label}"
+                figures += 1
+    assert figures > 50
+    assert all(runs[name].timed for name in KINDS)
+
+
+OF_OTHER_PAGES = {"serial_total", "queue_totals"}  # which others are compared with
+TIMES = {"wall", "cpu", "Elapsed", "beside"}
+
+
+def test_each_view_gives_all_that_it_shows(pages):
+    """Counted on the page: what a view is made of, for each time that it is asked for."""
+    asked = 0
+    for source in SOURCES:
+        text, page = source.read_text(encoding="utf-8"), pages[page_of(source)].text
+        calls = Counter(re.findall(r"^ *(\w+)\(", "".join(BLOCK.findall(text)), re.MULTILINE))
+        for mark, views in MADE_OF.items():
+            wanted = sum(calls[view] * times for view, times in views.items())
+            found = page.count(mark) + page.count("Not run in this build: ")
+            assert found >= wanted, f"{source}: {mark}"
+            asked += wanted
+        hangs = page.count('<strong class="broken">hangs for ever')
+        stories = calls["happened"] + calls["variant"] and hangs
+        assert page.count("<strong>Who waits for whom.</strong>") >= stories, source
+    assert asked > 300
+
+
+PICTURE = '<svg class="bp-picture"'
+MADE_OF = {
+    PICTURE: {"picture": 1, "pair": 2, "happened": 2, "variant": 2},
+    '<p class="recorded">': {"show": 1, "caption": 1, "happened": 1},
+    '<span class="gp">': {"console": 1, "show": 1, "happened": 2, "variant": 2, "results": 1},
+    '<figure class="messages"': {"messages": 1},
+    '<code class="said">': {"start_method_table": 1, "happened": 1},
+}
+
+
+def test_the_build_and_its_words_are_listed_whole(pages):
+    listed = html.unescape(pages["this-build.html"].text)
+    for run in filter(Run.specs, read_runs().values()):
+        assert f"<code>{Path(run.program).name}" in listed, run.name
+    assert "<td>Python</td><td>CPython 3." in listed
+    terms = re.findall(r"^\*\[(.+?)(?:es|s)?\]:", (ROOT / "docs/terms.txt").read_text(), re.M)
+    for term in terms:
+        assert f"<dt>{term}" in pages["first-steps/glossary.html"].text, term
+
+
+def test_no_output_is_pasted():
+    for source in SOURCES:
+        for language, text in FENCE.findall(source.read_text(encoding="utf-8")):
+            assert language in ("run", "program", "python", "console"), f"{source}: {language}"
+            commands = all(re.match(r" *\$ |$", line) for line in text.splitlines())
+            assert language != "console" or commands, f"{source}: {text}"
+
+
+FENCE = re.compile(r"^ *```(\S*).*\n(.*?)^ *```$", re.MULTILINE | re.DOTALL)
+
+
 def test_each_total_stands_on_its_page(pages):
     for name in ("queue", "pipe"):
         page = pages[f"{name}.html"]
@@ -99,12 +200,19 @@ def test_the_reader_of_the_prose_reads_it(pages):
         assert page.share_of_prose() > 0.95, name
 
 
+def test_whatever_is_opened_in_an_article_is_ended(pages):
+    """So no output is taken for elements: a stack has its `<module>`."""
+    for name, page in pages.items():
+        assert not page.unbalanced, f"{name}: {page.unbalanced[:2]}"
+    assert any(" in <module>" in code for code in pages["faults/join-before-get.html"].codes)
+
+
 def test_pages_ask_and_never_tell():
     """A block holds calls of views and nothing else: no import, no sentence, no expectation."""
     lines = 0
     for source in SOURCES:
         text = source.read_text(encoding="utf-8")
-        assert text.count('exec="on"') == len(BLOCK.findall(text)), source
+        assert text.count("```run") == len(BLOCK.findall(text)), source
         for block in BLOCK.findall(text):
             for line in block.splitlines():
                 call = r' *\w+\((?:"[\w./() -]+"(?:, "[\w./() -]+")*(?:, \w+=[\w" ]+)*)?\)'
@@ -130,14 +238,16 @@ def is_own(module, name):
 
 
 def test_notes_beside_a_program_name_its_lines():
-    """A note says `start()` of lines in which that stands."""
+    """A note says `start()` of lines in which that stands, and no line that is lit lacks a note."""
     noted = 0
     for source in SOURCES:
         text = source.read_text(encoding="utf-8")
-        for program, notes in re.findall(
-            r'<div class="beside".*?programs/(\S+)\n(.*?)\n</div>\n</div>', text, re.DOTALL
-        ):
+        for program, lit, notes in BESIDE.findall(text):
             lines = (EXAMPLES / program).read_text(encoding="utf-8").splitlines()
+            told = re.findall(r"\*\*[Ll]ines? (\d+)(?: (?:to|and) (\d+))?\*\*", notes)
+            told = [line for a, b in told for line in lines[int(a) - 1 : int(b or a)]]
+            for words in lit.splitlines():
+                assert any(words in line for line in told), f"{source}: {words}"
             for first, last, called in re.findall(
                 r"\*\*Lines? (\d+)(?: (?:to|and) (\d+))?\*\*[^`\n*]*`(\w+)\(\)`", notes
             ):
@@ -145,6 +255,11 @@ def test_notes_beside_a_program_name_its_lines():
                 assert any(f"{called}(" in line for line in told), f"{source}: line {first}"
                 noted += 1
     assert noted >= 5
+
+
+BESIDE = re.compile(
+    r'<div class="beside".*?programs/(\S+)\n(.*?)```\n(.*?)\n</div>\n</div>', re.DOTALL
+)
 
 
 def test_every_block_is_a_block(pages):
@@ -167,6 +282,11 @@ def test_no_outside_request(pages, project):
         assert page.loads and not [url for url in page.loads if urlsplit(url).netloc], name
     for style in (project / "site").rglob("*.css"):
         assert not re.search(r"url\(['\"]?(https?:)?//", style.read_text(encoding="utf-8"))
+
+
+def test_no_comment_is_loaded(project):
+    style = (project / "site/style.css").read_text(encoding="utf-8")
+    assert "/*" not in style and ".md-typeset" in style
 
 
 def test_the_text_comes_first(pages):

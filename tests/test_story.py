@@ -663,8 +663,11 @@ def test_how_a_process_ended(exit, ended, words):
 
 
 def test_a_sentence_on_a_page_links_to_the_lines_of_the_program():
-    text = "The <parent> waits in `join()`, line 25, of `x()`, line 7 of y.py."
-    assert blocks.marked_up(text, recording(program="faults/a_b.py")) == (
-        'The &lt;parent&gt; waits in <code>join()</code>, <a href="#a_b-25">line 25</a>, '
-        "of <code>x()</code>, line 7 of y.py."
+    text = (
+        "The <parent> waits in `join()`, line 25, of `kernel()`, line 7 of y.py: `E: line 3`."
     )
+    assert blocks.marked_up(text, recording(program="faults/a_helper.py")) == (
+        'The &lt;parent&gt; waits in <code>join()</code>, <a href="#a_helper-25">line 25</a>, '
+        "of <code>kernel()</code>, line 7 of y.py: <code>E: line 3</code>."
+    )
+    assert '<a href="#room-2">' in blocks.marked_up("At line 2.", recording(program="room.py"))
