@@ -79,7 +79,7 @@ def imports_packages(program: bytes) -> bool:
                     names.add(node.module or "")
                 case ast.Name(name) | ast.Attribute(attr=name) if name in IMPORTERS:
                     return True
-    except (SyntaxError, ValueError):
+    except (SyntaxError, ValueError, RecursionError, MemoryError):
         return True
     return not {name.partition(".")[0] for name in names} <= sys.stdlib_module_names
 

@@ -195,8 +195,13 @@ def memory_of(pids: Iterable[int]) -> int:
 def handle_of(pid: int) -> int | None:
     """A descriptor that becomes readable when a process ends, where there are such."""
     if sys.platform == "linux":
+        import resource
+
         with contextlib.suppress(OSError):
-            return os.pidfd_open(pid)
+            handle = os.pidfd_open(pid)
+            if handle < resource.getrlimit(resource.RLIMIT_NOFILE)[0] / 2:
+                return handle
+            os.close(handle)  # others are needed, to look at all processes
     return None
 
 
