@@ -120,10 +120,10 @@ def reap() -> None:
 def end_when_told(child: int, mapped: set[int]) -> None:
     """Wait for the end of the recorder's pipe, then kill what is left until `reap` returns.
 
-    Note the inodes of the shared memory and semaphores of each process that is killed.
+    What the recorder says before is what `shared_memory` found of those that it killed itself.
     """
-    while os.read(0, 1024):
-        pass  # only its end says something
+    while piece := os.read(0, 65536):
+        mapped.update(map(int, piece.split()))
     hurry = time.monotonic() + TRACKER_GRACE
     while True:
         for pid in descendants(os.getpid()) if SEES_ALL else [-child]:
@@ -132,11 +132,18 @@ def end_when_told(child: int, mapped: set[int]) -> None:
             with contextlib.suppress(OSError):
                 if time.monotonic() > hurry or not is_tracker(pid):
                     number = _signal.SIGKILL
-                    lines = read(f"/proc/{pid}/maps").splitlines() if SEES_ALL else ()
-                    mapped.update(int(one.split()[4]) for one in lines if SHARED in one)
+                    mapped.update(shared_memory(pid))
             with contextlib.suppress(OSError):
                 os.kill(pid, number)
         time.sleep(0.001)
+
+
+def shared_memory(pid: int) -> set[int]:
+    """The inodes of the shared memory, and of the semaphores, that a process has mapped."""
+    with contextlib.suppress(OSError):
+        lines = read(f"/proc/{pid}/maps").splitlines()
+        return {int(one.split()[4]) for one in lines if SHARED in one}
+    return set()
 
 
 def remove_shared(mapped: set[int], since: float) -> None:

@@ -529,6 +529,10 @@ class Run:
             waits.send(observed.pid, signal.SIGSTOP)
         self.drain()
         for observed in living:
+            mapped = supervisor.shared_memory(observed.pid)
+            with contextlib.suppress(OSError):  # the supervisor was killed
+                self.ends[0].write("".join(f"{inode} " for inode in mapped).encode())
+        for observed in living:
             if observed.role == "helper":
                 continue
             self.output = Output()
