@@ -319,7 +319,10 @@ def test_a_closed_output(spec):
 
 
 @pytest.mark.skipif(not os.path.exists("/dev/full"), reason="needs a device that is full")
-def test_a_full_output(spec):
+def test_a_full_output(spec, monkeypatch):
+    monkeypatch.delenv(
+        "PYTHONUNBUFFERED", raising=False
+    )  # what it can't write stays in a buffer
     with open("/dev/full", "w") as full:
         words = (sys.executable, "-m", "recorder", "run", spec.program)
         done = subprocess.run(words, cwd=ROOT, stdout=full, stderr=subprocess.PIPE, text=True)
