@@ -129,10 +129,9 @@ def end_when_told(child: int, mapped: set[int]) -> None:
         for pid in descendants(os.getpid()) if SEES_ALL else [-child]:
             # A resource tracker ends by itself, when it has taken the semaphores away.
             number = _signal.SIGCONT
-            with contextlib.suppress(OSError):
-                if time.monotonic() > hurry or not is_tracker(pid):
-                    number = _signal.SIGKILL
-                    mapped.update(shared_memory(pid))
+            if time.monotonic() > hurry or not is_tracker(pid):
+                number = _signal.SIGKILL
+                mapped.update(shared_memory(pid))
             with contextlib.suppress(OSError):
                 os.kill(pid, number)
         time.sleep(0.001)

@@ -7,6 +7,9 @@ hang, and both as data.
 Nothing is changed in the run. To see how full a pipe is, its writing end is borrowed for an
 instant, so that an end of file may come some microseconds later; never the reading end, which
 would hide a broken pipe.
+
+What Linux does not tell: that an alarm without a handler will end a process, so that one which
+waits for it goes on. Such a run is taken for a hang.
 """
 
 import contextlib
