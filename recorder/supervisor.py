@@ -124,6 +124,12 @@ def end_when_told(child: int, mapped: set[int]) -> None:
     """
     while piece := os.read(0, 65536):
         mapped.update(map(int, piece.split()))
+    stopped: set[int] = set()  # all, before the first is looked at: so they start no others
+    while SEES_ALL and (new := {*descendants(os.getpid())} - stopped):
+        stopped |= new
+        for pid in new:
+            with contextlib.suppress(OSError):
+                os.kill(pid, _signal.SIGSTOP)
     hurry = time.monotonic() + TRACKER_GRACE
     while True:
         for pid in descendants(os.getpid()) if SEES_ALL else [-child]:
@@ -155,12 +161,12 @@ def remove_shared(mapped: set[int], since: float) -> None:
 
 def descendants(pid: int) -> list[int]:
     """The processes below one, as the kernel lists them at this moment."""
-    found = []
-    with contextlib.suppress(OSError):  # it has ended
-        for task in os.listdir(f"/proc/{pid}/task"):
-            for child in map(int, read(f"/proc/{pid}/task/{task}/children").split()):
-                found += [child, *descendants(child)]
-    return found
+    found = [pid]
+    for one in found:
+        with contextlib.suppress(OSError):  # it has ended
+            for task in os.listdir(f"/proc/{one}/task"):
+                found += map(int, read(f"/proc/{one}/task/{task}/children").split())
+    return found[1:]
 
 
 def is_tracker(pid: int) -> bool:

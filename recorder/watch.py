@@ -398,7 +398,8 @@ class Run:
         def ended() -> bool:
             return self.status is not None or self.over
 
-        self.pump(ENDING, lambda: self.over or bool(self.first))
+        if not self.pump(ENDING, lambda: self.over or bool(self.first)):
+            raise TimeoutError("the supervisor of the run does not start")
         before: object = None
         moved = 0.0
         due = math.inf if self.timed else 0.0
