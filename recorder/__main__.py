@@ -2,7 +2,9 @@
 
 import argparse
 import contextlib
+import io
 import os
+import re
 import shutil
 import sys
 import time
@@ -71,9 +73,11 @@ def run_program(parser: argparse.ArgumentParser, args: argparse.Namespace) -> in
         parser.error(f"no such program: {args.program}")
     if not 0 < args.timeout < float("inf"):
         parser.error(f"argument --timeout: {args.timeout} is not a number of seconds above 0")
+    method = re.search(r"--start-method[= ](\w+)", " ".join(args.arguments))
     recording = watch(
         args.program,
         args.arguments,
+        start_method=method[1] if method else "",
         timeout=args.timeout,
         hangs=args.hangs,
         python=os.path.abspath(shutil.which(args.python) or args.python),
@@ -89,15 +93,19 @@ def run_program(parser: argparse.ArgumentParser, args: argparse.Namespace) -> in
 
 
 if __name__ == "__main__":
+    if isinstance(sys.stdout, io.TextIOWrapper):
+        sys.stdout.reconfigure(errors="backslashreplace")
+    else:  # it is closed
+        sys.stdout = open(os.devnull, "w")  # noqa: SIM115
     try:
         status = main()
         sys.stdout.flush()
     except KeyboardInterrupt:
         status = 130
-    except BrokenPipeError:  # the reader wants no more
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        status = 1
     except OSError as error:
-        print(f"python -m recorder: error: {error}", file=sys.stderr)
-        status = 2
+        status = 1  # the reader wants no more
+        if not isinstance(error, BrokenPipeError):
+            status = 2
+            print(f"python -m recorder: error: {error}", file=sys.stderr)
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())  # for what is unwritten
     sys.exit(status)

@@ -14,6 +14,7 @@ from typing import Any
 def describe() -> "dict[str, Any]":
     """What `recorder.machine.Interpreter` holds of this Python."""
     return {
+        "executable": sys.executable,  # not a shim, that finds it in its environment only
         "implementation": platform.python_implementation(),
         "version": platform.python_version(),
         "free_threaded": "t" in getattr(sys, "abiflags", ""),

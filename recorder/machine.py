@@ -17,8 +17,8 @@ from pathlib import Path
 from recorder.interpreter import describe
 from recorder.recording import Machine, decode
 
-# Folders of the system: a Python that is installed there owns its library only.
-SHARED = {"/", "/usr", "/usr/local", "/opt", "/opt/homebrew", "/opt/local"}
+# Folders of the system, which stay as they are, whatever is installed or kept there.
+SHARED = {"", "/usr", "/usr/local", "/opt", "/opt/homebrew", "/opt/local"}
 ANSWERING = 10.0  # seconds in which an interpreter has to answer
 
 
@@ -60,7 +60,7 @@ def interpreter(python: str = sys.executable) -> Interpreter:
     """
     try:
         said = describe() if python == sys.executable else json.loads(ask(python))
-        found: Interpreter = decode(Interpreter, said | {"executable": python})
+        found: Interpreter = decode(Interpreter, said)
     except (ValueError, TypeError):
         raise OSError(errno.ENOEXEC, "is no Python that works", python) from None
     return found
@@ -127,19 +127,19 @@ def path_scrubber(
     asked = interpreter(python)
     paths = {
         sys.executable: "python",
-        python: "python",
+        asked.executable: "python",
         asked.packages: "<python>/site-packages",
         asked.library: "<python>",
         tempfile.gettempdir(): "<tmp>",
         os.path.expanduser("~"): "~",
-        **dict.fromkeys(set(asked.prefixes) - SHARED, "<python>"),
+        **dict.fromkeys(asked.prefixes, "<python>"),
         **folders,
     }
     names: dict[str, str] = {}
     for path, name in paths.items():
         for form in (path, os.path.realpath(path)):
-            form = form.rstrip(os.sep)  # "/" becomes nothing, and stays
-            if path and os.path.isabs(form):
+            form = form.rstrip(os.sep)
+            if os.path.isabs(path) and form not in SHARED:
                 names.setdefault(form, name)
     longest_first = sorted(names, key=len, reverse=True)
     whole = re.compile(
@@ -155,6 +155,7 @@ def path_scrubber(
 
 
 def short_temporary_folder() -> str:
-    """A folder for temporary files that leaves room: a local socket's path is 108 bytes."""
+    """A folder for temporary files with a plain name that leaves room: a socket's has 108 bytes."""
     folder = tempfile.gettempdir()
-    return "/tmp" if len(os.fsencode(folder)) > 40 and os.access("/tmp", os.W_OK) else folder
+    plain = folder.isascii() and folder.isprintable() and len(folder) <= 40
+    return folder if plain or not os.access("/tmp", os.W_OK) else "/tmp"

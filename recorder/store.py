@@ -5,6 +5,7 @@ import functools
 import hashlib
 import logging
 import os
+import re
 import secrets
 import sys
 from collections.abc import Callable
@@ -79,7 +80,7 @@ def imports_packages(program: bytes) -> bool:
                     names.add(node.module or "")
                 case ast.Name(name) | ast.Attribute(attr=name) if name in IMPORTERS:
                     return True
-    except (SyntaxError, ValueError):
+    except (SyntaxError, ValueError, RecursionError, MemoryError):
         return True
     return not {name.partition(".")[0] for name in names} <= sys.stdlib_module_names
 
@@ -148,11 +149,12 @@ def warn(message: str) -> None:
 
 
 def files_of(folder: Path, program: str = "") -> list[Path]:
-    """The files of a store, which need not be there: all, or those of one program.
+    """The files of a store, which need not be there: all recordings, or those of one program.
 
     Raises:
         OSError: There is a store, and it can't be read.
     """
     files = sorted(folder.iterdir()) if folder.exists() else []
-    stem = Path(program).stem
-    return [one for one in files if not program or one.name.rpartition("-")[0] == stem]
+    stem = re.escape(Path(program).stem) if program else ".*"
+    named = re.compile(f"(?s:{stem})-[0-9a-f]{{32}}\\.(json|[0-9a-f]{{8}}\\.part)")
+    return [one for one in files if named.fullmatch(one.name)]

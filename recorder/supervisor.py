@@ -21,6 +21,7 @@ import sys
 import time
 
 PR_SET_CHILD_SUBREAPER = 36
+SHARED = b" /dev/shm/"  # in a line of what a process has mapped
 RESOURCE_TRACKER = b"multiprocessing.resource_tracker"
 TRACKER_GRACE = 2.0  # seconds in which it may take away what killed processes left
 # Whether the kernel lists a process's children, and gives a subreaper the orphans.
@@ -37,17 +38,20 @@ def main() -> None:
     if SEES_ALL:
         ctypes.CDLL(None).prctl(PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0)
     error = ""
+    mapped: set[int] = set()
     try:
         run_folder = prepare(folder, files)
+        made = os.stat(run_folder).st_ctime
         nothing = os.open(os.devnull, os.O_RDWR)
         started = time.monotonic()
         child = start(run_folder, nothing, [python, os.path.basename(files[0]), *arguments])
         tell("start", child, started)
         os.dup2(nothing, 2)
-        _thread.start_new_thread(end_when_told, (child,))
+        _thread.start_new_thread(end_when_told, (child, mapped))
         reap()
-    except OSError as problem:
-        error = f"{problem.strerror}: {problem.filename}"
+        remove_shared(mapped, made)
+    except (OSError, RuntimeError) as problem:  # the last: no thread can be started
+        error = str(problem)
     tell("done", error, remove(folder))
     os._exit(0)  # quicker than to end the interpreter
 
@@ -113,28 +117,56 @@ def reap() -> None:
             tell("exit", pid, os.waitstatus_to_exitcode(status), time.monotonic(), cpu)
 
 
-def end_when_told(child: int) -> None:
-    """Wait for the end of the recorder's pipe, then kill what is left until `reap` returns."""
-    while os.read(0, 1024):
-        pass  # only its end says something
+def end_when_told(child: int, mapped: set[int]) -> None:
+    """Wait for the end of the recorder's pipe, then kill what is left until `reap` returns.
+
+    What the recorder says before is what `shared_memory` found of those that it killed itself.
+    """
+    while piece := os.read(0, 65536):
+        mapped.update(map(int, piece.split()))
+    stopped: set[int] = set()  # all, before the first is looked at: so they start no others
+    while SEES_ALL and (new := {*descendants(os.getpid())} - stopped):
+        stopped |= new
+        for pid in new:
+            with contextlib.suppress(OSError):
+                os.kill(pid, _signal.SIGSTOP)
     hurry = time.monotonic() + TRACKER_GRACE
     while True:
         for pid in descendants(os.getpid()) if SEES_ALL else [-child]:
             # A resource tracker ends by itself, when it has taken the semaphores away.
+            number = _signal.SIGCONT
             if time.monotonic() > hurry or not is_tracker(pid):
-                with contextlib.suppress(OSError):
-                    os.kill(pid, _signal.SIGKILL)
+                number = _signal.SIGKILL
+                mapped.update(shared_memory(pid))
+            with contextlib.suppress(OSError):
+                os.kill(pid, number)
         time.sleep(0.001)
+
+
+def shared_memory(pid: int) -> set[int]:
+    """The inodes of the shared memory, and of the semaphores, that a process has mapped."""
+    with contextlib.suppress(OSError):
+        lines = read(f"/proc/{pid}/maps").splitlines()
+        return {int(one.split()[4]) for one in lines if SHARED in one}
+    return set()
+
+
+def remove_shared(mapped: set[int], since: float) -> None:
+    """Remove shared memory and semaphores, made since then, of which no tracker knew yet."""
+    for entry in os.scandir(SHARED.strip()) if mapped else ():
+        with contextlib.suppress(OSError):
+            if entry.inode() in mapped and entry.stat().st_ctime >= since:
+                os.unlink(entry.path)
 
 
 def descendants(pid: int) -> list[int]:
     """The processes below one, as the kernel lists them at this moment."""
-    found = []
-    with contextlib.suppress(OSError):  # it has ended
-        for task in os.listdir(f"/proc/{pid}/task"):
-            for child in map(int, read(f"/proc/{pid}/task/{task}/children").split()):
-                found += [child, *descendants(child)]
-    return found
+    found = [pid]
+    for one in found:
+        with contextlib.suppress(OSError):  # it has ended
+            for task in os.listdir(f"/proc/{one}/task"):
+                found += map(int, read(f"/proc/{one}/task/{task}/children").split())
+    return found[1:]
 
 
 def is_tracker(pid: int) -> bool:
@@ -158,7 +190,7 @@ def remove(path: str) -> list[str]:
     left: list[str] = []
     is_folder = os.path.isdir(path) and not os.path.islink(path)
     if is_folder:
-        with contextlib.suppress(OSError):
+        with contextlib.suppress(OSError, RecursionError):
             os.chmod(path, 0o700)  # the program may have taken away the right to look into it
             for name in os.listdir(path):
                 left += remove(os.path.join(path, name))

@@ -7,6 +7,9 @@ hang, and both as data.
 Nothing is changed in the run. To see how full a pipe is, its writing end is borrowed for an
 instant, so that an end of file may come some microseconds later; never the reading end, which
 would hide a broken pipe.
+
+What Linux does not tell: that an alarm without a handler will end a process, so that one which
+waits for it goes on. Such a run is taken for a hang.
 """
 
 import contextlib
@@ -195,8 +198,13 @@ def memory_of(pids: Iterable[int]) -> int:
 def handle_of(pid: int) -> int | None:
     """A descriptor that becomes readable when a process ends, where there are such."""
     if sys.platform == "linux":
+        import resource
+
         with contextlib.suppress(OSError):
-            return os.pidfd_open(pid)
+            handle = os.pidfd_open(pid)
+            if handle < resource.getrlimit(resource.RLIMIT_NOFILE)[0] / 2:
+                return handle
+            os.close(handle)  # others are needed, to look at all processes
     return None
 
 

@@ -30,7 +30,7 @@ from typing import IO, Any
 import psutil
 
 from recorder import supervisor, trace, waits
-from recorder.machine import path_scrubber, short_temporary_folder, this_machine
+from recorder.machine import interpreter, path_scrubber, short_temporary_folder, this_machine
 from recorder.recording import Line, Pipe, Process, Recording
 
 TIMEOUT = 60.0  # seconds a run may take
@@ -100,7 +100,9 @@ def watch(
     recorded = datetime.datetime.now(datetime.UTC).isoformat(timespec="seconds")
     with (
         raise_on_termination(),
-        contextlib.closing(Run((program, *beside), arguments, python, traced, timed)) as run,
+        contextlib.closing(
+            Run((program, *beside), arguments, interpreter(python).executable, traced, timed)
+        ) as run,
     ):
         ended, evidence = run.watch(timeout, STALL_SECONDS if hangs else math.inf, progress)
         output = run.output
@@ -328,6 +330,12 @@ class Run:
                 return until()
         return True
 
+    def drain(self) -> None:
+        """Take in all that has come by now: a program can make its pipe larger than one piece."""
+        deadline = time.monotonic() + 1
+        while self.take(0) and time.monotonic() < deadline:
+            pass
+
     def take(self, seconds: float) -> bool:
         """Take in what comes first, within so many seconds; return whether anything came."""
         ready = self.selector.select(max(0.0, seconds))
@@ -390,7 +398,8 @@ class Run:
         def ended() -> bool:
             return self.status is not None or self.over
 
-        self.pump(ENDING, lambda: self.over or bool(self.first))
+        if not self.pump(ENDING, lambda: self.over or bool(self.first)):
+            raise TimeoutError("the supervisor of the run does not start")
         before: object = None
         moved = 0.0
         due = math.inf if self.timed else 0.0
@@ -516,17 +525,23 @@ class Run:
         All are stopped before the first is asked: so none moves on when another one ends.
         """
         self.ending = True
-        stuck = [p for p in self.known.values() if p.ended is None and p.role != "helper"]
-        for observed in stuck:
+        living = [one for one in self.known.values() if one.ended is None]
+        for observed in living:
             waits.send(observed.pid, signal.SIGSTOP)
-        self.pump(0)
-        for observed in stuck:
+        self.drain()
+        for observed in living:
+            mapped = supervisor.shared_memory(observed.pid)
+            with contextlib.suppress(OSError):  # the supervisor was killed
+                self.ends[0].write("".join(f"{inode} " for inode in mapped).encode())
+        for observed in living:
+            if observed.role == "helper":
+                continue
             self.output = Output()
             waits.send(observed.pid, signal.SIGABRT, signal.SIGCONT)
             deadline = time.monotonic() + DUMPING
             while is_alive(observed.pid) and time.monotonic() < deadline:
                 self.pump(0.002)  # nothing tells its end: its parent need not wait for it
-            self.pump(0)
+            self.drain()
             observed.stack = stack_of_python([text for _, text in self.output.lines()])
         self.output = Output()
 
@@ -536,10 +551,13 @@ class Run:
         if not self.pump(grace, lambda: self.over):
             self.find_new()
             left = max(1, sum(map(is_alive, self.known)))
+            self.drain()
+            self.output = Output()  # what they say because they are ended
         self.ending = True
         self.ends[0].close()
+        self.supervisor.send_signal(signal.SIGCONT)  # the program may have stopped it
         self.pump(ENDING, lambda: self.over)
-        self.pump(0)  # the output
+        self.drain()
         if self.error or not supervisor.SEES_ALL:
             deadline = time.monotonic() + ENDING
             while (count := kill_marked(self.folder)) and time.monotonic() < deadline:
@@ -566,7 +584,8 @@ class Run:
 def sweep(place: str) -> None:
     """End and remove what is left of runs whose supervisor was killed, with the recorder."""
     for folder in Path(place).glob("run-" + 16 * "[0-9a-f]"):
-        with contextlib.suppress(OSError):  # another user's, or another recorder was faster
+        # Another user's, or another recorder was faster; or what is too deep for `rmtree`.
+        with contextlib.suppress(OSError, RecursionError):
             if supervisor.SEES_ALL and time.time() - folder.stat().st_mtime > OLD:
                 handle = os.open(folder, os.O_RDONLY)
                 try:

@@ -87,6 +87,7 @@ def test_the_recorder_that_it_depends_on():
         "def f():\n    from\\\n  zmq import Context",
         "import importlib; importlib.import_module('zmq')",
         "__import__('zmq')",
+        "x = " + "-" * 100_000 + "1; import zmq",
         "exec('import zmq')",
         "is not Python",
     ],
@@ -207,6 +208,19 @@ def test_written_by_two_at_once(spec):
     assert [file for file in spec.store.iterdir() if file.suffix != ".json"] == []
 
 
+def test_other_files_are_no_recordings(spec, monkeypatch, capsys):
+    """Not even in a folder that is named by mistake."""
+    store.record(spec)
+    part = spec.file().with_suffix(".0123abcd.part")
+    others = [spec.store / name for name in ("one.py", "one-1.json", "-rf")]
+    for file in (part, *others):
+        file.write_text("x")
+    assert set(store.files_of(spec.store)) == {spec.file(), part}
+    assert call(monkeypatch, "forget", "--all", "--store", spec.store) == 0
+    assert capsys.readouterr().out == "forgotten: 2\n"
+    assert set(spec.store.iterdir()) == set(others)
+
+
 def test_only_recordings_of_the_program_are_deleted(spec, monkeypatch, capsys):
     other = dataclasses.replace(spec, program=spec.program.with_name("one_more.py"))
     other.program.write_text(PROGRAM)
@@ -230,6 +244,9 @@ def test_command_line(spec, monkeypatch, capsys):
     capsys.readouterr()
     assert call(monkeypatch, "run", "--json", spec.program) == 0
     assert json.loads(capsys.readouterr().out)["program"] == "one.py"
+    for option in (("--start-method", "spawn"), ("--start-method=spawn",)):
+        assert call(monkeypatch, "run", "--json", spec.program, *option) == 0
+        assert json.loads(capsys.readouterr().out)["start_method"] == "spawn"
     store.record(spec)
     keep = ("--store", spec.store)
     assert call(monkeypatch, "list", *keep) == 0
@@ -294,6 +311,32 @@ def test_a_reader_that_wants_no_more(spec, command):
     done = subprocess.run(words, cwd=ROOT, stdout=writer, stderr=subprocess.PIPE)
     os.close(writer)
     assert (done.returncode, done.stderr) == (1, b"")
+
+
+def test_a_closed_output(spec):
+    process = recorder("run", spec.program, preexec_fn=lambda: os.close(1))
+    assert process.communicate()[1] == "" and process.returncode == 0
+
+
+@pytest.mark.skipif(not os.path.exists("/dev/full"), reason="needs a device that is full")
+def test_a_full_output(spec, monkeypatch):
+    monkeypatch.delenv(
+        "PYTHONUNBUFFERED", raising=False
+    )  # what it can't write stays in a buffer
+    with open("/dev/full", "w") as full:
+        words = (sys.executable, "-m", "recorder", "run", spec.program)
+        done = subprocess.run(words, cwd=ROOT, stdout=full, stderr=subprocess.PIPE, text=True)
+    assert done.returncode == 2
+    assert done.stderr.splitlines() == [
+        "python -m recorder: error: [Errno 28] No space left on device"
+    ]
+
+
+def test_an_output_that_takes_no_such_letters(spec):
+    spec.program.write_text("print('h\\u00e9llo')")
+    process = recorder("run", spec.program, env={**os.environ, "PYTHONIOENCODING": "ascii"})
+    out, err = process.communicate()
+    assert (process.returncode, err) == (0, "") and "h\\xe9llo" in out
 
 
 def test_terminated(spec):

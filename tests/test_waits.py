@@ -25,6 +25,7 @@ import multiprocessing, os, queue, select, signal, socket, subprocess, sys, thre
 from multiprocessing.connection import wait
 multiprocessing.set_start_method("fork")  # with another one a lock starts a resource tracker
 reader, writer = multiprocessing.Pipe()
+LIMIT = (60).to_bytes(16, sys.byteorder)  # seconds, and no microseconds
 lock = threading.Lock(); lock.acquire()
 shared = multiprocessing.Lock(); shared.acquire()
 child = os.fork() if "CHILD" in sys.argv else None
@@ -63,6 +64,8 @@ LIMITED = {
     "a connection": "reader.poll(60)",
     "poll": "p = select.poll(); p.register(0); p.unregister(0); p.poll(60_000)",
     "select": "select.select([reader], [], [], 60)",
+    "a socket with a limit": "a, b = socket.socketpair(); a.setsockopt(1, socket.SO_RCVTIMEO, LIMIT); a.recv(1)",
+    "a socket without room": "a, b = socket.socketpair(); a.setsockopt(1, socket.SO_SNDTIMEO, LIMIT); a.sendall(b'x' * 10_000_000)",
     "epoll": "select.epoll().poll(60)",
     "a computation": "while True: pass",
     "a thread that sleeps": "threading.Thread(target=time.sleep, args=(60,)).start(); lock.acquire()",
@@ -77,6 +80,7 @@ UNKNOWN = {
     "a named pipe": "os.mkfifo('fifo'); open('fifo')",
     "a signal": "signal.pause()",
     "an alarm": "signal.signal(signal.SIGALRM, print); signal.alarm(60); lock.acquire()",
+    "the end of a process from elsewhere": "p = select.poll(); p.register(os.pidfd_open(os.getppid())); p.poll()",
     "the output": "os.write(1, b'x' * 1_000_000)",
 }
 CASES = [

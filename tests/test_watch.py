@@ -276,6 +276,126 @@ def test_output_after_the_parent_has_ended(program, monkeypatch):
     assert (recording.output, recording.left_behind) == ("late\n", 0)
 
 
+@on_linux
+def test_all_output_is_read_however_late_the_recorder_comes(program, monkeypatch):
+    text = """
+    import fcntl, os
+    fcntl.fcntl(1, fcntl.F_SETPIPE_SZ, 2**18)  # it has room for more than is read at once
+    os.write(1, b"a line\\n" * 30_000)
+    """
+    watch_run = Run.watch
+
+    def watch_late(run, *arguments):
+        run.supervisor.wait(TIMEOUT)
+        return watch_run(run, *arguments)
+
+    monkeypatch.setattr(Run, "watch", watch_late)
+    recording = watch(program(text))
+    assert (len(recording.lines), recording.dropped) == (30_000, 0)
+
+
+@on_linux
+def test_what_is_said_because_the_recorder_ends_it_is_not_the_programs(program):
+    text = """
+    import multiprocessing, os, time
+    lock = multiprocessing.get_context("spawn").Lock()  # its tracker says that it is still there
+    if os.fork() == 0: time.sleep(600)
+    os._exit(0)
+    """
+    recording = watch(program(text))
+    assert (recording.output, recording.left_behind) == ("", 2)
+
+
+@on_linux
+def test_in_a_stack_is_nothing_that_another_process_says(program):
+    text = """
+    import multiprocessing, os, signal
+    if os.fork() == 0:  # it is asked last, and long: so the tracker has time to say something
+        signal.signal(signal.SIGABRT, signal.SIG_IGN)
+        os.read(os.pipe()[0], 1)
+    lock = multiprocessing.get_context("spawn").Lock()
+    lock.acquire()
+    lock.acquire()
+    """
+    recording = watch(program(text))
+    assert recording.hung
+    stacks = {process.role: process.stack for process in recording.processes}
+    assert "program.py" in stacks.pop("parent")[-1]
+    assert stacks == {"worker": (), "helper": ()}
+
+
+@on_linux
+def test_few_descriptors(program):
+    """Those that tell of an end are not all: processes must be looked at, too."""
+    import resource
+
+    text = """
+    import os, time
+    r, w = os.pipe()
+    for _ in range(60):
+        if os.fork() == 0:
+            os.close(w)
+            os.read(r, 1)
+            os._exit(0)
+    time.sleep(0.5)
+    print("all", flush=True)
+    """
+    before = resource.getrlimit(resource.RLIMIT_NOFILE)
+    resource.setrlimit(resource.RLIMIT_NOFILE, (64, before[1]))
+    try:
+        recording = watch(program(text))
+    finally:
+        resource.setrlimit(resource.RLIMIT_NOFILE, before)
+    assert len(recording.processes) == 61
+    assert all(one.ended >= recording.lines[0].at for one in recording.processes)
+
+
+def test_an_interpreter_that_is_found_by_the_environment(program, tmp_path, monkeypatch):
+    """As a shim of pyenv does: the run has another environment."""
+    shim = tmp_path / "shim"
+    shim.write_text(f'#!/bin/sh\n[ "$FOUND" ] && exec {sys.executable} "$@"\n')
+    shim.chmod(0o755)
+    monkeypatch.setenv("FOUND", "1")
+    assert watch(program("print(5)"), python=str(shim)).output == "5\n"
+
+
+@on_linux
+def test_what_is_too_deep_to_be_removed_costs_no_recording(program, temporary):
+    text = "import os\nfor _ in range(1500): os.mkdir('d'); os.chdir('d')\nprint('deep')"
+    try:
+        recording = watch(program(text))
+    finally:
+        subprocess.run(["rm", "-r", *temporary.iterdir()], check=True)
+    assert recording.output == "deep\n" and len(recording.leftover) == 1
+
+
+@on_linux
+def test_shared_memory_of_killed_processes_that_no_tracker_knows(program):
+    names = [f"/dev/shm/test-{os.getpid()}-{which}" for which in ("old", "new")]
+    text = """
+    import mmap, os, sys, threading
+    for name in sys.argv[1:]:
+        with open(name, "a+b") as file:
+            if not os.path.getsize(name): file.truncate(1)
+            globals()[name] = mmap.mmap(file.fileno(), 1)
+    threading.Event().wait()
+    """
+    Path(names[0]).write_bytes(b"x")
+    try:
+        assert watch(program(text), names).hung
+        assert [os.path.exists(name) for name in names] == [True, False]
+    finally:
+        for name in names:
+            Path(name).unlink(missing_ok=True)
+
+
+@on_linux
+def test_a_program_that_stops_its_supervisor(program, monkeypatch):
+    monkeypatch.setattr("recorder.watch.ENDING", 5)
+    text = "import os, signal, time\nos.kill(os.getppid(), signal.SIGSTOP)\ntime.sleep(600)"
+    assert watch(program(text), timeout=0.5).ended == "timeout"
+
+
 def test_the_command_can_be_typed_again(program):
     recording = watch(program("import sys; print(sys.argv[1:])"), ["a b", "*", ""])
     assert recording.output == "['a b', '*', '']\n"
@@ -322,6 +442,7 @@ ADDRESSES = "https://docs.example.org/a tcp://127.0.0.1:5555 /usr/share/man //co
     [
         ({}, "/", ADDRESSES, ADDRESSES),
         ({}, "", ADDRESSES, ADDRESSES),
+        ({"/usr": "<tmp>", "/usr/local/": "<tmp>"}, "/usr/", ADDRESSES, ADDRESSES),
         ({"/": "<tmp>", "": "<none>"}, "/home/me", ADDRESSES, ADDRESSES),
         (
             {},
@@ -697,12 +818,15 @@ def test_temporary_files_go_with_the_run(program, method, temporary):
     assert list(temporary.iterdir()) == []
 
 
-def test_a_long_name_of_the_folder_for_temporary_files(program, tmp_path, monkeypatch):
-    folder = tmp_path / ("x" * 108)
-    folder.mkdir()
-    monkeypatch.setattr(tempfile, "tempdir", str(folder))
-    text = HANGS.replace("process.join()", "results.get(); process.join(); print('fine')")
-    assert watch(program(text), ["forkserver"]).output == "joins\nfine\n"
+@pytest.mark.parametrize("name", ["x" * 108, "a\nb", "\udcff"])
+def test_an_odd_name_of_the_folder_for_temporary_files(program, monkeypatch, name):
+    with tempfile.TemporaryDirectory(prefix="t", dir="/tmp") as short:
+        folder = os.path.join(short, name)
+        os.mkdir(folder)
+        monkeypatch.setattr(tempfile, "tempdir", folder)
+        text = HANGS.replace("process.join()", "results.get(); process.join()")
+        text += "    import os; print(os.getcwd())"
+        assert watch(program(text), ["forkserver"]).output == "joins\n<folder>\n"
 
 
 @on_linux

@@ -363,6 +363,8 @@ class Look:
                 return [Wait("request", what, set(self.commands))]
         if call in ("open", "lock"):
             return [(self.opening if call == "open" else self.file_lock)(pid, values)]
+        if call in ("read", "write", "accept") and has_limit(pid, values[0], call == "write"):
+            return [Wait(*PLAIN["limit"])]
         found = [self.descriptor(pid, *one) for one in descriptors(pid, call, values)]
         what = "for a signal" if call == "signal" else f"in system {call}"
         return found or [Wait("outside", f"waits {what}")]
@@ -439,7 +441,9 @@ class Look:
             where = "a connection that is not accepted yet" if other < 0 else "a socket"
         elif target == "anon_inode:[pidfd]":
             which = read(f"{pid}/fdinfo/{number}").partition("Pid:")[2].split()
-            return self.end_of({int(which[0])} & set(self.commands))
+            if not (by := {int(which[0])} & set(self.commands)):
+                return Wait("outside", "waits for another process to end")
+            return self.end_of(by)
         elif target == "anon_inode:[eventfd]":  # without a name: only from within
             by, where = self.ends(target, 0, 1, 2) & set(self.commands), "an eventfd"
         elif S_ISFIFO(os.stat(link).st_mode):
@@ -694,6 +698,16 @@ def borrow(pid, number):
     if end < 0:
         raise OSError(ctypes.get_errno(), "it is not lent")
     return end
+
+
+def has_limit(pid, number, to_write):
+    """Whether a socket has a time limit of its own, which a call for it does not show."""
+    with contextlib.suppress(OSError):  # it is not lent: Python sets none
+        if os.readlink(f"/proc/{pid}/fd/{number}").startswith("socket:"):
+            with socket.socket(fileno=borrow(pid, number)) as end:
+                option = socket.SO_SNDTIMEO if to_write else socket.SO_RCVTIMEO
+                return any(end.getsockopt(socket.SOL_SOCKET, option, 16))
+    return False
 
 
 def measure(end):
