@@ -190,7 +190,7 @@ def test_of_a_program_a_part_is_shown_with_one_line_of_its_docstring():
 
     whole, loop = shown("main"), shown("while waiting")
     assert 'as it comes out of its pipe."""\n    print(' in whole and "Args:" not in whole
-    assert loop.startswith("while waiting:\n    for ") and "finally" not in loop
+    assert loop.startswith("while waiting:\n    ready = ") and "finally" not in loop
     with pytest.raises(PageError, match="no part named while sleeping"):
         shown("while sleeping")
 
