@@ -339,6 +339,7 @@ def test_few_descriptors(program):
             os._exit(0)
     time.sleep(0.5)
     print("all", flush=True)
+    time.sleep(0.5)  # so that the recorder has read that when they end
     """
     before = resource.getrlimit(resource.RLIMIT_NOFILE)
     resource.setrlimit(resource.RLIMIT_NOFILE, (64, before[1]))
