@@ -137,9 +137,7 @@ def symptoms_list(group: str) -> str:
                         shown = first.setdefault(CHANGING.sub("0", line), line)
                         methods = seen.setdefault(shown, {}).setdefault(link, [])
                         methods += [recording.start_method]
-        for error in re.findall(
-            r"<code>(\w+Error)\b", symptom
-        ):  # which no broken run may print
+        for error in re.findall(r"<code>(\w+Error)\b", symptom):  # not all are printed here
             if not any(error in shown and link in pages for shown, pages in seen.items()):
                 seen.setdefault(f"<code>{error}</code>", {})[link] = []
     items = ""

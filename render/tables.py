@@ -89,9 +89,7 @@ def parse_latency(output: str) -> list[Measurement]:
 
 def parse_jobs(output: str) -> list[Measurement]:
     """The table of `work_queue_throughput.py`, in jobs a second; the case is how long a job takes."""
-    bare = re.sub(
-        r" *(\d+\.\d%)?$", "", output, flags=re.MULTILINE
-    )  # without its share of the ideal
+    bare = re.sub(r" *(\d+\.\d%)?$", "", output, flags=re.MULTILINE)  # no share of the ideal
     rows = read_table(bare, r"(\d+(?: [µm]s)?) +(\S.*?)")
     return [Measurement.of(row.case, row.name, row.numbers) for row in rows]
 
