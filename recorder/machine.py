@@ -126,8 +126,7 @@ def path_scrubber(
     """
     asked = interpreter(python)
     paths = {
-        sys.executable: "python",
-        **dict.fromkeys((python, asked.executable), "python"),  # the first may be a shim
+        **dict.fromkeys((sys.executable, python, asked.executable), "python"),  # or a shim
         asked.packages: "<python>/site-packages",
         asked.library: "<python>",
         tempfile.gettempdir(): "<tmp>",

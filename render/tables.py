@@ -116,8 +116,12 @@ def find_row(rows: Sequence[Measurement], name: str, case: str = "") -> Measurem
 
 def spreads_differ(one: Measurement, other: Measurement) -> bool:
     """Whether their spreads don't overlap. A single round has no spread and proves nothing."""
-    spreads = one.low < one.high and other.low < other.high
-    return spreads and (one.low > other.high or other.low > one.high)
+    return have_spreads(one, other) and (one.low > other.high or other.low > one.high)
+
+
+def have_spreads(*rows: Measurement) -> bool:
+    """Whether each of them was measured in more than one round."""
+    return all(row.low < row.high for row in rows)
 
 
 def three_digits(number: float) -> str:
@@ -132,7 +136,6 @@ def compared(one: Measurement, other: Measurement, sentence: str) -> str:
     """A sentence on two measurements, FASTER or SOONER, unless they can't be told apart."""
     less, more = sorted((one, other), key=lambda row: row.median)
     low, high = three_digits(less.median), three_digits(more.median)
-    has_spreads = one.low < one.high and other.low < other.high
     if not spreads_differ(one, other):
         sentence = SAME_RATE if sentence == FASTER else SAME_TRIP
     return sentence.format(
@@ -142,7 +145,7 @@ def compared(one: Measurement, other: Measurement, sentence: str) -> str:
         share=figure(f"{100 * less.median / more.median:.0f} %"),
         rates=figure(f"{high} against {low} a second"),
         trips=figure(f"{low} against {high} µs"),
-        why="the spreads overlap" if has_spreads else "one round has no spread",
+        why="the spreads overlap" if have_spreads(one, other) else "one round has no spread",
     )
 
 

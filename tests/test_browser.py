@@ -299,7 +299,6 @@ PASTED = {
     "AttributeError: Can't get attribute 'f' on <module '__main__' from 'x.py'>": "notebook",
     'File "x.py", line 3, in <module> raise EOFError': "dead-worker no-main-guard",
     "Process Process-7:": "worker-exception",
-    "my program hangs": "join-before-get",
 }
 
 
@@ -307,12 +306,19 @@ def test_the_list_of_symptoms_knows_what_people_paste(symptoms, site):
     _, shown, words = symptoms
     for pasted, wanted in PASTED.items():
         words.fill(pasted)
-        assert 0 < shown.count() < 25, pasted  # half of the list
+        assert 0 < shown.count() < 20, pasted
         links = [link.get_attribute("href") for link in shown.locator("a").all()]
         assert {f"{name}.html" for name in wanted.split()} <= set(links), pasted
     for fault, said in you_see(site):
         words.fill(said)
         assert shown.locator(f"a[href='{fault}.html']").count(), said
+
+
+def test_words_that_are_everywhere_lead_to_no_chance_hit(symptoms):
+    """ "my" begins MySQL: what hangs comes first all the same."""
+    _, shown, words = symptoms
+    words.fill("my program hangs")
+    assert shown.first.locator("a").first.get_attribute("href") == "join-before-get.html"
 
 
 def test_what_is_not_in_the_list_of_symptoms_is_searched_on_all_pages(symptoms):

@@ -257,7 +257,22 @@ def test_the_words_on_a_screen():
     assert words_on_screen(hung) == ["The parent hangs in <code>get()</code>."]
 
 
-def test_the_list_of_symptoms_says_once_what_differs_in_figures_only(monkeypatch):
+@pytest.fixture
+def symptoms_of(monkeypatch):
+    """The list of symptoms of one page, when its broken programs had some recordings."""
+
+    def listed(page, *recordings):
+        monkeypatch.setattr("render.site.pages_of", lambda _: [page])
+        monkeypatch.setattr(build, "recordings", lambda _: recordings)
+        return BeautifulSoup(symptoms_list(""), "html.parser")
+
+    return listed
+
+
+VANISHES = ROOT / "docs/faults/shared-memory-vanishes.md"
+
+
+def test_the_list_of_symptoms_says_once_what_differs_in_figures_only(symptoms_of):
     printed = {
         "fork": ("FileNotFoundError: '/psm_ab12'", "OSError: 24"),
         "spawn": ("FileNotFoundError: '/psm_9c'", "OSError: none"),
@@ -268,10 +283,7 @@ def test_the_list_of_symptoms_says_once_what_differs_in_figures_only(monkeypatch
         )
         for method, lines in printed.items()
     ]
-    pages = [page for page in pages_of("It raises") if page.stem == "shared-memory-vanishes"]
-    monkeypatch.setattr("render.site.pages_of", lambda group: pages)
-    monkeypatch.setattr(build, "recordings", lambda name: runs)
-    listed = BeautifulSoup(symptoms_list("It raises"), "html.parser")
+    listed = symptoms_of(VANISHES, *runs)
     said = [code.get_text() for code in listed.select("li > code")]
     assert said == ["FileNotFoundError: '/psm_ab12'", "OSError: 24", "OSError: none"]
     assert "only fork, spawn" in listed.li.small.get_text()
@@ -280,23 +292,17 @@ def test_the_list_of_symptoms_says_once_what_differs_in_figures_only(monkeypatch
     )  # what its page says that one sees
 
 
-def test_where_no_error_is_printed_the_symptom_stands_in_the_list(monkeypatch):
-    pages = [page for page in pages_of("It raises") if page.stem == "shared-memory-vanishes"]
-    monkeypatch.setattr("render.site.pages_of", lambda group: pages)
+def test_where_no_error_is_printed_the_symptom_stands_in_the_list(symptoms_of):
     printed = recording(start_method="fork", lines=(Line(0.5, "Sum: 3"),))
-    monkeypatch.setattr(build, "recordings", lambda name: [printed])
-    listed = BeautifulSoup(symptoms_list("It raises"), "html.parser")
-    _, _, symptom = next(page_fields(pages, "You see"))
+    listed = symptoms_of(VANISHES, printed)
+    _, _, symptom = next(page_fields([VANISHES], "You see"))
     said = BeautifulSoup(symptom, "html.parser").get_text()
     assert [item.get_text().startswith(said) for item in listed.select("li")] == [True]
 
 
-def test_an_error_that_a_page_names_stands_in_the_list_though_no_run_printed_it(monkeypatch):
-    pages = [page for page in pages_of("It hangs") if page.stem == "dead-worker"]
-    monkeypatch.setattr("render.site.pages_of", lambda group: pages)
+def test_an_error_that_a_page_names_stands_in_the_list_though_no_run_printed_it(symptoms_of):
     printed = recording(start_method="fork", lines=(Line(0.5, "EOFError: x"),))
-    monkeypatch.setattr(build, "recordings", lambda name: [printed])
-    listed = BeautifulSoup(symptoms_list("It hangs"), "html.parser")
+    listed = symptoms_of(ROOT / "docs/faults/dead-worker.md", printed)
     said = [code.get_text() for code in listed.select("li > code")]
     assert said == ["EOFError: x", "ConnectionResetError", "BrokenPipeError"]
 

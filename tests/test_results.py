@@ -78,7 +78,8 @@ def test_the_sizes_are_columns_and_a_limit_of_another_size_is_no_row(show):
 
 
 def test_the_lengths_of_jobs_are_columns_and_a_way_may_lack_some(show):
-    assert rows(show("work_queue_throughput", JOBS)) == [
+    printed = JOBS.replace("154\n", "154          \n")  # where no ideal is known
+    assert rows(show("work_queue_throughput", printed)) == [
         ["The way", "0", "10 ms"],
         ["work_queue", "51,837", "387"],
         ["work_queue, batch=16", "715,100", ""],
